@@ -1,0 +1,251 @@
+"""Configuration: one TOML file for all processes, strict, every key with a unit and a line of doc.
+
+Unknown keys, wrong types and values out of range refuse the start with file:line:key and a
+suggestion. Paths are relative to the file that names them.
+"""
+
+import difflib
+import re
+import tomllib
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from market.instruments import Instrument, TickBand
+from market.types import Symbol
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class ConfigError(Exception):
+    """The operator's mistake: one line, with file:line:key and how to mend it."""
+
+
+class Section(BaseModel):
+    """Strict: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
+CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
+
+
+class InstrumentSection(Section):
+    """One tradable symbol."""
+
+    symbol: SymbolName
+    mic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")] = "XNAS"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    zone: str = "America/New_York"
+    tick_e4: Annotated[int, Field(gt=0)] = 100
+    lot: Annotated[int, Field(gt=0)] = 1
+    round_lot: Annotated[int, Field(gt=0)] = 100
+    size_unit: str = "1"
+    open: time = time(9, 30)
+    close: time = time(16, 0)
+    adv: Annotated[int, Field(ge=0)] = 0
+    daily_volatility_bps: Annotated[float, Field(ge=0)] = 0.0
+
+    def instrument(self) -> Instrument:
+        """Return the value that the rest of the house works with."""
+        fields = self.model_dump(exclude={"tick_e4", "symbol"})
+        return Instrument(symbol=Symbol(self.symbol), ticks=(TickBand(0, self.tick_e4),), **fields)
+
+
+class ClockSection(Section):
+    """Where market time comes from."""
+
+    # wall: UTC (live). anchor: handed over at the start of a paper run (control command `clock`).
+    source: Literal["wall", "anchor"] = "wall"
+    lockstep_socket: Path | None = None  # unix socket of a venue in lockstep
+
+
+class SessionSection(Section):
+    """One FIX session that the gate dials."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    sender_comp_id: CompID = "STEADYHAND"
+    target_comp_id: CompID = "VENUE"
+    profile: str = "venue"  # gateways/fix/profiles/<name>.toml
+    heartbeat_s: Annotated[int, Field(ge=1, le=60)] = 10
+    reconnect_s: Annotated[int, Field(ge=1, le=60)] = 1
+
+
+class GateSection(Section):
+    """The authority."""
+
+    state_dir: Path
+    control_socket: Path
+    link_socket: Path
+    limits: Path
+    kill_file: Path  # its existence is a kill
+    positions: Path | None = None  # start-of-day positions, CSV: account,symbol,qty
+    account: Annotated[str, Field(pattern=r"^[A-Z0-9._-]{1,20}$")] = "PAPER"
+    order_session: SessionSection
+    reference_session: SessionSection | None = None  # none: R06 refuses every order
+    reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    cancel_on_disconnect: bool = True  # asked for at logon, never trusted
+
+
+class FeedSection(Section):
+    """ITCH 5.0 over SoupBinTCP."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    username: Annotated[str, Field(max_length=6)] = "trader"
+    password: Annotated[str, Field(max_length=10)] = "paper"  # noqa: S105  (of the paper venue)
+
+
+class TraderSection(Section):
+    """The replaceable side: book, state, policy, executor."""
+
+    feed: FeedSection
+    symbols: tuple[SymbolName, ...]
+    policy: str = "twap"  # a baseline's name, script:FILE, or a directory of an artefact
+    policy_options: dict[str, float | int | str] = {}
+    journal_dir: Path | None = None
+    decision_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000  # market time
+    decision_gap_ms: Annotated[int, Field(ge=0, le=60_000)] = 250  # market time
+    corridor: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2  # of the parent, around the schedule
+    volume_curve: Path | None = None  # none: the shipped generic one
+    busy_poll_us: Annotated[int, Field(ge=0, le=1_000)] = 0  # spin before sleeping; 0 = off
+
+
+class VenueSection(Section):
+    """The paper exchange and EMS."""
+
+    tape: Path | None = None  # a tick store; none: synthetic flow
+    symbol: SymbolName
+    day: date = date(2024, 1, 2)  # of synthetic flow
+    window: tuple[time, time]  # clock times of the instrument's zone
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    speed: Annotated[float, Field(gt=0, le=10_000)] = 1.0
+    lockstep: bool = False
+    order_latency_us: Annotated[int, Field(ge=0)] = 2_000  # lockstep only
+    feed_latency_us: Annotated[int, Field(ge=0)] = 500  # lockstep only
+    maker_fee_e4: int = 0  # per unit of quantity; negative = rebate
+    taker_fee_e4: int = 0
+
+
+class MetricsSection(Section):
+    """The side process that serves Prometheus."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9464
+    directory: Path  # of the shared counters
+
+
+class LogsSection(Section):
+    """Logs go to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole file; a process reads its own sections."""
+
+    mode: Literal["paper", "live"] = "paper"
+    instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
+    clock: ClockSection = ClockSection()
+    gate: GateSection | None = None
+    trader: TraderSection | None = None
+    venue: VenueSection | None = None
+    metrics: MetricsSection | None = None
+    logs: LogsSection = LogsSection()
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """Return instruments by symbol."""
+        return {i.symbol: i.instrument() for i in self.instrument}
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: with file:line:key and a suggestion; the process exits with 78.
+
+    """
+    return load_model(path, Config)
+
+
+def load_model(path: Path, model: type[M]) -> M:
+    """Read any strict TOML file (the limits file is one) with the same kind of errors."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        return model.model_validate(absolute_paths(tree, model, path.parent))
+    except ValidationError as error:
+        raise ConfigError("; ".join(explain(path, text, e, model) for e in error.errors())) from None
+
+
+def absolute_paths(tree: dict[str, Any], model: type[BaseModel], base: Path) -> dict[str, Any]:
+    """Return the tree with every `Path` field made absolute against the file's directory."""
+    out = dict(tree)
+    for key, field in model.model_fields.items():
+        value, kind = tree.get(key), str(field.annotation)
+        if isinstance(value, str) and "Path" in kind:
+            out[key] = base.resolve() / value
+        elif isinstance(value, dict):
+            inner = section_of(field.annotation)
+            if inner is not None:
+                out[key] = absolute_paths(value, inner, base)
+    return out
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model behind `Section` or `Section | None`."""
+    for kind in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def explain(path: Path, text: str, error: Any, model: type[BaseModel]) -> str:
+    """Return one error of pydantic as file:line:key: what is wrong, and a suggestion."""
+    loc = [str(part) for part in error["loc"]]
+    key = ".".join(loc) or "(file)"
+    message = f"{path}:{line_of(text, loc)}:{key}: {error['msg'].lower()}"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(loc[-1], known_keys(model), n=1)
+        message += f"; did you mean {near[0]!r}?" if near else "; remove it"
+    elif error["type"] != "missing" and not isinstance(error["input"], dict):
+        message += f", got {error['input']!r}"
+    return message
+
+
+def known_keys(model: type[BaseModel]) -> set[str]:
+    """Return every key that a file of this model may hold, at any depth."""
+    keys = set(model.model_fields)
+    for field in model.model_fields.values():
+        inner = section_of(field.annotation)
+        if inner is not None:
+            keys |= known_keys(inner)
+    return keys
+
+
+def line_of(text: str, loc: list[str]) -> int:
+    """Return the line of a key: the last part of `loc` at or after its table's header."""
+    lines = text.splitlines()
+    start, header = 0, ".".join(p for p in loc[:-1] if not p.isdigit())
+    for number, line in enumerate(lines):
+        if header and re.match(rf"\s*\[+\s*{re.escape(header)}\s*\]+", line):
+            start = number
+            break
+    for number in range(start, len(lines)):
+        if loc and re.match(rf"\s*{re.escape(loc[-1])}\s*=", lines[number]):
+            return number + 1
+    return start + 1

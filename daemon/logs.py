@@ -1,0 +1,36 @@
+"""Logs: structlog, JSON for machines, colours on a terminal; always on stderr.
+
+stdout belongs to the protocol between a daemon and whoever started it: one JSON object a line
+(`announce`), endpoints first.
+"""
+
+import json
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+
+def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set logging up for this process. `level` is debug, info, warning or error."""
+    out = stream if stream is not None else sys.stderr
+    renderer: Any = structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def announce(event: str, **fields: Any) -> None:
+    """Tell the starter of this process something, as one JSON line on stdout."""
+    print(json.dumps({"event": event, **fields}, separators=(",", ":")), flush=True)
