@@ -1,0 +1,219 @@
+"""Every metric that a process of this house may write: name, kind, labels and their values, help.
+
+A name is here when something writes it, and not before. Units are base units (seconds, bytes,
+ratio); `_bps` is the one exception, the desk's own unit. Times are timestamps, not ages. No label
+holds an order's or a parent's id except `steadyhand_parent_info`, whose `slot` is bounded.
+The label `process` is added by the side process that serves the block.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+
+class Kind(enum.Enum):
+    """What a metric does."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+# Seconds, 1-2.5-5 per decade from a microsecond to a second.
+LATENCY_S: Final = (
+    *(1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4),
+    *(1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0),
+)
+LABEL_CHARS_MAX: Final = 128  # a SHA-256 in hex and some words
+
+Labels = dict[str, tuple[str, ...] | None]  # None: bounded by the configuration (symbols, ids of artefacts)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One line of the catalogue."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: Labels
+    buckets: tuple[float, ...] = ()
+
+    def check(self, given: dict[str, str]) -> None:
+        """Refuse labels that the catalogue does not list: a bug of the writer."""
+        assert set(given) == set(self.labels), f"{self.name} takes the labels {sorted(self.labels)}"
+        for key, value in given.items():
+            allowed = self.labels[key]
+            assert allowed is None or value in allowed, f"{self.name}: {key}={value!r}, not one of {allowed}"
+            assert len(value) <= LABEL_CHARS_MAX, f"{self.name}: {key} is longer than {LABEL_CHARS_MAX}"
+
+
+def counter(name: str, text: str, **labels: tuple[str, ...] | None) -> Metric:
+    """Return a counter's line."""
+    return Metric(name, Kind.COUNTER, text, labels)
+
+
+def gauge(name: str, text: str, **labels: tuple[str, ...] | None) -> Metric:
+    """Return a gauge's line."""
+    return Metric(name, Kind.GAUGE, text, labels)
+
+
+def histogram(name: str, text: str, **labels: tuple[str, ...] | None) -> Metric:
+    """Return a latency histogram's line, in seconds."""
+    return Metric(name, Kind.HISTOGRAM, text, labels, LATENCY_S)
+
+
+SESSIONS: Final = ("order", "reference")
+SLOTS: Final = tuple(str(n) for n in range(16))  # parents at once: R24's ceiling
+CONTROLS: Final = (
+    *("R01", "R02", "R03", "R04", "R05", "R06", "R08", "R10", "R12", "R14", "R16"),
+    *("R20", "R24", "R30", "R50", "R70"),
+)
+ITCH_TYPES: Final = tuple("AFECXDUPQSRH")
+STAGES: Final = ("decode", "book", "state", "act", "plan", "send")
+
+_IDENTITY = (
+    gauge("steadyhand_build_info", "Always 1; the labels say what runs.", version=None, python=None),
+    gauge("steadyhand_config_info", "Always 1; hashes of what was loaded.", config=None, limits=None),
+    gauge("steadyhand_policy_info", "Always 1; the policy that decides.", policy=None, sha256=None),
+    gauge("steadyhand_mode", "1 for the mode that runs.", mode=("paper", "live")),
+    gauge("steadyhand_ready", "1 once the process has announced itself ready."),
+)
+_FEED = (
+    counter(
+        "steadyhand_feed_messages_total", "Feed messages decoded, by ITCH type.", type=(*ITCH_TYPES, "other")
+    ),
+    counter("steadyhand_feed_bytes_total", "Feed bytes read."),
+    counter("steadyhand_feed_gaps_total", "Holes in the feed's sequence, each asked for again."),
+    counter("steadyhand_feed_reconnects_total", "Feed logins after the first."),
+    gauge("steadyhand_feed_last_message_timestamp_seconds", "Wall time of the last byte of the feed."),
+    counter("steadyhand_book_anomalies_total", "Feed events that did not fit the book.", symbol=None),
+    gauge("steadyhand_book_spread_bps", "Best ask over best bid, of the middle.", symbol=None),
+)
+_DECISIONS = (
+    counter("steadyhand_policy_decisions_total", "Decisions taken.", outcome=("acted", "held", "masked")),
+    histogram("steadyhand_decision_latency_seconds", "Feed bytes readable until the last intent is written."),
+    histogram("steadyhand_decision_stage_seconds", "Time spent by a decision, by stage.", stage=STAGES),
+    histogram("steadyhand_feed_batch_seconds", "Time to decode and apply one read of the feed."),
+)
+_RISK = (
+    counter(
+        "steadyhand_risk_checks_total", "Verdicts by control.", control=CONTROLS, result=("pass", "reject")
+    ),
+    histogram("steadyhand_risk_check_seconds", "Time of the whole overlay for one order."),
+    gauge("steadyhand_kill_switch_engaged", "1 while the kill switch is latched."),
+    counter(
+        "steadyhand_kill_switch_activations_total",
+        "Kills, by who pulled.",
+        source=("cli", "signal", "file", "control", "other"),
+    ),
+)
+_ORDERS = (
+    counter(
+        "steadyhand_order_events_total",
+        "What happened to child orders.",
+        event=(
+            "new",
+            "replace",
+            "cancel",
+            "ack",
+            "fill",
+            "canceled",
+            "replaced",
+            "rejected",
+            "cancel_rejected",
+            "expired",
+        ),
+    ),
+    counter(
+        "steadyhand_order_rejects_total",
+        "Orders refused, by who refused.",
+        origin=("risk", "session", "venue"),
+    ),
+    gauge("steadyhand_orders_working", "Child orders with leaves."),
+    gauge(
+        "steadyhand_orders_unacked_oldest_timestamp_seconds",
+        "When the oldest unanswered order was sent; 0: none.",
+    ),
+    histogram(
+        "steadyhand_order_ack_seconds",
+        "Order sent until its first answer.",
+        kind=("new", "replace", "cancel"),
+    ),
+    histogram(
+        "steadyhand_intent_to_wire_seconds", "Intent read by the gate until the FIX message is written."
+    ),
+)
+_FIX = (
+    gauge("steadyhand_fix_session_up", "1 while logged on.", session=SESSIONS),
+    counter(
+        "steadyhand_fix_messages_total", "Application messages.", session=SESSIONS, direction=("in", "out")
+    ),
+    counter("steadyhand_fix_logons_total", "Logons.", session=SESSIONS),
+    gauge(
+        "steadyhand_fix_last_received_timestamp_seconds", "Wall time of the last message.", session=SESSIONS
+    ),
+)
+_MONEY = (
+    counter("steadyhand_fills_total", "Fills.", symbol=None, side=("buy", "sell")),
+    counter("steadyhand_fill_quantity_total", "Shares filled.", symbol=None, side=("buy", "sell")),
+    counter("steadyhand_fill_notional_total", "Notional filled, in units of the currency.", currency=None),
+    gauge("steadyhand_position_quantity", "Signed position.", symbol=None),
+    gauge(
+        "steadyhand_pnl",
+        "Profit since the start of the day, by kind.",
+        kind=("realized", "unrealized", "fees"),
+        currency=None,
+    ),
+)
+_PARENTS = (
+    gauge("steadyhand_parents", "Parents by state.", state=("pending", "active", "paused", "ending", "done")),
+    gauge(
+        "steadyhand_parent_info",
+        "1 while the parent holds the slot.",
+        slot=SLOTS,
+        parent_id=None,
+        symbol=None,
+        side=None,
+    ),
+    gauge("steadyhand_parent_executed_ratio", "Filled share of the parent.", slot=SLOTS),
+    gauge("steadyhand_parent_schedule_ratio", "What the schedule wants filled by now.", slot=SLOTS),
+    gauge(
+        "steadyhand_parent_shortfall_bps",
+        "Shortfall of the fills so far against arrival; positive is cost.",
+        slot=SLOTS,
+    ),
+    gauge("steadyhand_parent_deadline_timestamp_seconds", "Market time of the parent's end.", slot=SLOTS),
+)
+_RUNTIME = (
+    gauge("steadyhand_trader_connected", "1 while a trader is synced to the gate."),
+    counter("steadyhand_link_frames_total", "Frames between gate and trader.", direction=("in", "out")),
+    histogram("steadyhand_event_loop_lag_seconds", "How late a timer of the loop came."),
+    counter("steadyhand_journal_bytes_total", "Bytes appended to the journal."),
+    histogram("steadyhand_journal_append_seconds", "Time to hand one record to the kernel."),
+    histogram("steadyhand_journal_fsync_seconds", "Time of one group commit."),
+    gauge("steadyhand_journal_unsynced_records", "Records handed over and not yet synced."),
+    counter(
+        "steadyhand_log_events_total", "Log lines, by level.", level=("debug", "info", "warning", "error")
+    ),
+    counter("steadyhand_watchdog_pings_total", "Signs of life sent to the service manager."),
+)
+_VENUE = (
+    counter("steadyhand_venue_events_total", "Events of the simulated exchange.", source=("flow", "client")),
+    counter("steadyhand_venue_displaced_shares_total", "Recorded shares that an own order took instead."),
+)
+
+# What the side process itself adds.
+SERVED: Final = (
+    gauge("steadyhand_process_up", "1 while the process that wrote the block lives, 0 when it vanished."),
+    gauge("steadyhand_process_start_time_seconds", "When the process opened its block."),
+    gauge("steadyhand_metric_series", "Series in the block."),
+)
+
+CATALOGUE: Final[dict[str, Metric]] = {
+    m.name: m
+    for m in (
+        *(*_IDENTITY, *_FEED, *_DECISIONS, *_RISK, *_ORDERS, *_FIX, *_MONEY, *_PARENTS, *_RUNTIME, *_VENUE),
+        *SERVED,
+    )
+}
