@@ -1,0 +1,111 @@
+"""The command `steadyhand`: finds a sub-command among the entry points and hands over.
+
+It imports nothing heavy, so that `--help` is there at once, and knows no sub-command by itself: each
+is an entry point of the group `steadyhand.commands`, loaded by name when it is called.
+"""
+
+import os
+import sys
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Final
+
+GROUP: Final = "steadyhand.commands"
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+EXIT_BROKEN_PIPE: Final = 141  # what a shell reports for SIGPIPE
+
+# In the order of a day's work; a command that is not listed here is shown last.
+SUMMARIES: Final = {
+    "paper": "replay a market through venue, gate and trader, and work a parent order to its end",
+    "ingest": "turn recorded market data into a tick store",
+    "generate": "write a synthetic recording in LOBSTER's format",
+    "check": "check configuration, limits, artefact and FIX profile",
+    "gate": "run the gate: orders, risk, journal, FIX",
+    "trader": "run the trader: feed, book, policy, executor",
+    "venue": "run the paper exchange and its EMS",
+    "metrics": "serve the processes' metrics to Prometheus",
+    "submit": "give the gate a parent order",
+    "amend": "change a parent order",
+    "pause": "pause a parent order",
+    "resume": "resume a paused parent order",
+    "cancel": "cancel a parent order",
+    "status": "show posture, sessions, positions, parents and orders",
+    "kill": "stop all trading now and cancel what is open",
+    "rearm": "allow trading again after a kill",
+    "report": "write the report of a run folder",
+    "replay": "step the journals again and compare every decision",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and return its exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    try:
+        return dispatch(args)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`steadyhand status | head`): say nothing more, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def dispatch(args: list[str]) -> int:
+    """Find the sub-command and call it with the rest of the arguments."""
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage(), file=sys.stdout if args else sys.stderr)
+        return 0 if args else EXIT_USAGE
+    if args[0] in ("-V", "--version"):
+        print(f"steadyhand {version('steadyhand')}")
+        return 0
+    commands = {point.name: point for point in entry_points(group=GROUP)}
+    command = commands.get(args[0])
+    if command is None:
+        print(unknown(args[0], list(commands)), file=sys.stderr)
+        return EXIT_USAGE
+    return run(command, args[1:])
+
+
+def run(command: EntryPoint, args: list[str]) -> int:
+    """Load and call a sub-command; argparse's own exits become codes."""
+    try:
+        code = command.load()(args)
+    except SystemExit as stop:
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
+    assert isinstance(code, int), f"{command.value} must return its exit code"
+    return code
+
+
+def usage() -> str:
+    """Return the help of the command as a whole."""
+    names = {point.name for point in entry_points(group=GROUP)}
+    ordered = [n for n in SUMMARIES if n in names] + sorted(names - set(SUMMARIES))
+    width = max(map(len, ordered), default=0)
+    lines = [f"  {name:<{width}}  {SUMMARIES.get(name, '')}".rstrip() for name in ordered]
+    return "\n".join(
+        [
+            "usage: steadyhand COMMAND [options]      steadyhand COMMAND --help      steadyhand --version",
+            "",
+            "Works large parent orders with a frozen policy, inside hard limits that it cannot touch.",
+            "",
+            *lines,
+            "",
+            "exit codes: 0 done, 1 not clean, 2 usage or data, 78 config/limits/artefact, 130 interrupted",
+        ]
+    )
+
+
+def unknown(name: str, commands: list[str]) -> str:
+    """Return one line for a command that is not there."""
+    import difflib
+
+    near = difflib.get_close_matches(name, commands, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "`steadyhand --help` lists them"
+    return f"steadyhand: no command {name!r}; {hint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
