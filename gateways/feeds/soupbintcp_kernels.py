@@ -1,0 +1,51 @@
+"""Kernels of SoupBinTCP: walking over packets without Python's cost for each."""
+
+from typing import Any
+
+import numpy as np
+
+from market.kernels import kernel
+
+NO_ERROR = 0
+BAD_PACKET = 1
+SEQUENCED, SERVER_HEARTBEAT = ord("S"), ord("H")
+
+
+@kernel
+def scan_run(buffer: Any, start: int, packet_bytes_max: int) -> Any:
+    """Walk over sequenced packets and heartbeats from `start`, up to another type or a part of one.
+
+    Return (error, end of the run, sequenced packets, heartbeats).
+    """
+    stop = buffer.shape[0]
+    at, sequenced, heartbeats = np.int64(start), 0, 0
+    while at + 3 <= stop:
+        length = (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
+        if length == 0 or length > packet_bytes_max:
+            return BAD_PACKET, at, sequenced, heartbeats
+        if at + 2 + length > stop:
+            break
+        kind = buffer[at + 2]
+        if kind == SEQUENCED:
+            sequenced += 1
+        elif kind == SERVER_HEARTBEAT:
+            heartbeats += 1
+        else:
+            break
+        at += 2 + length
+    return NO_ERROR, at, sequenced, heartbeats
+
+
+@kernel
+def without_types(packets: Any, out: Any) -> Any:
+    """Copy sequenced packets as length-prefixed messages; return the bytes written."""
+    at, to = np.int64(0), np.int64(0)
+    while at + 3 <= packets.shape[0]:
+        length = (np.int64(packets[at]) << 8) | np.int64(packets[at + 1])
+        body = length - 1
+        out[to] = body >> 8
+        out[to + 1] = body & 0xFF
+        out[to + 2 : to + 2 + body] = packets[at + 3 : at + 2 + length]
+        to += 2 + body
+        at += 2 + length
+    return to
