@@ -57,3 +57,5 @@ class Flag(IntFlag):
     OFF_FIFO = 8  # a recorded execution that did not take the head of its queue
     UNKNOWN_ORDER = 16  # apply could not find the order; counted
     OWN = 32  # simulator only: one of our own orders
+    REFUSED = 64  # an ADD or REPLACE that the book could not take: duplicate, invalid or no room; counted
+    CLAMPED = 128  # took more than the order had left; counted, and `size` says what was there
