@@ -1,9 +1,4 @@
-"""Child orders: what is asked of the market, and an order's life as a table.
-
-Rows follow the FIX 4.4 order state change matrices (volume 4, appendix D). One `ChildOrder` is a
-chain: replaces change its ClOrdID, price and quantity, never its identity (`chain_id` is the first
-ClOrdID). Quantities are per chain.
-"""
+"""Child orders: what is asked of the market. market.order_table holds an order's life."""
 
 import msgspec
 
