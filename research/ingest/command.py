@@ -1,0 +1,83 @@
+"""`steadyhand ingest`: recordings of other formats into tick stores, with a quality report."""
+
+import argparse
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from market.instruments import Instrument
+from market.tape import TapeError
+from research.ingest import lobster
+from research.ingest.quality import show
+from research.ingest.source import SourceError
+
+
+def main(argv: list[str]) -> int:
+    """Run the sub-command; 0 done, 2 where the source or the place of the store is not as it must be."""
+    options = parser().parse_args(argv)
+    try:
+        quality = options.run(options)
+    except (SourceError, TapeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.json:
+        sys.stdout.write(json.dumps({"out": str(options.out), "quality": quality}) + "\n")
+    else:
+        show(f"{options.source.name} -> {options.out}", quality)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    top = argparse.ArgumentParser(prog="steadyhand ingest", description=__doc__)
+    kinds = top.add_subparsers(required=True, metavar="FORMAT")
+    lob = kinds.add_parser("lobster", help="a LOBSTER zip of messages and an L-level book")
+    lob.add_argument("source", type=Path, metavar="FILE.zip")
+    lob.add_argument("--symbol", help="where the file names do not say it")
+    lob.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD, where the file names do not say it")
+    lob.add_argument("--zone", default="America/New_York", help="whose midnight the times count from")
+    lob.add_argument("--instrument", type=Path, help="an instrument file (TOML) in place of the defaults")
+    lob.set_defaults(run=run_lobster)
+    for sub in (lob,):
+        sub.add_argument("--out", type=Path, required=True, help="the folder to make")
+        sub.add_argument("--force", action="store_true", help="replace a store that is there")
+        sub.add_argument("--json", action="store_true", help="print the report as JSON")
+    return top
+
+
+def run_lobster(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest a LOBSTER zip."""
+    instrument = read_instrument(options.instrument) if options.instrument else None
+    return lobster.ingest(
+        options.source,
+        options.out,
+        symbol=options.symbol,
+        day=options.day,
+        instrument=instrument,
+        zone=options.zone,
+        force=options.force,
+    )
+
+
+def read_instrument(path: Path) -> Instrument:
+    """Read an instrument file; unknown keys are refused."""
+    try:
+        raw = msgspec.toml.decode(path.read_bytes())
+        known = {field.name for field in msgspec.structs.fields(Instrument)}
+        unknown = sorted(set(raw) - known)
+        if unknown:
+            raise SourceError(
+                str(path), None, f"unknown key {unknown[0]!r}", f"known are {', '.join(sorted(known))}"
+            )
+        return msgspec.convert(raw, Instrument)
+    except FileNotFoundError as error:
+        raise SourceError(
+            str(path), None, "there is no such file", "give an instrument file (TOML)"
+        ) from error
+    except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
+        text = " ".join(str(error).split())
+        raise SourceError(str(path), None, text, "see docs for the keys of an instrument") from error
