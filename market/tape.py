@@ -32,6 +32,7 @@ EVENTS_FILE = "events.parquet"
 META_FILE = "meta.json"
 META_BYTES_MAX = 1 << 20  # a meta file is a few KiB
 HASH_CHUNK_BYTES = 1 << 20
+AGAIN = "ingest the source again with --force"
 
 # The columns that matter; the rest of MARKET_EVENT is written by whoever plays the tape.
 COLUMNS = {
@@ -103,19 +104,15 @@ class Tape:
         meta = _read_meta(path)
         events_path = path / EVENTS_FILE
         if not events_path.is_file():
-            raise TapeError(f"{events_path}: there is no such file; ingest the source again with --force")
+            raise TapeError(f"{events_path}: there is no such file; {AGAIN}")
         if sha256(events_path) != meta.events_sha256:
-            raise TapeError(
-                f"{events_path}: its SHA-256 is not the one in {META_FILE}; ingest the source again"
-            )
+            raise TapeError(f"{events_path}: its SHA-256 is not the one in {META_FILE}; {AGAIN}")
         try:
             table = pq.read_table(events_path, use_threads=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-            raise TapeError(f"{events_path}: {_one_line(error)}; ingest the source again") from error
+            raise TapeError(f"{events_path}: {_one_line(error)}; {AGAIN}") from error
         if not table.schema.equals(SCHEMA):
-            raise TapeError(
-                f"{events_path}: its columns are not {', '.join(COLUMNS)}; ingest the source again"
-            )
+            raise TapeError(f"{events_path}: its columns are not {', '.join(COLUMNS)}; {AGAIN}")
         if table.num_rows != meta.rows or not 0 <= meta.standing <= meta.rows:
             raise TapeError(
                 f"{events_path}: {table.num_rows} rows, {META_FILE} says {meta.rows}; ingest again"
@@ -252,17 +249,15 @@ def _read_meta(folder: Path) -> Meta:
     if not folder.is_dir() or not path.is_file():
         raise TapeError(f"{path}: there is no tick store here; make one with `steadyhand ingest`")
     if path.stat().st_size > META_BYTES_MAX:
-        raise TapeError(f"{path}: larger than {META_BYTES_MAX} bytes; ingest the source again")
+        raise TapeError(f"{path}: larger than {META_BYTES_MAX} bytes; {AGAIN}")
     raw = path.read_bytes()
     try:
         version = msgspec.json.decode(raw).get("schema_version")
         if version != SCHEMA_VERSION:
-            raise TapeError(
-                f"{path}: schema_version {version!r}, this reads {SCHEMA_VERSION}; ingest the source again"
-            )
+            raise TapeError(f"{path}: schema_version {version!r}, this reads {SCHEMA_VERSION}; {AGAIN}")
         return msgspec.json.decode(raw, type=Meta)
     except (msgspec.MsgspecError, AttributeError) as error:
-        raise TapeError(f"{path}: {_one_line(error)}; ingest the source again") from error
+        raise TapeError(f"{path}: {_one_line(error)}; {AGAIN}") from error
 
 
 def _to_events(table: pa.Table) -> Events:

@@ -42,6 +42,7 @@ NAME = re.compile(
 MESSAGE_COLUMNS = 6
 MEMBER_BYTES_MAX = 32 << 30  # a 200-level book of the busiest day; it is read in chunks, never whole
 CHUNK_BYTES = 8 << 20
+AGAIN = "fetch the file again"
 TYPE, ORDER, SIZE, PRICE, DIRECTION = 1, 2, 3, 4, 5
 HALT_CODES = {-1: ord("H"), 0: ord("Q"), 1: ord("T")}
 
@@ -115,9 +116,7 @@ def _archive(path: Path) -> zipfile.ZipFile:
             str(path), None, "there is no such file", "give the path of a LOBSTER zip"
         ) from error
     except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(
-            str(path), None, f"cannot be read as a zip ({error})", "fetch the file again"
-        ) from error
+        raise SourceError(str(path), None, f"cannot be read as a zip ({error})", AGAIN) from error
 
 
 def find_pair(archive: zipfile.ZipFile, symbol: str | None, day: date | None) -> Pair:
@@ -186,9 +185,7 @@ def tables(
                 if not chunk:
                     return
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise SourceError(
-            where, rows + 1, f"the zip is damaged here ({error})", "fetch the file again"
-        ) from error
+        raise SourceError(where, rows + 1, f"the zip is damaged here ({error})", AGAIN) from error
 
 
 def read_messages(pair: Pair, midnight: int) -> Messages:
@@ -270,7 +267,7 @@ def replay(pair: Pair, messages: Messages, writer: TapeWriter) -> Rebuild:
                 what = f"a row without a message ({total} messages)"
                 raise SourceError(where, total + 1, what, "fetch both files again")
             if len(book) and (why := rebuild.play(book)):
-                raise SourceError(where, rebuild.done + 1, why, "fetch the file again")
+                raise SourceError(where, rebuild.done + 1, why, AGAIN)
             tell(rebuild.done)
     if rebuild.done < total:
         what = f"the book ends here, the messages go on to row {total}"

@@ -113,7 +113,7 @@ def empty_window(ids: NDArray[np.int64], levels: int) -> Window:
     counters[win.FREE_N] = SLOTS_FIRST
     return Window(
         levels=np.zeros((2, levels + 2, 4), np.int64),
-        count=np.zeros(2, np.int64),
+        counts=np.zeros(2, np.int64),
         orders=chain(SLOTS_FIRST, 0, -1),
         slot_of=np.full(len(ids), -1, np.int64),
         used=np.zeros(len(ids), np.uint8),

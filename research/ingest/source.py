@@ -1,4 +1,4 @@
-"""What every reader of foreign data shares: one line for what is wrong with it, and the bounds on its size."""
+"""What every reader of foreign data shares: one line for what is wrong, and the bounds on sizes."""
 
 LEVELS_MAX = 200  # LOBSTER sells up to 200 levels a side
 ROWS_MAX = 50_000_000  # four times the busiest US symbol's busiest day

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.kernels import kernel
-from research.ingest.source import SIZE_MAX
 
 # Columns of a level, of an order, and of the counters.
 KEY, SIZE, HEAD, TAIL = 0, 1, 2, 3
@@ -29,6 +28,7 @@ NO_PRICE = 9_999_999_999  # LOBSTER's dummy of an empty level, with the side's s
 
 # What makes a recorded book row unreadable.
 BAD_ORDER, BAD_SIZE, BAD_GAP = 1, 2, 3
+SIZE_MAX = 2**32 - 1
 
 # Kinds and flags of market.book_events as plain numbers, for the kernels.
 K_ADD, K_CANCEL, K_DELETE, K_EXECUTE, K_HIDDEN, K_CROSS, K_HALT = 1, 2, 3, 4, 5, 6, 7
@@ -39,7 +39,7 @@ class Window(NamedTuple):
     """The state of the rebuilt window; index 0 of a side is the bid, 1 the ask, levels best first."""
 
     levels: NDArray[np.int64]  # [2, L + 2, 4]
-    count: NDArray[np.int64]  # [2]
+    counts: NDArray[np.int64]  # [2]
     orders: NDArray[np.int64]  # [slots, 6]; the free ones are chained by NEXT
     slot_of: NDArray[np.int64]  # by dense source id; -1 = not in the window
     used: NDArray[np.uint8]  # by dense source id; 1 = its id went out already
@@ -62,14 +62,14 @@ class Rows(NamedTuple):
 
 @kernel
 def emit(
-    w: Window, rows: Rows, row: int, kind: int, flags: int, side: int, eid: int, size: int, px: int
+    w: Window, rows: Rows, row: int, kind: int, flags: int, side: int, eid: int, size: int, price: int
 ) -> None:
     """Write one event at the time of a row."""
     at = w.counters[OUT]
     event = w.out[at]
     event.ts_ns = rows.ts_ns[row]
     event.order_id = eid
-    event.price_e4 = px
+    event.price_e4 = price
     event.size = size
     event.flags = flags
     event.kind = kind
@@ -83,7 +83,7 @@ def emit(
 def find_level(w: Window, side: int, price: int) -> int:
     """Return the index of the level, or minus one less than where it would stand."""
     key = -price if side == 0 else price
-    n = w.count[side]
+    n = int(w.counts[side])
     for i in range(n):
         if w.levels[side, i, KEY] == key:
             return i
@@ -95,11 +95,11 @@ def find_level(w: Window, side: int, price: int) -> int:
 @kernel
 def drop_level(w: Window, side: int, i: int) -> None:
     """Take an empty level out."""
-    n = w.count[side]
+    n = w.counts[side]
     for j in range(i, n - 1):
         for f in range(4):
             w.levels[side, j, f] = w.levels[side, j + 1, f]
-    w.count[side] = n - 1
+    w.counts[side] = n - 1
 
 
 @kernel
@@ -108,14 +108,14 @@ def join(w: Window, side: int, price: int, size: int, eid: int, dense: int) -> N
     i = find_level(w, side, price)
     if i < 0:
         i = -i - 1
-        for j in range(w.count[side], i, -1):
+        for j in range(w.counts[side], i, -1):
             for f in range(4):
                 w.levels[side, j, f] = w.levels[side, j - 1, f]
         w.levels[side, i, KEY] = -price if side == 0 else price
         w.levels[side, i, SIZE] = 0
         w.levels[side, i, HEAD] = -1
         w.levels[side, i, TAIL] = -1
-        w.count[side] += 1
+        w.counts[side] += 1
     slot = w.counters[FREE]
     w.counters[FREE] = w.orders[slot, NEXT]
     w.counters[FREE_N] -= 1
@@ -168,7 +168,7 @@ def take(w: Window, side: int, i: int, slot: int, size: int) -> None:
 def anonymous(w: Window) -> int:
     """Return the next id of an anonymous order."""
     w.counters[ANON] += 1
-    return ANONYMOUS_FROM + w.counters[ANON]
+    return ANONYMOUS_FROM + int(w.counters[ANON])
 
 
 @kernel
@@ -198,10 +198,10 @@ def reveal(w: Window, rows: Rows, row: int, side: int, price: int, size: int) ->
 @kernel
 def target(w: Window, side: int, i: int, dense: int, price: int) -> int:
     """Return the slot that a message is about: its own order, or the anonymous one of its level."""
-    slot = w.slot_of[dense]
+    slot = int(w.slot_of[dense])
     if slot >= 0 and w.orders[slot, PRICE] == price:
         return slot
-    head = w.levels[side, i, HEAD]
+    head = int(w.levels[side, i, HEAD])
     if w.orders[head, DENSE] < 0:
         w.counters[MAPPED] += 1
         return head
@@ -221,8 +221,8 @@ def add(w: Window, rows: Rows, row: int, side: int) -> None:
         w.orders[w.slot_of[dense], DENSE] = -1
     join(w, side, rows.price_e4[row], rows.size[row], eid, dense)
     emit(w, rows, row, K_ADD, 0, side, eid, rows.size[row], rows.price_e4[row])
-    if w.count[side] > w.levels.shape[1] - 2:
-        conceal(w, rows, row, side, w.count[side] - 1)
+    if w.counts[side] > w.levels.shape[1] - 2:
+        conceal(w, rows, row, side, w.counts[side] - 1)
         w.counters[CONCEALS] += 1
 
 
@@ -291,7 +291,7 @@ def compare(w: Window, rows: Rows, row: int, book: NDArray[np.int64], b: int) ->
         hits = 0
         for k in range(depth):
             price, size = book[b, 4 * k + shift], book[b, 4 * k + shift + 1]
-            if k >= w.count[side]:
+            if k >= w.counts[side]:
                 hits += 1 if size == 0 else 0
             elif abs(w.levels[side, k, KEY]) == price and w.levels[side, k, SIZE] == size:
                 hits += 1
@@ -299,7 +299,7 @@ def compare(w: Window, rows: Rows, row: int, book: NDArray[np.int64], b: int) ->
         if hits == depth:
             continue
         wrong = True
-        for k in range(w.count[side] - 1, -1, -1):
+        for k in range(w.counts[side] - 1, -1, -1):
             if not recorded_has(book, b, side, w.levels[side, k, KEY], w.levels[side, k, SIZE], depth):
                 w.counters[REPAIRS] += conceal(w, rows, row, side, k)
         for k in range(depth):
@@ -346,9 +346,9 @@ def play(w: Window, rows: Rows, first: int, last: int, book: NDArray[np.int64], 
         if kind == K_ADD:
             add(w, rows, row, side)
         elif kind in (K_CANCEL, K_DELETE, K_EXECUTE):
-            full = w.count[side] == depth
+            full = w.counts[side] == depth
             reduce(w, rows, row, side, kind)
-            if full and w.count[side] == depth - 1:
+            if full and w.counts[side] == depth - 1:
                 shift = 2 if side == 0 else 0
                 price, size = book[b, 4 * depth - 4 + shift], book[b, 4 * depth - 3 + shift]
                 i = find_level(w, side, price)
