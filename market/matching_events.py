@@ -75,8 +75,11 @@ class Outcome(IntEnum):
     TRADE = 3
     RESTED = 4  # joined the end of a queue with `leaves`: a public ADD
     CANCELED = 5  # `size` shares off, `leaves` remain; public where RESTING is set
-    REPLACED = 6  # public: order_id replaces resting_id; KEPT_PRIORITY where only the size shrank
-    PRINT = 7  # a tape's hidden execution against nobody of ours
+    # order_id replaces resting_id; KEPT_PRIORITY where only the size shrank. With RESTING it stands in the
+    # book at once (public, no RESTED follows); without, resting_id has left it (public), then it trades.
+    REPLACED = 6
+    PRINT = 7  # a tape's hidden execution or cross against nobody of ours
+    STATE = 8  # trading state: its ASCII code (H P Q T) in `reason`
 
 
 class Why(IntEnum):
@@ -98,6 +101,8 @@ class Why(IntEnum):
     PURGED = 13  # a tape order that outlived its recorded life because we took its fill
     CONCEALED = 14  # left the window of a recorded book
     NOT_OWNER = 15
+    BAD_COMMAND = 16  # kind, side, tif or flags that are not of this engine, or id 0
+    HALTED = 17  # no entry while trading is halted; at re-opening: would stand crossed
 
 
 class OutcomeFlag(IntFlag):
@@ -110,3 +115,4 @@ class OutcomeFlag(IntFlag):
     OFF_FIFO = 8
     REVEALED = 16  # RESTED: a window edge, not flow
     ON_ENTRY = 32  # TRADE: in the step in which the aggressor arrived
+    CROSS = 64  # PRINT: of an auction
