@@ -213,6 +213,8 @@ class SoupConnection(asyncio.Protocol):
             self._moved_s = time.monotonic()
             self._transport.write(data)
         if self._at == store.size:
+            if not self._live:
+                self._transport.write(HEARTBEAT_SERVER)  # "this is all": nobody need wait a second for it
             self._live = True
             if self._server.ended and not self._ended:
                 self._ended = True
