@@ -1,0 +1,315 @@
+"""The venue's side: requests of clients decoded, reports encoded (8, 9, r, j).
+
+`decode_request` never raises; a request that lacks what it needs comes back as `Malformed`, to be
+answered with a reject. Free text is cleaned before it is sent, ids are echoed as they came.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateways.fix import requests as rq
+from gateways.fix.inbound import ONCE, SIDES, Fields, Refusal
+from gateways.fix.wire import (
+    SOH,
+    Malformed,
+    Unencodable,
+    decimal_text,
+    echo_text,
+    fields,
+    malformed,
+    read_id,
+    read_int,
+    read_text,
+    repeated,
+    utc_text,
+)
+from market.events import ExecutionReport, MassCancelReport, MessageRejected, OrderCancelReject
+from market.types import OrdType, Side, TimeInForce
+
+ORD_TYPES: Final = {t.value: t for t in OrdType}
+TIMES_IN_FORCE: Final = {t.value: t for t in TimeInForce}
+POST_ONLY: Final = "6"  # ExecInst(18): participate, do not initiate
+SYMBOLS_MAX: Final = 64  # of one market data request
+
+Requests = (
+    rq.NewOrderSingle
+    | rq.ReplaceRequest
+    | rq.CancelRequest
+    | rq.StatusRequest
+    | rq.MassStatusRequest
+    | rq.MassCancelRequest
+    | rq.MarketDataRequest
+    | rq.SecurityStatusRequest
+)
+
+
+def decode_request(raw: str) -> Requests | Malformed | None:
+    """Return what a client asks; None for a message type that no venue of ours serves."""
+    tags = fields(raw)
+    if tags is None:
+        return malformed("", "a field is not tag=value", raw)
+    msg_type = tags.get("35", "")
+    if msg_type == "V":
+        return _market_data_request(raw)
+    reader = READERS.get(msg_type)
+    if reader is None:
+        return None
+    if len(tags) != raw.count(SOH):
+        twice = repeated(raw, ONCE)
+        if twice is not None:
+            return malformed(msg_type, f"{twice} comes twice", raw)
+    try:
+        return reader(Fields(tags))
+    except Refusal as refusal:
+        return malformed(msg_type, str(refusal), raw)
+
+
+def _side(f: Fields) -> Side:
+    side = SIDES.get(f.tags.get("54", ""))
+    if side is None:
+        raise Refusal("54 is missing or unknown")
+    return side
+
+
+def _terms(f: Fields) -> tuple[int, OrdType, int | None, TimeInForce, bool]:
+    qty = f.qty("38")
+    if not qty:
+        raise Refusal("38 is missing or 0")
+    ord_type = ORD_TYPES.get(f.tags.get("40", ""))
+    if ord_type is None:
+        raise Refusal("40 is missing or unsupported")
+    price_e4 = f.price_e4("44")
+    if ord_type is OrdType.LIMIT and not price_e4:
+        raise Refusal("44 is missing or 0")
+    time_in_force = TIMES_IN_FORCE.get(f.tags.get("59", TimeInForce.DAY.value))
+    if time_in_force is None:
+        raise Refusal("59 is unknown")
+    return qty, ord_type, price_e4, time_in_force, POST_ONLY in f.tags.get("18", "").split(" ")
+
+
+def _head(f: Fields) -> tuple[int, bool, bool]:
+    return f.count("34") or 0, f.flag("43"), f.flag("97")
+
+
+def _new_order(f: Fields) -> rq.NewOrderSingle:
+    qty, ord_type, price_e4, time_in_force, post_only = _terms(f)
+    seq_num, poss_dup, poss_resend = _head(f)
+    return rq.NewOrderSingle(
+        seq_num=seq_num,
+        poss_dup=poss_dup,
+        poss_resend=poss_resend,
+        cl_ord_id=f.id("11"),
+        symbol=f.id("55"),
+        side=_side(f),
+        qty=qty,
+        ord_type=ord_type,
+        price_e4=price_e4,
+        time_in_force=time_in_force,
+        account=f.id_or("1"),
+        post_only=post_only,
+        mic=f.id_or("100") or f.id_or("207"),
+        parent_id=f.id_or("526"),
+        locate_id=f.id_or("5700"),
+        transact_ns=f.ns("60"),
+    )
+
+
+def _replace(f: Fields) -> rq.ReplaceRequest:
+    qty, ord_type, price_e4, time_in_force, post_only = _terms(f)
+    seq_num, poss_dup, poss_resend = _head(f)
+    return rq.ReplaceRequest(
+        seq_num=seq_num,
+        poss_dup=poss_dup,
+        poss_resend=poss_resend,
+        cl_ord_id=f.id("11"),
+        orig_cl_ord_id=f.id("41"),
+        order_id=f.id_or("37"),
+        symbol=f.id("55"),
+        side=_side(f),
+        qty=qty,
+        ord_type=ord_type,
+        price_e4=price_e4,
+        time_in_force=time_in_force,
+        account=f.id_or("1"),
+        post_only=post_only,
+        transact_ns=f.ns("60"),
+    )
+
+
+def _cancel(f: Fields) -> rq.CancelRequest:
+    seq_num, poss_dup, poss_resend = _head(f)
+    return rq.CancelRequest(
+        seq_num=seq_num,
+        poss_dup=poss_dup,
+        poss_resend=poss_resend,
+        cl_ord_id=f.id("11"),
+        orig_cl_ord_id=f.id("41"),
+        order_id=f.id_or("37"),
+        symbol=f.id("55"),
+        side=_side(f),
+        qty=f.qty("38") or 0,
+        account=f.id_or("1"),
+        transact_ns=f.ns("60"),
+    )
+
+
+def _status(f: Fields) -> rq.StatusRequest:
+    seq_num, poss_dup, poss_resend = _head(f)
+    return rq.StatusRequest(
+        seq_num=seq_num,
+        poss_dup=poss_dup,
+        poss_resend=poss_resend,
+        cl_ord_id=f.id("11"),
+        order_id=f.id_or("37"),
+        symbol=f.id("55"),
+        side=_side(f),
+        account=f.id_or("1"),
+    )
+
+
+def _mass_status(f: Fields) -> rq.MassStatusRequest:
+    return rq.MassStatusRequest(
+        seq_num=f.count("34") or 0, req_id=f.id("584"), req_type=f.id("585"), symbol=f.id_or("55")
+    )
+
+
+def _mass_cancel(f: Fields) -> rq.MassCancelRequest:
+    return rq.MassCancelRequest(
+        seq_num=f.count("34") or 0,
+        cl_ord_id=f.id("11"),
+        request_type=f.id("530"),
+        symbol=f.id_or("55"),
+        transact_ns=f.ns("60"),
+    )
+
+
+def _security_status_request(f: Fields) -> rq.SecurityStatusRequest:
+    return rq.SecurityStatusRequest(
+        seq_num=f.count("34") or 0, req_id=f.id("324"), symbol=f.id("55"), subscription=f.id("263")
+    )
+
+
+READERS: Final[dict[str, Callable[[Fields], Requests]]] = {
+    "D": _new_order,
+    "G": _replace,
+    "F": _cancel,
+    "H": _status,
+    "AF": _mass_status,
+    "q": _mass_cancel,
+    "e": _security_status_request,
+}
+
+
+def _market_data_request(raw: str) -> rq.MarketDataRequest | Malformed:
+    head: dict[str, str] = {}
+    types: list[str] = []
+    symbols: list[str] = []
+    for field in raw.split(SOH):
+        tag, _, value = field.partition("=")
+        if tag == "269":
+            types.append(value)
+        elif tag == "55":
+            symbols.append(value)
+        else:
+            head[tag] = value
+    req_id, depth = head.get("262", ""), read_int(head.get("264", "0"), 4)
+    if read_id(req_id) is None or head.get("263") not in ("0", "1", "2") or depth is None:
+        return malformed("V", "262, 263 or 264 is missing or unknown", raw)
+    if not 0 < len(symbols) <= SYMBOLS_MAX or any(read_id(s) is None for s in (*symbols, *types)):
+        return malformed("V", "146 or 267 is not fit", raw)
+    return rq.MarketDataRequest(
+        seq_num=read_int(head.get("34", ""), 9) or 0,
+        req_id=req_id,
+        subscription=head["263"],
+        depth=depth,
+        full_refresh=head.get("265", "0") == "0",
+        entry_types=tuple(types),
+        symbols=tuple(symbols),
+    )
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+def encode_report(report: ExecutionReport, account: str = "", digits: int = 3) -> str:
+    """Return 35=8 of a report; `digits` of TransactTime(60)."""
+    r = report
+    parts = [
+        f"35=8{SOH}37={echo_text(r.order_id or 'NONE')}{SOH}17={echo_text(r.exec_id)}{SOH}"
+        f"150={r.exec_type.value}{SOH}39={r.ord_status.value}{SOH}55={echo_text(r.symbol or 'NONE')}{SOH}"
+        f"54={r.side.value}{SOH}151={_count(r.leaves_qty)}{SOH}14={_count(r.cum_qty)}{SOH}"
+        f"6={_decimal(r.avg_price)}{SOH}"
+    ]
+    if r.cl_ord_id:
+        parts.append(f"11={echo_text(r.cl_ord_id)}{SOH}")
+    if r.orig_cl_ord_id:
+        parts.append(f"41={echo_text(r.orig_cl_ord_id)}{SOH}")
+    if account:
+        parts.append(f"1={echo_text(account)}{SOH}")
+    if r.order_qty is not None:
+        parts.append(f"38={_count(r.order_qty)}{SOH}")
+    if r.price_e4 is not None:
+        parts.append(f"40=2{SOH}44={decimal_text(_count(r.price_e4))}{SOH}")
+    if r.last_qty:
+        parts.append(f"32={_count(r.last_qty)}{SOH}31={decimal_text(_count(r.last_price_e4))}{SOH}")
+    if r.exec_ref_id:
+        parts.append(f"19={echo_text(r.exec_ref_id)}{SOH}")
+    if r.ord_rej_reason:
+        parts.append(f"103={echo_text(r.ord_rej_reason)}{SOH}")
+    if r.mass_status_req_id:
+        last = "Y" if r.last_report else "N"
+        parts.append(
+            f"584={echo_text(r.mass_status_req_id)}{SOH}911={_count(r.total_reports)}{SOH}912={last}{SOH}"
+        )
+    if r.transact_ns:
+        parts.append(f"60={utc_text(r.transact_ns, digits)}{SOH}")
+    return "".join(parts) + _text(r.text)
+
+
+def encode_cancel_reject(reject: OrderCancelReject) -> str:
+    """Return 35=9."""
+    return (
+        f"35=9{SOH}37={echo_text(reject.order_id or 'NONE')}{SOH}11={echo_text(reject.cl_ord_id)}{SOH}"
+        f"41={echo_text(reject.orig_cl_ord_id)}{SOH}39={reject.ord_status.value}{SOH}"
+        f"434={reject.response_to.value}{SOH}102={reject.reason.value}{SOH}{_text(reject.text)}"
+    )
+
+
+def encode_mass_cancel_report(
+    report: MassCancelReport, order_id: str, request_type: str, response: str | None = None
+) -> str:
+    """Return 35=r; MassCancelResponse(531) is the request's type, or 0 where it is refused."""
+    answer = response if response is not None else (request_type if report.accepted else "0")
+    reason = "" if answer != "0" else f"532=99{SOH}"
+    return (
+        f"35=r{SOH}11={echo_text(report.cl_ord_id)}{SOH}37={echo_text(order_id)}{SOH}"
+        f"530={echo_text(request_type)}{SOH}531={echo_text(answer)}{SOH}{reason}"
+        f"533={_count(report.total_affected)}{SOH}{_text(report.text)}"
+    )
+
+
+def encode_business_reject(reject: MessageRejected, ref_seq_num: int) -> str:
+    """Return 35=j. BusinessRejectReason(380): 0 other, 3 unsupported type, 5 required field missing."""
+    ref_id = f"379={echo_text(reject.ref_id)}{SOH}" if reject.ref_id else ""
+    return (
+        f"35=j{SOH}45={_count(ref_seq_num)}{SOH}372={echo_text(reject.ref_msg_type)}{SOH}{ref_id}"
+        f"380={echo_text(reject.reason or '0')}{SOH}{_text(reject.text)}"
+    )
+
+
+def _text(text: str) -> str:
+    return f"58={read_text(text)}{SOH}" if text else ""
+
+
+def _count(number: int) -> int:
+    if not 0 <= number < 2**63:
+        raise Unencodable(f"not a count: {number}")
+    return number
+
+
+def _decimal(text: str) -> str:
+    if not text:
+        return "0"
+    if not text.isascii() or text.strip("0123456789.") or text.count(".") > 1:
+        raise Unencodable(f"not a decimal: {text[:40]!r}")
+    return text

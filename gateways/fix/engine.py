@@ -1,0 +1,442 @@
+"""The FIX engine, for both roles; the only importer of quickfix.
+
+    engine = Engine(Role.INITIATOR, [spec], state_dir, tap, inbox, loop)
+    engine.start()                     # EngineError: one line, e.g. a busy port
+    engine.logged_on("order")          # our own flag
+    engine.send("order", body)         # False: refused here, no sequence number used
+    engine.port("order")               # acceptor: where it listens
+    engine.sent("order")               # application messages since logon
+    engine.stop()                      # then flush what is yours and os._exit (see `stop`)
+
+`body` is `35=..` and the body's fields; the engine adds header, sequence number and checksum.
+Callbacks run on the engine's thread: they append and post to the loop, take no locks and let no
+exception out (an exception in one would leave a zombie: socket open, heartbeats dead).
+quickfix never stores an order for later: offline and resent orders are refused in `toApp`.
+
+Importing quickfix sets SIGINT to its default; the handler that stood before is put back below.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from gateways.fix.sessions import (
+    NO_OFFSET,
+    Alarm,
+    Alive,
+    EngineError,
+    Inbox,
+    LoggedOn,
+    LoggedOut,
+    Message,
+    Received,
+    Role,
+    SessionSpec,
+)
+from gateways.fix.tap import Tap
+from gateways.fix.wire import SOH, fields
+
+_SIGINT_BEFORE = signal.getsignal(signal.SIGINT)
+import quickfix as fix  # noqa: E402  (between the two: its import resets SIGINT)
+
+if threading.current_thread() is threading.main_thread() and _SIGINT_BEFORE is not None:
+    signal.signal(signal.SIGINT, _SIGINT_BEFORE)
+
+DICTIONARY: Final = Path(__file__).parent / "dictionary" / "FIX44.xml"
+PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
+FAILURES_KEPT: Final = 16  # the first ones tell what broke
+GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
+NEW_RISK: Final = ("D", "G")  # refused once a callback of ours has failed; cancels still go
+MAX_LATENCY_S: Final = 120  # of SendingTime(52); the FIX default
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def guarded(callback: F) -> F:
+    """Let nothing out of a callback: record, halt, and return normally (or refuse to send)."""
+
+    def call(self: "_Application", *args: Any) -> Any:
+        try:
+            return callback(self, *args)
+        except fix.DoNotSend:
+            raise
+        except BaseException as error:  # whatever it is, it must not reach C++
+            self.engine.failed(callback.__name__, error)
+        if callback.__name__ == "toApp":
+            raise fix.DoNotSend
+        return None
+
+    call.__name__ = callback.__name__
+    return cast(F, call)
+
+
+class _Session:
+    """What we know of one session; written by the engine's thread, read by the loop."""
+
+    def __init__(self, spec: SessionSpec) -> None:
+        self.spec = spec
+        self.id = fix.SessionID(spec.version, spec.sender_comp_id, spec.target_comp_id)
+        self.port = spec.port
+        self.logged_on = False
+        self.sent = 0
+        self.received = 0
+        self.seen_mono_ns = 0
+        self.logon_fields: dict[str, str] = {}
+        self.reason = ""
+
+
+class _Application(fix.Application):  # type: ignore[misc]
+    """quickfix's callbacks. Names are quickfix's."""
+
+    def __init__(self, engine: "Engine") -> None:
+        super().__init__()
+        self.engine = engine
+
+    @guarded
+    def onCreate(self, session_id: Any) -> None:  # noqa: N802
+        """Nothing to do."""
+
+    @guarded
+    def onLogon(self, session_id: Any) -> None:  # noqa: N802
+        """The session is up: numbers of the application messages start anew."""
+        session = self.engine.session_of(session_id)
+        session.sent = session.received = 0
+        session.logged_on = True
+        self.engine.post(session, LoggedOn(session.logon_fields))
+
+    @guarded
+    def onLogout(self, session_id: Any) -> None:  # noqa: N802
+        """Report the end of a session, with the last thing that the engine said of it."""
+        session = self.engine.session_of(session_id)
+        session.logged_on = False
+        self.engine.post(session, LoggedOut(session.reason))
+
+    @guarded
+    def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Add our fields to a Logon; raise an alarm where the engine rejects a report."""
+        session = self.engine.session_of(session_id)
+        tags = fields(message.toString()) or {}
+        if tags.get("35") == "A":
+            for tag, value in session.spec.logon_fields:
+                message.setField(fix.StringField(tag, value))
+        elif tags.get("35") == "3" and tags.get("372") in ("8", "9"):
+            text = f"the engine rejected a {tags['372']}: {tags.get('58', '')} (seq {tags.get('45')})"
+            self.engine.post(session, Alarm(text))
+
+    @guarded
+    def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Last word on what leaves; runs on the caller's thread for our own sends."""
+        session = self.engine.session_of(session_id)
+        header = message.getHeader()
+        if header.isSetField(43):
+            if self.engine.role is Role.INITIATOR:
+                raise fix.DoNotSend  # an order is never sent again; the engine fills the gap
+            return
+        if not session.logged_on:
+            raise fix.DoNotSend
+        if self.engine.halted and header.getField(35) in NEW_RISK:
+            raise fix.DoNotSend
+        session.sent += 1
+
+    @guarded
+    def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Note that the line lives; keep the Logon; hand over a Reject."""
+        session = self.engine.session_of(session_id)
+        session.seen_mono_ns = time.monotonic_ns()
+        raw = message.toString()
+        tags = fields(raw) or {}
+        kind = tags.get("35")
+        if kind == "A":
+            session.logon_fields = tags
+        elif kind == "5":
+            session.reason = tags.get("58", "the counterparty logged out")
+        elif kind == "3":
+            self.engine.post(session, Received(raw, NO_OFFSET, session.seen_mono_ns, 0))
+        else:
+            self.engine.post(session, Alive(session.seen_mono_ns))
+
+    @guarded
+    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Log, then hand over; the engine advances its number only after this returns."""
+        session = self.engine.session_of(session_id)
+        session.seen_mono_ns = time.monotonic_ns()
+        raw = message.toString()
+        append = session.spec.append_inbound
+        offset = NO_OFFSET if append is None else append(raw.encode("utf-8", "surrogateescape"))
+        session.received += 1
+        self.engine.post(session, Received(raw, offset, session.seen_mono_ns, session.received))
+
+
+class _Log(fix.Log):  # type: ignore[misc]
+    """Raw bytes as they were, before any validation."""
+
+    def __init__(self, engine: "Engine", session_id: Any) -> None:
+        super().__init__()
+        self.engine = engine
+        self.session_id = session_id
+
+    def clear(self) -> None:
+        """Keep everything: the tap is a record."""
+
+    def backup(self) -> None:
+        """Keep everything: the tap is a record."""
+
+    @guarded
+    def onIncoming(self, raw: str) -> None:  # noqa: N802
+        """Record what came."""
+        self.engine.tapped("IN", raw)
+
+    @guarded
+    def onOutgoing(self, raw: str) -> None:  # noqa: N802
+        """Record what left."""
+        self.engine.tapped("OUT", raw)
+
+    @guarded
+    def onEvent(self, text: str) -> None:  # noqa: N802
+        """Remember the engine's last word, the reason of a later logout."""
+        if self.session_id is not None:
+            self.engine.said(self.session_id, text)
+
+
+class _LogFactory(fix.LogFactory):  # type: ignore[misc]
+    """Makes logs that quickfix owns and we keep: without both, a double free (FIX engine's habit)."""
+
+    def __init__(self, engine: "Engine") -> None:
+        super().__init__()
+        self.engine = engine
+        self.kept: list[_Log] = []
+
+    def create(self, *session_id: Any) -> _Log:
+        """Return a log for a session, or the global one."""
+        name = session_id[0].toString() if session_id else None
+        log = _Log(self.engine, name)
+        log.__disown__()
+        self.kept.append(log)
+        return log
+
+    def destroy(self, log: Any) -> None:
+        """Keep it: the process ends by os._exit."""
+
+
+class Engine:
+    """One quickfix initiator or acceptor with its sessions."""
+
+    def __init__(
+        self,
+        role: Role,
+        sessions: list[SessionSpec],
+        state_dir: Path,
+        tap: Path | None,
+        inbox: Inbox,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.role = role
+        self.halted = False
+        self.failures: list[str] = []
+        self._sessions = {spec.name: _Session(spec) for spec in sessions}
+        self._by_id = {s.id.toString(): s for s in self._sessions.values()}
+        if len(self._by_id) != len(sessions):
+            raise EngineError("two FIX sessions of one process must differ in their CompIDs")
+        self._state_dir = state_dir
+        self._tap = Tap(tap) if tap is not None else None
+        self._inbox = inbox
+        self._loop = loop
+        self._connector: Any = None
+        self._kept: list[Any] = []  # what quickfix points to must live as long as it does
+        self._dictionary = fix.DataDictionary(str(DICTIONARY))
+
+    def start(self) -> None:
+        """Begin to dial or to listen.
+
+        Raises:
+            EngineError: the port is busy, or the settings are refused.
+
+        """
+        for attempt in range(PORT_TRIES):
+            for session in self._sessions.values():
+                if self.role is Role.ACCEPTOR:
+                    session.port = session.spec.port or free_port()
+                    if session.spec.port:
+                        refuse_busy(session.spec.port)
+            try:
+                self._connect()
+            except (fix.ConfigError, fix.RuntimeError) as error:
+                self._connector = None
+                any_fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
+                if any_fixed or attempt == PORT_TRIES - 1:
+                    raise EngineError(f"the FIX engine does not start: {error}") from None
+            else:
+                return
+
+    def stop(self, *, force: bool = False) -> None:
+        """Log out, stop, flush. Then end the process by os._exit: the interpreter's own exit crashes."""
+        if self._connector is not None:
+            self._connector.stop(force)
+        if self._tap is not None:
+            self._tap.sync()
+
+    def send(self, name: str, body: str) -> bool:
+        """Send a pre-encoded body; False is a definite local refusal."""
+        session = self._sessions[name]
+        if not session.logged_on:
+            return False
+        if body.startswith(GROUPED):
+            # The dictionary closes a group at the first field outside it, so end with a trailer field.
+            message = fix.Message(f"{body}10=000{SOH}", self._dictionary, False)
+        else:
+            message = fix.Message(body, False)
+        try:
+            return bool(fix.Session.sendToTarget(message, session.id))
+        except fix.SessionNotFound:
+            return False
+
+    def logged_on(self, name: str) -> bool:
+        """Return whether a session can carry orders now."""
+        return self._sessions[name].logged_on
+
+    def port(self, name: str) -> int:
+        """Return where an acceptor's session listens."""
+        return self._sessions[name].port
+
+    def sent(self, name: str) -> int:
+        """Return how many application messages were sent since logon."""
+        return self._sessions[name].sent
+
+    def seen_mono_ns(self, name: str) -> int:
+        """Return when anything last came on a session, 0 = never (liveness of the engine's thread)."""
+        return self._sessions[name].seen_mono_ns
+
+    def numbers(self, name: str) -> tuple[int, int]:
+        """Return the next sequence numbers (ours, theirs)."""
+        session = fix.Session.lookupSession(self._sessions[name].id)
+        return session.getExpectedSenderNum(), session.getExpectedTargetNum()
+
+    def logout(self, name: str, reason: str = "") -> None:
+        """Log a session out; an acceptor's client may log on again only after `logon`."""
+        fix.Session.lookupSession(self._sessions[name].id).logout(reason)
+
+    def logon(self, name: str) -> None:
+        """Let a session log on again."""
+        fix.Session.lookupSession(self._sessions[name].id).logon()
+
+    # --- called by the callbacks, on quickfix's threads -------------------------------------------
+
+    def session_of(self, session_id: Any) -> _Session:
+        """Return the session of quickfix's id."""
+        return self._by_id[session_id.toString()]
+
+    def post(self, session: _Session, message: Message) -> None:
+        """Hand a message to the loop; after the loop has closed there is nobody to tell."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._inbox, session.spec.name, message)
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Halt: our own code failed inside a callback."""
+        self.halted = True
+        text = f"{where}: {error!r}"
+        if len(self.failures) < FAILURES_KEPT:
+            self.failures.append(text)
+            for session in self._sessions.values():
+                self.post(session, Alarm(text, fatal=True))
+
+    def tapped(self, direction: str, raw: str) -> None:
+        """Record raw bytes."""
+        if self._tap is not None:
+            self._tap.write(direction, raw)
+
+    def said(self, session_id: str, text: str) -> None:
+        """Remember the engine's last word of a session."""
+        session = self._by_id.get(session_id)
+        if session is not None and text != "Disconnecting":
+            session.reason = text
+
+    # --- settings ---------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        settings = fix.SessionSettings()
+        defaults = fix.Dictionary()
+        defaults.setString("ConnectionType", self.role.value)
+        settings.set(defaults)
+        for session in self._sessions.values():
+            settings.set(session.id, self._settings(session))
+        in_memory = all(s.spec.in_memory for s in self._sessions.values())
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        store = fix.MemoryStoreFactory() if in_memory else fix.FileStoreFactory(settings)
+        application, logs = _Application(self), _LogFactory(self)
+        kind = fix.SocketInitiator if self.role is Role.INITIATOR else fix.SocketAcceptor
+        connector = kind(application, store, settings, logs)
+        self._kept += [settings, defaults, store, application, logs, connector]
+        connector.start()
+        self._connector = connector
+
+    def _settings(self, session: _Session) -> Any:
+        spec = session.spec
+        values = {
+            "ConnectionType": self.role.value,
+            "StartTime": "00:00:00",
+            "EndTime": "00:00:00",
+            "NonStopSession": "Y",  # equal times alone would reset the numbers at midnight
+            "ResetOnLogon": "N",
+            "ResetOnLogout": "N",
+            "ResetOnDisconnect": "N",
+            "SocketNodelay": "Y",
+            "UseDataDictionary": "Y",
+            "DataDictionary": str(DICTIONARY),
+            "AllowUnknownMsgFields": "Y",
+            "ValidateUserDefinedFields": "N",
+            "ValidateFieldsHaveValues": "N",
+            "ValidateFieldsOutOfOrder": "N",
+            "CheckLatency": "Y",
+            "MaxLatency": str(MAX_LATENCY_S),
+            "PersistMessages": "Y" if spec.persist else "N",
+            "FileStorePath": str(self._state_dir),
+            "LogonTimeout": "10",
+            "LogoutTimeout": "2",
+        }
+        if self.role is Role.INITIATOR:
+            values |= {
+                "HeartBtInt": str(spec.heartbeat_s),
+                "ReconnectInterval": str(spec.reconnect_s),
+                "SocketConnectHost": spec.host,
+                "SocketConnectPort": str(spec.port),
+            }
+        else:
+            values |= {"SocketAcceptPort": str(session.port), "SocketReuseAddress": "Y"}
+        dictionary = fix.Dictionary()
+        for key, value in values.items():
+            dictionary.setString(key, value)
+        return dictionary
+
+
+def free_port() -> int:
+    """Return a port that was free just now; quickfix binds it a moment later (PORT_TRIES)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def refuse_busy(port: int) -> None:
+    """Look whether a port can be listened on, for an error that says more than quickfix's.
+
+    Raises:
+        EngineError: it is busy or not permitted.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+            probe.listen(1)
+        except OSError as error:
+            what = "is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            raise EngineError(
+                f"FIX port {port}: {what}; stop what holds it or choose another (0 = any)"
+            ) from None

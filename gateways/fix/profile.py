@@ -1,0 +1,167 @@
+"""A broker's FIX as data: which fields, from where, when; what it supports. TOML, strictly checked.
+
+    profile = load("venue")            # profiles/venue.toml, or a path
+    profile.supports.mass_status
+    profile.logon_fields(cancel_on_disconnect=True)
+
+Unknown keys, sources, types of value and double tags refuse the file with one line.
+"""
+
+import tomllib
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PROFILES: Final = Path(__file__).parent / "profiles"
+# Tags that the engine writes itself; a profile that named one would send it twice.
+ENGINE_TAGS: Final = frozenset([8, 9, 10, 34, 35, 43, 49, 52, 56, 97, 122])
+
+Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._/+-]{1,40}$")]
+Tag = Annotated[int, Field(ge=1, le=99_999)]
+
+
+class ProfileError(Exception):
+    """A profile that cannot be used: one line with file and key."""
+
+
+class Source(Enum):
+    """Where a field's value comes from."""
+
+    CL_ORD_ID = "cl_ord_id"
+    ORIG_CL_ORD_ID = "orig_cl_ord_id"
+    ORDER_ID = "order_id"
+    PARENT_ID = "parent_id"
+    ACCOUNT = "account"
+    SYMBOL = "symbol"
+    MIC = "mic"
+    SIDE = "side"
+    QTY = "qty"
+    ORD_TYPE = "ord_type"
+    PRICE = "price"
+    TIME_IN_FORCE = "time_in_force"
+    TRANSACT_TIME = "transact_time"
+    LOCATE_ID = "locate_id"
+
+
+class When(Enum):
+    """When a field is sent. A field that is due and has no value refuses the message."""
+
+    ALWAYS = "always"
+    KNOWN = "known"  # if there is a value
+    LIMIT = "limit"  # orders with a price
+    POST_ONLY = "post_only"
+    SHORT = "short"  # sell short and sell short exempt
+
+
+class Section(BaseModel):
+    """Strict: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldSpec(Section):
+    """One field of a message."""
+
+    tag: Tag
+    source: Source | None = None
+    constant: Value | None = None
+    when: When = When.ALWAYS
+
+    @model_validator(mode="after")
+    def one_of(self) -> "FieldSpec":
+        """A field has a source or is constant."""
+        if (self.source is None) == (self.constant is None):
+            raise ValueError("a field has either a source or a constant")
+        if self.tag in ENGINE_TAGS:
+            raise ValueError(f"tag {self.tag} is the engine's")
+        return self
+
+
+class LogonField(Section):
+    """An extra field of Logon(A)."""
+
+    tag: Tag
+    value: Value
+
+
+class Logon(Section):
+    """Logon fields by what they ask for."""
+
+    cancel_on_disconnect: LogonField | None = None
+    constants: tuple[LogonField, ...] = ()
+
+
+class Supports(Section):
+    """What this counterparty can do; each absence has a fallback."""
+
+    mass_status: bool
+    order_status: bool
+    mass_cancel: bool
+    mass_cancel_scope: Literal["session", "firm"] = "session"
+    replace: bool
+    cancel_on_disconnect: bool
+    trade_cancel: bool
+    trade_correct: bool
+    post_only: bool
+    ord_types: tuple[str, ...]
+    times_in_force: tuple[str, ...]
+
+
+class Profile(Section):
+    """One broker."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,20}$")]
+    version: Literal["FIX.4.4"]
+    time_digits: Literal[3, 6, 9] = 3
+    supports: Supports
+    logon: Logon = Logon()
+    symbols: dict[str, Value] = {}
+    new: tuple[FieldSpec, ...]
+    replace: tuple[FieldSpec, ...]
+    cancel: tuple[FieldSpec, ...]
+    status: tuple[FieldSpec, ...]
+
+    @model_validator(mode="after")
+    def no_tag_twice(self) -> "Profile":
+        """A tag comes once a message, and support and logon field agree."""
+        for name in ("new", "replace", "cancel", "status"):
+            tags = [field.tag for field in getattr(self, name)]
+            for tag in set(tags):
+                if tags.count(tag) > 1:
+                    raise ValueError(f"{name}: tag {tag} comes twice")
+        if self.supports.cancel_on_disconnect and self.logon.cancel_on_disconnect is None:
+            raise ValueError("cancel_on_disconnect is supported but logon.cancel_on_disconnect is missing")
+        return self
+
+    def logon_fields(self, *, cancel_on_disconnect: bool) -> tuple[tuple[int, str], ...]:
+        """Return what to add to Logon(A)."""
+        fields = list(self.logon.constants)
+        if cancel_on_disconnect and self.logon.cancel_on_disconnect is not None:
+            fields.append(self.logon.cancel_on_disconnect)
+        return tuple((field.tag, field.value) for field in fields)
+
+
+def load(name: str | Path) -> Profile:
+    """Read a shipped profile by name, or any by path.
+
+    Raises:
+        ProfileError: one line, with file and key.
+
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = PROFILES / f"{name}.toml"
+    try:
+        tree = tomllib.loads(path.read_text())
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.toml")))
+        raise ProfileError(f"{path}: {error.strerror}; shipped profiles: {known}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: not TOML: {error}") from None
+    try:
+        return Profile.model_validate(tree)
+    except ValidationError as error:
+        lines = (f"{path}:{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors())
+        raise ProfileError("; ".join(lines)) from None
