@@ -85,6 +85,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     notional_e4: int = 0  # sum of LastQty x LastPx
     committed_qty: int = 0  # cum + worst-case leaves of all children
     arrival_mid_micros: int | None = None  # read at the later of admission and start
+    arrival_ns: int = 0  # that instant, market time; schedules count from it (0 = not yet)
     end_mid_micros: int | None = None
     ending: ParentStatus = ParentStatus.EXPIRED  # what CANCELING becomes
     children: int = 0
