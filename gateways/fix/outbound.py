@@ -3,23 +3,21 @@
     encoder = Encoder(load("venue"))
     encoder.new(order, transact_ns)    # "35=D|11=..|...": body for `Engine.send`
 
-The profile is compiled once, at start, into a tuple of writers a message. A writer raises
+The profile is compiled once, at start, into a tuple of steps a message. A step raises
 `Unencodable` for a value that is missing or not fit for a wire; nothing is ever left out silently.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from gateways.fix.profile import FieldSpec, Profile, Source, When
 from gateways.fix.wire import SOH, Unencodable, echo_text, id_text, price_text, qty_text, utc_text
 from market.orders import CancelOrder, MassCancel, MassStatus, NewOrder, ReplaceOrder, StatusRequest
-from market.types import Side, Symbol
+from market.types import OrdType, Side, Symbol
 
 SHORT: Final = frozenset([Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT])
-
-# Of (terms, message, time text): `terms` holds what is traded, `message` the ids of its chain.
-Getter = Callable[[Any, Any, str], str]
-Condition = Callable[[Any, Any], bool]
 
 
 class Encoder:
@@ -28,10 +26,10 @@ class Encoder:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._symbols = {Symbol(ours): theirs for ours, theirs in profile.symbols.items()}
-        self._new = self._compile("D", profile.new)
-        self._replace = self._compile("G", profile.replace)
-        self._cancel = self._compile("F", profile.cancel)
-        self._status = self._compile("H", profile.status)
+        self._new = self._compiled("D", profile.new)
+        self._replace = self._compiled("G", profile.replace)
+        self._cancel = self._compiled("F", profile.cancel)
+        self._status = self._compiled("H", profile.status)
 
     def new(self, order: NewOrder, transact_ns: int) -> str:
         """Return NewOrderSingle(D)."""
@@ -64,8 +62,10 @@ class Encoder:
 
     def theirs(self, symbol: Symbol) -> str:
         """Return the broker's name of a symbol."""
-        mapped = self._symbols.get(symbol)
-        return id_text(symbol) if mapped is None else mapped
+        return self._symbols.get(symbol) or id_text(symbol)
+
+    def _compiled(self, msg_type: str, specs: tuple[FieldSpec, ...]) -> Callable[[Any, Any, int], str]:
+        return compile_message(msg_type, specs, self._symbols, self.profile.time_digits)
 
     def _refuse_unsupported(self, order: NewOrder) -> None:
         supports = self.profile.supports
@@ -76,71 +76,84 @@ class Encoder:
         if order.post_only and not supports.post_only:
             raise Unencodable(f"{self.profile.name} knows no post-only")
 
-    def _compile(self, msg_type: str, specs: tuple[FieldSpec, ...]) -> Callable[[Any, Any, int], str]:
-        head = f"35={msg_type}{SOH}"
-        writers = tuple(self._writer(spec) for spec in specs)
-        digits = self.profile.time_digits
 
-        def encode(terms: Any, message: Any, transact_ns: int) -> str:
-            time = utc_text(transact_ns, digits)
-            return head + "".join([write(terms, message, time) for write in writers])
+def compile_message(
+    msg_type: str, specs: tuple[FieldSpec, ...], symbols: dict[Symbol, str], time_digits: int
+) -> Callable[[Any, Any, int], str]:
+    """Return an encoder of (terms, message, transact_ns): what is traded, and the ids of its chain."""
+    head = f"35={msg_type}{SOH}"
+    steps = tuple(_step(spec, symbols) for spec in specs)
 
-        return encode
+    def encode(terms: Any, message: Any, transact_ns: int) -> str:
+        parts = [head]
+        for prefix, get, of_message, due in steps:
+            subject = message if of_message else terms
+            if due is None or due(subject):
+                parts.append(prefix if get is None else f"{prefix}{get(subject)}{SOH}")
+        return "".join(parts).replace(TIME_MARK, utc_text(transact_ns, time_digits))
 
-    def _writer(self, spec: FieldSpec) -> Getter:
-        prefix = f"{spec.tag}="
-        if spec.constant is not None:
-            whole = f"{prefix}{spec.constant}{SOH}"
-            get: Getter = lambda terms, message, time: whole  # noqa: E731  (a leaf of a table)
-        else:
-            assert spec.source is not None, "the profile was validated"
-            value = self._getter(spec.source)
-            get = lambda terms, message, time: f"{prefix}{value(terms, message, time)}{SOH}"  # noqa: E731
-        if spec.when is When.ALWAYS:
-            return get
-        due = self._condition(spec)
-        return lambda terms, message, time: get(terms, message, time) if due(terms, message) else ""
+    return encode
 
-    def _getter(self, source: Source) -> Getter:
-        def locate(terms: NewOrder, message: Any, time: str) -> str:
-            if terms.locate_id is None:
-                raise Unencodable("a short sale without locate id")
-            return id_text(terms.locate_id)
 
-        def price(terms: NewOrder, message: Any, time: str) -> str:
-            if terms.price_e4 is None:
-                raise Unencodable("a limit order without price")
-            return price_text(terms.price_e4)
+Get = Callable[[Any], str]
+Due = Callable[[Any], bool]
+TIME_MARK: Final = "\x00"  # stands for TransactTime while a body is put together; no value can hold it
+OF_MESSAGE: Final = frozenset([Source.CL_ORD_ID, Source.ORIG_CL_ORD_ID, Source.ORDER_ID])
 
-        table: dict[Source, Getter] = {
-            Source.CL_ORD_ID: lambda terms, message, time: id_text(message.cl_ord_id),
-            Source.ORIG_CL_ORD_ID: lambda terms, message, time: id_text(message.orig_cl_ord_id),
-            Source.ORDER_ID: lambda terms, message, time: echo_text(message.order_id),
-            Source.PARENT_ID: lambda terms, message, time: id_text(terms.parent_id),
-            Source.ACCOUNT: lambda terms, message, time: id_text(terms.account),
-            Source.SYMBOL: lambda terms, message, time: self.theirs(terms.symbol),
-            Source.MIC: lambda terms, message, time: id_text(terms.mic),
-            Source.SIDE: lambda terms, message, time: terms.side.value,
-            Source.QTY: lambda terms, message, time: qty_text(terms.qty),
-            Source.ORD_TYPE: lambda terms, message, time: terms.ord_type.value,
-            Source.PRICE: price,
-            Source.TIME_IN_FORCE: lambda terms, message, time: terms.time_in_force.value,
-            Source.TRANSACT_TIME: lambda terms, message, time: time,
-            Source.LOCATE_ID: locate,
-        }
-        return table[source]
 
-    def _condition(self, spec: FieldSpec) -> Condition:
-        if spec.when is When.POST_ONLY:
-            return lambda terms, message: terms.post_only
-        if spec.when is When.SHORT:
-            return lambda terms, message: terms.side in SHORT
-        if spec.when is When.LIMIT:
-            return lambda terms, message: terms.ord_type.value == "2"
-        source = spec.source
-        assert source is not None, "`known` asks for a source"
-        name = source.value
-        owner_is_terms = source in (Source.MIC, Source.LOCATE_ID, Source.PARENT_ID, Source.ACCOUNT)
-        if owner_is_terms:
-            return lambda terms, message: bool(getattr(terms, name))
-        return lambda terms, message: bool(getattr(message, name))
+def _step(spec: FieldSpec, symbols: dict[Symbol, str]) -> tuple[str, Get | None, bool, Due | None]:
+    prefix, of_message = f"{spec.tag}=", spec.source in OF_MESSAGE
+    due = _due(spec)
+    if spec.constant is not None:
+        return f"{prefix}{spec.constant}{SOH}", None, of_message, due
+    if spec.source is Source.TRANSACT_TIME:
+        return f"{prefix}{TIME_MARK}{SOH}", None, of_message, due
+    assert spec.source is not None, "the profile was validated"
+    if spec.source is Source.SYMBOL:
+        return prefix, lambda terms: symbols.get(terms.symbol) or _often(terms.symbol), False, due
+    return prefix, GETTERS[spec.source], of_message, due
+
+
+# Account, parent, symbol and venue come again with every order; a ClOrdID never does.
+_often = lru_cache(256)(id_text)
+
+
+def _locate(terms: NewOrder) -> str:
+    if terms.locate_id is None:
+        raise Unencodable("a short sale without locate id")
+    return id_text(terms.locate_id)
+
+
+def _price(terms: NewOrder) -> str:
+    if terms.price_e4 is None:
+        raise Unencodable("a limit order without price")
+    return price_text(terms.price_e4)
+
+
+GETTERS: Final[dict[Source, Get]] = {
+    Source.CL_ORD_ID: lambda message: id_text(message.cl_ord_id),
+    Source.ORIG_CL_ORD_ID: lambda message: id_text(message.orig_cl_ord_id),
+    Source.ORDER_ID: lambda message: echo_text(message.order_id),
+    Source.PARENT_ID: lambda terms: _often(terms.parent_id),
+    Source.ACCOUNT: lambda terms: _often(terms.account),
+    Source.MIC: lambda terms: _often(terms.mic),
+    Source.SIDE: lambda terms: str(terms.side.value),
+    Source.QTY: lambda terms: qty_text(terms.qty),
+    Source.ORD_TYPE: lambda terms: str(terms.ord_type.value),
+    Source.PRICE: _price,
+    Source.TIME_IN_FORCE: lambda terms: str(terms.time_in_force.value),
+    Source.LOCATE_ID: _locate,
+}
+
+
+def _due(spec: FieldSpec) -> Due | None:
+    if spec.when is When.ALWAYS:
+        return None
+    if spec.when is When.POST_ONLY:
+        return lambda terms: bool(terms.post_only)
+    if spec.when is When.SHORT:
+        return lambda terms: terms.side in SHORT
+    if spec.when is When.LIMIT:
+        return lambda terms: terms.ord_type is OrdType.LIMIT
+    assert spec.source is not None, "the profile was validated: `known` has a source"
+    return attrgetter(spec.source.value)

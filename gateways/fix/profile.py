@@ -76,6 +76,8 @@ class FieldSpec(Section):
             raise ValueError("a field has either a source or a constant")
         if self.tag in ENGINE_TAGS:
             raise ValueError(f"tag {self.tag} is the engine's")
+        if self.when is When.KNOWN and self.source is None:
+            raise ValueError("`known` speaks of a source; a constant is always known")
         return self
 
 
