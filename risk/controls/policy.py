@@ -1,0 +1,41 @@
+"""R50 who decided and when; R61 nothing new beside orders without an answer; R70 and other postures."""
+
+from risk import checks
+from risk.case import Case
+from risk.limits import is_listed
+from risk.posture import CAUSES, Posture
+
+MS = 1_000_000
+
+
+def decision(case: Case) -> None:
+    """R50: made by a listed policy, not in the future, and not long ago."""
+    made, limits = case.decision, case.limits
+    if made is None:
+        case.fail("R50", "", "", "no decision stands behind this order")
+        return
+    if not policy_listed(made.policy, made.artefact, case):
+        case.fail("R50", made.artefact or made.policy, "allowed", "policy is not listed")
+    age_ns = case.stamp.mono_ns - made.decided_mono_ns
+    cap_ns = limits.policy.decision_age_max_ms * MS
+    if made.decided_mono_ns <= 0 or age_ns < 0 or not checks.within(age_ns, cap_ns):
+        case.fail("R50", age_ns, cap_ns, "age of the decision, ns")
+
+
+def policy_listed(policy: str, artefact: str, case: Case) -> bool:
+    """Return whether the limits list this policy: a frozen one by its hash, others by name."""
+    allowed = case.limits.allowed
+    return is_listed(artefact, allowed.artefacts) if artefact else is_listed(policy, allowed.policies)
+
+
+def unanswered(case: Case) -> None:
+    """R61: an order of this symbol has had no answer for too long."""
+    if case.overdue:
+        case.fail("R61", case.overdue, 0, "orders of this symbol without an answer")
+
+
+def posture(case: Case) -> None:
+    """R70 and every other cause that stops trading."""
+    for cause, text in sorted(case.posture.causes.items()):
+        if CAUSES[cause].posture >= Posture.HALTED:
+            case.fail(cause, CAUSES[cause].posture.name, Posture.ACTIVE.name, text)

@@ -1,0 +1,33 @@
+"""R20 order rate, R24 duplicates."""
+
+from risk import checks
+from risk.case import Case
+
+
+def order_rate(case: Case) -> None:
+    """R20: the Nth message of any second passes, the next does not. Never queued."""
+    limits, rates, mono_ns = case.limits.rates, case.rates, case.stamp.mono_ns
+    cap = rates.scaled(limits.orders_per_second)
+    value = rates.sent_now(mono_ns, cap) + 1
+    if not checks.within(value, cap):
+        case.fail("R20", value, cap, "new and replace messages in one second")
+    cap = rates.scaled(limits.orders_per_second_symbol)
+    value = rates.sent_now_symbol(case.terms.symbol, mono_ns, cap) + 1
+    if not checks.within(value, cap):
+        case.fail("R20", value, cap, "messages of one symbol in one second")
+
+
+def equal_key(case: Case) -> tuple[str, str, int, int]:
+    """Return what makes two orders equal."""
+    terms = case.terms
+    return (terms.symbol, terms.side, terms.qty, case.price_e4)
+
+
+def duplicates(case: Case) -> None:
+    """R24 (c): the k-th order of the same symbol, side, quantity and price within the window."""
+    if case.chain is not None:
+        return
+    value = case.rates.equal_orders(equal_key(case), case.stamp.ts_ns) + 1
+    limit = case.limits.rates.duplicates
+    if checks.trips(value, limit):
+        case.fail("R24", value, limit, "equal orders within the window")
