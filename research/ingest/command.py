@@ -11,7 +11,7 @@ import msgspec
 
 from market.instruments import Instrument
 from market.tape import TapeError
-from research.ingest import lobster
+from research.ingest import lobster, parquet
 from research.ingest.quality import show
 from research.ingest.source import SourceError
 
@@ -42,7 +42,15 @@ def parser() -> argparse.ArgumentParser:
     lob.add_argument("--zone", default="America/New_York", help="whose midnight the times count from")
     lob.add_argument("--instrument", type=Path, help="an instrument file (TOML) in place of the defaults")
     lob.set_defaults(run=run_lobster)
-    for sub in (lob,):
+    par = kinds.add_parser("parquet", help="order-by-order messages: ts_ns type order_id size price dir")
+    par.add_argument("source", type=Path, metavar="MESSAGES.parquet")
+    par.add_argument(
+        "--snapshot", type=Path, help="the book before the first message: order_id dir price size"
+    )
+    par.add_argument("--end-snapshot", type=Path, help="the book after the last one, to be compared")
+    par.add_argument("--instrument", type=Path, required=True, help="an instrument file (TOML)")
+    par.set_defaults(run=run_parquet)
+    for sub in (lob, par):
         sub.add_argument("--out", type=Path, required=True, help="the folder to make")
         sub.add_argument("--force", action="store_true", help="replace a store that is there")
         sub.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -59,6 +67,18 @@ def run_lobster(options: argparse.Namespace) -> dict[str, Any]:
         day=options.day,
         instrument=instrument,
         zone=options.zone,
+        force=options.force,
+    )
+
+
+def run_parquet(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest order-by-order parquet messages."""
+    return parquet.ingest(
+        options.source,
+        options.out,
+        read_instrument(options.instrument),
+        snapshot=options.snapshot,
+        end_snapshot=options.end_snapshot,
         force=options.force,
     )
 

@@ -206,7 +206,8 @@ def read_messages(pair: Pair, midnight: int) -> Messages:
     code[kind == Kind.CROSS] = ord("O")
     code[(kind == Kind.CROSS) & (table[:, 0] >= DAY_NS // 2)] = ord("C")
     ids, dense = np.unique(table[:, ORDER], return_inverse=True)
-    renumbered = bool(len(ids)) and (ids[0] < -1 or ids[-1] >= ORDER_ID_MAX)
+    named = table[:, ORDER][(kind >= Kind.ADD) & (kind <= Kind.EXECUTE)]
+    renumbered = bool(len(named)) and bool(named.min() < 1 or named.max() >= ORDER_ID_MAX)
     if renumbered:
         ids = np.arange(1, len(ids) + 1)
     rows_ = win.Rows(
@@ -234,11 +235,15 @@ def check_messages(table: NDArray[np.int64], where: str) -> None:
         (np.diff(table[:, 0], prepend=0) < 0, "the time goes back", "sort the file or fetch it again"),
         (size > SIZE_MAX, "size {size} needs more than 32 bits", "split the order or use a larger size unit"),
         ((size < 0) | ((size == 0) & (kind <= 5)), "size {size}", "sizes are positive"),
-        ((np.abs(direction) != 1), "direction {direction}", "give 1 for a buy and -1 for a sell order"),
         (
-            ~halt & ((price <= 0) | (price > PRICE_E4_MAX)) & (kind != Kind.CROSS),
+            (kind <= 5) & (np.abs(direction) != 1),
+            "direction {direction}",
+            "1 is a buy, -1 a sell order",
+        ),
+        (
+            (kind <= 5) & ((price <= 0) | (price > PRICE_E4_MAX)),
             "price {price}",
-            "prices are 1e-4 dollars",
+            "prices are in 1e-4 dollars",
         ),
         (halt & (np.abs(price) > 1), "trading state {price}", "a halt's price is -1, 0 or 1"),
     )
@@ -285,7 +290,7 @@ def report(pair: Pair, messages: Messages, rebuild: Rebuild) -> dict[str, Any]:
     if messages.truncated:
         notes.append(f"{messages.truncated} times with more than 9 decimals were cut to the nanosecond")
     if messages.renumbered:
-        notes.append("order ids did not fit 39 bits and were numbered anew")
+        notes.append("order ids did not fit 39 bits or were not positive and were numbered anew")
     count = rebuild.count
     if count(win.ROW_BREAKS):
         notes.append(

@@ -21,7 +21,8 @@ SHARES = ("hidden_share", "replay_rows_matched", "replay_levels_matched")
 def show(title: str, quality: dict[str, Any]) -> None:
     """Print the report as a tidy table on standard output."""
     console = Console(highlight=False)
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    console.print(title, style="bold", soft_wrap=True)
+    table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column("what", style="dim", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     for name, value in quality.items():
