@@ -68,7 +68,7 @@ LEVEL_WORDS = 8
 PAIR_WORDS = 2
 
 TAKEN_MAX = 4096  # what owned orders take between two steps of a flow; only attribution hangs on it
-TAKEN_WORDS = 2  # (resting id, aggressor id)
+TAKEN_WORDS = 3  # (resting id, aggressor id, shares)
 
 ORDERS_MAX = 1 << 17  # the largest full book at hand holds 66,833 orders; a power of two above it
 LEVELS_MAX = 1 << 14  # per side; the same book has some 9,000

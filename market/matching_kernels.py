@@ -62,7 +62,7 @@ WHY_NOT_OWNER, WHY_BAD_COMMAND, WHY_HALTED = int(Why.NOT_OWNER), int(Why.BAD_COM
 SIZE_MAX = (1 << 32) - 1  # the public feed carries shares and prices in 32 bits
 PRICE_MAX = (1 << 32) - 1
 NO_LIMIT = -(1 << 62)  # below every key
-OUTCOMES_MARGIN = 4  # what a command can say besides its trades
+OUTCOMES_MARGIN = 8  # what a command, or an event of a flow, can say besides one line an order
 
 
 # --- matching -------------------------------------------------------------------------------------

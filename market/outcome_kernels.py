@@ -75,6 +75,7 @@ def hit(
         at = arena[H_TAKEN] + arena[H_TAKEN_COUNT] % TAKEN_MAX * TAKEN_WORDS
         arena[at] = arena[order + O_ID]
         arena[at + 1] = order_id
+        arena[at + 2] = size
         arena[H_TAKEN_COUNT] += 1
     if resting_leaves == 0:
         leave(arena, order)
