@@ -6,6 +6,7 @@ knows the time only from the `Stamp` that comes with each of them.
 
 import msgspec
 
+from market.instruments import Instrument
 from market.parents import ParentOrder, Progress
 from market.types import (
     ClOrdID,
@@ -135,6 +136,14 @@ class ReferenceAlive(Event, frozen=True, kw_only=True):
     """A heartbeat or message of the reference session: the line is live though prices rest."""
 
 
+class SendFailed(Event, frozen=True, kw_only=True):
+    """The engine refused a message of ours, definitely: no byte left (made by the gate's shell)."""
+
+    msg_type: str  # D, G, F, H, AF, q
+    ref_id: str  # its ClOrdID or request id
+    reason: str = ""
+
+
 # --- from people and the OMS ------------------------------------------------------------------
 
 
@@ -192,6 +201,20 @@ class Rearm(Event, frozen=True, kw_only=True):
     request_id: int
     reason: str
     person: str
+
+
+class GateStarted(Event, frozen=True, kw_only=True):
+    """The first event after every start of the gate: all that its core needs to know of the outside."""
+
+    epoch: int  # durable: above that of every start before, part of each ClOrdID
+    mode: str  # paper or live
+    account: str
+    instruments: tuple[Instrument, ...]
+    limits: str  # the limits file's values, JSON
+    positions: tuple[tuple[str, Symbol, int], ...] = ()  # account, symbol, quantity at start of day
+    lockstep: bool = False
+    reconcile_wait_ms: int = 5_000
+    killed: str = ""  # what the kill latch says
 
 
 class StatusQuery(Event, frozen=True, kw_only=True):
