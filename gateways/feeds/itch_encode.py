@@ -14,12 +14,14 @@ from gateways.feeds.itch_kernels import (
     BUY,
     D_,
     E_,
+    H_,
     O_CANCELED,
     O_KEPT,
     O_PRINT,
     O_REPLACED,
     O_RESTED,
     O_RESTING,
+    O_STATE,
     O_TRADE,
     P_,
     SELL,
@@ -33,8 +35,6 @@ from market.matching_events import OUTCOME
 
 PACKET_BYTES_MAX = 3 + 44  # P is the longest message that outcomes become
 HEADER_BYTES = 3  # SoupBinTCP: length, type
-PRICE_E4_MAX = 2**32 - 1
-SIZE_MAX = 2**32 - 1
 
 
 @kernel
@@ -67,12 +67,12 @@ def put_order(out: Any, at: int, order_id: int, side: int, size: int, symbol: in
 
 @kernel
 def encode_outcomes(
-    outcomes: Any, locate: int, symbol: int, midnight_ns: int, out: Any, lengths: Any
+    outcomes: Any, locate: int, symbol: int, midnight_ns: int, out: Any, index: Any
 ) -> tuple[int, int]:
     """Write the public side of outcomes as packets; return (packets, bytes).
 
-    `symbol` holds eight ASCII bytes. `out` must hold PACKET_BYTES_MAX for each outcome, `lengths`
-    gets the length of each packet.
+    `symbol` holds eight ASCII bytes. `out` must hold PACKET_BYTES_MAX for each outcome; a row of
+    `index` gets length and time of each packet.
     """
     at, count = 0, 0
     for i in range(outcomes.shape[0]):
@@ -90,33 +90,52 @@ def encode_outcomes(
             put(out, at + 22, o.size, 4)
             put(out, at + 26, o.match_id, 8)
         elif o.kind == O_CANCELED and o.flags & O_RESTING:
-            length = 23 if o.leaves > 0 else 19
-            put_head(out, at, X_ if o.leaves > 0 else D_, length, locate, since_ns)
-            put(out, at + 14, o.order_id, 8)
-            if o.leaves > 0:
-                put(out, at + 22, o.size, 4)
+            length = put_off(out, at, locate, since_ns, o.order_id, o.size, o.leaves)
         elif o.kind == O_REPLACED:
-            length = encode_replaced(o, locate, since_ns, out, at)
+            length = put_replaced(out, at, locate, since_ns, o)
         elif o.kind == O_PRINT:
             length = 44
             put_head(out, at, P_, length, locate, since_ns)
             put_order(out, at, 0, 1, o.size, symbol, o.price_e4)
             put(out, at + 39, o.match_id, 8)
+        elif o.kind == O_STATE:
+            length = 25
+            put_head(out, at, H_, length, locate, since_ns)
+            put(out, at + 14, symbol, 8)
+            out[at + 22] = o.reason
+            out[at + 23 : at + 28] = SPACE
         if length:
-            lengths[count] = HEADER_BYTES + length
+            index[count, 0] = HEADER_BYTES + length
+            index[count, 1] = o.ts_ns
             at += HEADER_BYTES + length
             count += 1
     return count, at
 
 
 @kernel
-def encode_replaced(o: Any, locate: int, since_ns: int, out: Any, at: int) -> int:
-    """Write a replace: X where only the size shrank and the order kept its place, U otherwise."""
+def put_off(out: Any, at: int, locate: int, since_ns: int, order_id: int, size: int, leaves: int) -> int:
+    """Write shares taken off: X where some remain, D where none do; return the length."""
+    length = 23 if leaves > 0 else 19
+    put_head(out, at, X_ if leaves > 0 else D_, length, locate, since_ns)
+    put(out, at + 14, order_id, 8)
+    if leaves > 0:
+        put(out, at + 22, size, 4)
+    return length
+
+
+@kernel
+def put_replaced(out: Any, at: int, locate: int, since_ns: int, o: Any) -> int:
+    """Write a replace; return the length, 0 where the public sees no difference.
+
+    X where only the size shrank and the order kept its place; D where it left the book to trade
+    at its new price; U otherwise.
+    """
+    if not o.flags & O_RESTING:
+        return put_off(out, at, locate, since_ns, o.resting_id, 0, 0)
     if o.flags & O_KEPT and o.order_id == o.resting_id:
-        put_head(out, at, X_, 23, locate, since_ns)
-        put(out, at + 14, o.order_id, 8)
-        put(out, at + 22, o.size, 4)
-        return 23
+        if o.resting_leaves == o.size:
+            return 0
+        return put_off(out, at, locate, since_ns, o.order_id, o.resting_leaves - o.size, o.leaves)
     put_head(out, at, U_, 35, locate, since_ns)
     put(out, at + 14, o.resting_id, 8)
     put(out, at + 22, o.order_id, 8)
@@ -227,6 +246,6 @@ def warm() -> None:
     """Compile the encoder (or load it from the cache)."""
     outcomes = np.zeros(1, dtype=OUTCOME)
     outcomes["kind"] = O_RESTED
-    out, lengths = np.zeros(PACKET_BYTES_MAX, dtype=np.uint8), np.zeros(1, dtype=np.int64)
-    count, used = encode_outcomes(outcomes, 1, BLANK_SYMBOL, 0, out, lengths)
+    out, index = np.zeros(PACKET_BYTES_MAX, dtype=np.uint8), np.zeros((1, 2), dtype=np.int64)
+    count, used = encode_outcomes(outcomes, 1, BLANK_SYMBOL, 0, out, index)
     assert (count, used) == (1, HEADER_BYTES + 36), "the warm-up outcome is one add"

@@ -49,8 +49,6 @@ for _code in "PQSHR":
 
 DAY_NS_MAX = 25 * 3_600 * 1_000_000_000  # the longest day, when clocks go back
 SIZE_MAX = 2**32 - 1
-PRICE_E4_MAX = 2**32 - 1
-FRAME_BYTES_MAX = 2 + 44  # P is the longest message that outcomes become
 
 S_, R_, H_, A_, F_, E_, C_, X_, D_, U_, P_, Q_ = (ord(c) for c in "SRHAFECXDUPQ")
 BUY, SELL, NOT_PRINTED, SEQUENCED = (ord(c) for c in "BSNS")
@@ -63,7 +61,7 @@ K_SYSTEM, K_DIRECTORY = int(Kind.SYSTEM), int(Kind.DIRECTORY)
 NON_PRINTABLE = int(Flag.NON_PRINTABLE)
 
 O_TRADE, O_RESTED, O_CANCELED = int(Outcome.TRADE), int(Outcome.RESTED), int(Outcome.CANCELED)
-O_REPLACED, O_PRINT = int(Outcome.REPLACED), int(Outcome.PRINT)
+O_REPLACED, O_PRINT, O_STATE = int(Outcome.REPLACED), int(Outcome.PRINT), int(Outcome.STATE)
 O_RESTING, O_KEPT = int(OutcomeFlag.RESTING), int(OutcomeFlag.KEPT_PRIORITY)
 
 

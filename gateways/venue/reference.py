@@ -1,0 +1,148 @@
+"""The reference session: the venue's own prices for whoever wants a second opinion (V, e in; W, Y, f out).
+
+A subscription gets the whole picture (W) at once and again whenever it has changed, conflated to
+`INTERVAL_NS`: 20 a second of whichever time the venue runs on. Trading state goes out when it changes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateways.fix import codec
+from gateways.fix import requests as rq
+from gateways.fix.market_data import ASK, BID, CLOSE, TRADE, VOLUME
+from gateways.fix.wire import SOH, decimal_text, echo_text
+from gateways.venue.exchange import Exchange
+from gateways.venue.refusals import UNSUPPORTED_TYPE, business_reject
+from market.events import SecurityStatus
+from market.types import Symbol
+
+INTERVAL_NS: Final = 50_000_000  # 20 pictures a second
+DEPTH_MAX: Final = 10  # levels of a side in one picture
+SUBSCRIPTIONS_MAX: Final = 16
+SNAPSHOT, SUBSCRIBE, STOP = "0", "1", "2"  # SubscriptionRequestType(263)
+KNOWN: Final = frozenset((BID, ASK, TRADE, CLOSE, VOLUME))
+UNKNOWN_SYMBOL, DUPLICATE_ID, TOO_MANY, BAD_TYPE = "0", "1", "2", "8"  # MDReqRejReason(281)
+
+
+class Subscription:
+    """One V that lives on."""
+
+    def __init__(self, asked: rq.MarketDataRequest) -> None:
+        self.req_id = asked.req_id
+        self.depth = min(asked.depth or DEPTH_MAX, DEPTH_MAX)
+        self.types = frozenset(asked.entry_types) or KNOWN
+        self.sent = ""
+
+
+class Reference:
+    """Answers requests of the reference session, and keeps its subscribers current."""
+
+    def __init__(self, exchange: Exchange, send: Callable[[str], None], close_e4: int = 0) -> None:
+        """`close_e4`: the previous close, 0 where nobody knows it."""
+        self._exchange = exchange
+        self._send = send
+        self._close_e4 = close_e4
+        self._subscriptions: dict[str, Subscription] = {}
+        self._statuses: dict[str, bool] = {}  # SecurityStatusReqID -> what was told last
+        self._told_ns = 0
+
+    def forget(self) -> None:
+        """The session is gone and its subscriptions with it."""
+        self._subscriptions.clear()
+        self._statuses.clear()
+
+    def request(self, raw: str) -> None:
+        """Answer one application message of the session."""
+        asked = codec.decode_request(raw)
+        if isinstance(asked, rq.MarketDataRequest):
+            self._market_data(asked)
+        elif isinstance(asked, rq.SecurityStatusRequest):
+            self._security_status(asked)
+        else:
+            msg_type = raw.split(f"{SOH}35=", 1)[-1].split(SOH, 1)[0]
+            text = "this session serves market data (V) and security status (e)"
+            self._send(business_reject(raw, msg_type, UNSUPPORTED_TYPE, text))
+
+    def tell(self, clock_ns: int) -> None:
+        """Send what has changed, if it is time to; `clock_ns` is of the clock that conflates."""
+        trading = self._exchange.trading
+        for req_id, told in self._statuses.items():
+            if told != trading:
+                self._statuses[req_id] = trading
+                self._send_status(req_id)
+        if clock_ns - self._told_ns < INTERVAL_NS:
+            return
+        for subscription in self._subscriptions.values():
+            body = self._picture(subscription)
+            if body != subscription.sent:
+                subscription.sent = body
+                self._told_ns = clock_ns
+                self._send(body)
+
+    def next_due_ns(self, clock_ns: int) -> int:
+        """Return when `tell` has something that it held back, 2**63 - 1 = nothing."""
+        for subscription in self._subscriptions.values():
+            if self._picture(subscription) != subscription.sent:
+                return max(self._told_ns + INTERVAL_NS, clock_ns)
+        return 2**63 - 1
+
+    def _market_data(self, asked: rq.MarketDataRequest) -> None:
+        if asked.subscription == STOP:
+            self._subscriptions.pop(asked.req_id, None)
+            return
+        refused = self._refusal(asked)
+        if refused is not None:
+            self._send(codec.encode_market_data_reject(asked.req_id, *refused))
+            return
+        subscription = Subscription(asked)
+        subscription.sent = self._picture(subscription)
+        self._send(subscription.sent)
+        if asked.subscription == SUBSCRIBE:
+            self._subscriptions[asked.req_id] = subscription
+
+    def _refusal(self, asked: rq.MarketDataRequest) -> tuple[str, str] | None:
+        symbol = self._exchange.instrument.symbol
+        if asked.symbols != (symbol,):
+            return UNKNOWN_SYMBOL, f"this venue has {symbol} alone"
+        if asked.req_id in self._subscriptions:
+            return DUPLICATE_ID, "MDReqID is in use"
+        if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
+            return TOO_MANY, f"{SUBSCRIPTIONS_MAX} subscriptions are open"
+        if not set(asked.entry_types) <= KNOWN:
+            return BAD_TYPE, "MDEntryType is not 0, 1, 2, 5 or B"
+        return None
+
+    def _security_status(self, asked: rq.SecurityStatusRequest) -> None:
+        if asked.subscription == STOP:
+            self._statuses.pop(asked.req_id, None)
+            return
+        if asked.symbol != self._exchange.instrument.symbol:
+            unknown = SecurityStatus(symbol=Symbol(asked.symbol), trading=False, text="unknown symbol")
+            self._send(codec.encode_security_status(asked.req_id, unknown))
+            return
+        if asked.subscription == SUBSCRIBE and len(self._statuses) < SUBSCRIPTIONS_MAX:
+            self._statuses[asked.req_id] = self._exchange.trading
+        self._send_status(asked.req_id)
+
+    def _send_status(self, req_id: str) -> None:
+        exchange = self._exchange
+        text = "" if exchange.trading else "halted"
+        status = SecurityStatus(symbol=exchange.instrument.symbol, trading=exchange.trading, text=text)
+        self._send(codec.encode_security_status(req_id, status))
+
+    def _picture(self, subscription: Subscription) -> str:
+        """Return W: levels best first, with MDEntryPositionNo(290); what is not known is left out."""
+        exchange, rows = self._exchange, []
+        levels = exchange.engine.book.levels(subscription.depth).tolist()
+        for kind, prices, sizes in ((BID, levels[0], levels[1]), (ASK, levels[2], levels[3])):
+            for place, (price_e4, size) in enumerate(zip(prices, sizes, strict=True), 1):
+                if size and kind in subscription.types:
+                    price = decimal_text(price_e4)
+                    rows.append(f"269={kind}{SOH}270={price}{SOH}271={size}{SOH}290={place}{SOH}")
+        for kind, price_e4 in ((TRADE, exchange.last_e4), (CLOSE, self._close_e4)):
+            if price_e4 and kind in subscription.types:
+                rows.append(f"269={kind}{SOH}270={decimal_text(price_e4)}{SOH}")
+        if VOLUME in subscription.types:
+            rows.append(f"269={VOLUME}{SOH}271={exchange.volume}{SOH}")
+        head = f"35=W{SOH}262={echo_text(subscription.req_id)}{SOH}55={exchange.instrument.symbol}{SOH}"
+        return f"{head}268={len(rows)}{SOH}{''.join(rows)}"

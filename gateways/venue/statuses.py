@@ -1,0 +1,83 @@
+"""What the EMS says when it is asked: order status (H), mass status (AF), mass cancel report (r)."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gateways.fix import codec
+from gateways.fix import requests as rq
+from gateways.venue import reports
+from gateways.venue.exchange import Exchange
+from gateways.venue.orders import OrderTable, VenueOrder
+from market.events import ExecutionReport, MassCancelReport
+from market.types import ClOrdID, ExecType, Side
+
+ALL: Final = "7"  # MassStatusReqType(585), MassCancelRequestType(530): everything
+OF_SYMBOL: Final = "1"
+Report = Callable[[ExecutionReport, str], None]
+
+
+class Statuses:
+    """Reads the order table for whoever asks; changes nothing."""
+
+    def __init__(self, table: OrderTable, exchange: Exchange, report: Report) -> None:
+        self._table = table
+        self._exchange = exchange
+        self._report = report
+
+    def one(self, asked: rq.StatusRequest) -> None:
+        """Answer H."""
+        order = self._table.of_client(asked.cl_ord_id)
+        if order is None or (asked.order_id and asked.order_id != order.order_id):
+            now_ns = self._exchange.now_ns
+            self._report(reports.unknown(asked.cl_ord_id, asked.symbol, asked.side, now_ns), asked.account)
+        else:
+            self.state_of(order)
+
+    def state_of(self, order: VenueOrder) -> None:
+        """Tell how an order stands."""
+        self._report(self._status(order), order.account)
+
+    def all(self, asked: rq.MassStatusRequest) -> None:
+        """Answer AF: a report for each order that lives, one that says so where there is none."""
+        symbol = asked.symbol if asked.req_type == OF_SYMBOL else ""
+        working = self._table.working(symbol) if asked.req_type in (ALL, OF_SYMBOL) else []
+        for number, order in enumerate(working, 1):
+            report = msgspec.structs.replace(
+                self._status(order),
+                mass_status_req_id=asked.req_id,
+                total_reports=len(working),
+                last_report=number == len(working),
+            )
+            self._report(report, order.account)
+        if not working:
+            supported = asked.req_type in (ALL, OF_SYMBOL)
+            report = reports.unknown(
+                "",
+                asked.symbol or self._exchange.instrument.symbol,
+                Side.BUY,
+                self._exchange.now_ns,
+                mass_status_req_id=asked.req_id,
+                text="no order is open" if supported else "MassStatusReqType is not 1 or 7",
+            )
+            self._report(report, "")
+
+    def mass_cancel_report(self, asked: rq.MassCancelRequest, accepted: bool, affected: int) -> str:
+        """Return r."""
+        report = MassCancelReport(
+            cl_ord_id=ClOrdID(asked.cl_ord_id),
+            accepted=accepted,
+            total_affected=affected,
+            text="" if accepted else "MassCancelRequestType is not 1 or 7, or ClOrdID was used before",
+        )
+        return codec.encode_mass_cancel_report(report, reports.NO_ORDER, asked.request_type)
+
+    def _status(self, order: VenueOrder) -> ExecutionReport:
+        return reports.of_order(
+            order,
+            ExecType.ORDER_STATUS,
+            reports.STATUS_EXEC_ID,
+            self._exchange.now_ns,
+            orig_cl_ord_id=order.orig_cl_ord_id,
+        )
