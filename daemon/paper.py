@@ -1,0 +1,314 @@
+"""`steadyhand paper`: one command plays a market day and works parent orders in it, to their end.
+
+It starts the venue, the gate and the trader as the processes they are in production, hands the
+parents over as a desk would, shows how they go, reconciles gate against venue, stops everything
+and leaves a run folder behind. It holds no trading logic: whatever it shows, it was told.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from daemon import control, parent_text, report
+from daemon.children import Child, ChildFailed
+from daemon.config import ConfigError
+from daemon.paper_setup import (
+    DEFAULT_SPEED,
+    Market,
+    choose_market,
+    compose_config,
+    default_parent,
+    make_run_folder,
+    make_socket_folder,
+    parser,
+    venue_argv,
+    write_positions,
+)
+from daemon.paper_view import View, summary
+from daemon.runtime import (
+    EXIT_CONFIG,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_CLEAN,
+    EXIT_USAGE,
+    Runtime,
+    run,
+)
+from market.instruments import NS
+from market.parents import ParentOrder
+from market.types import Side
+
+READY_WAIT_S: Final = 120.0  # the first start on a machine compiles the kernels
+LOGON_WAIT_S: Final = 30.0
+POLL_S: Final = 0.25
+HEAD_START_NS: Final = 200_000_000  # between the order to start and market time's begin
+TRADER_RESTARTS_MAX: Final = 3  # as many as a unit's StartLimitBurst; then the run ends, not clean
+END_GRACE_NS: Final = 60 * NS  # market time after the last window in which parents must have ended
+ACCOUNT: Final = "PAPER"
+
+
+class Paper:
+    """One run: its processes, what they said, and how it ended."""
+
+    def __init__(self, args: argparse.Namespace, market: Market, parents: list[ParentOrder]) -> None:
+        self._args, self._market, self._parents = args, market, parents
+        self._run = make_run_folder(args.out)
+        self._sockets = make_socket_folder()
+        self._config = Path()
+        self._venue = Child("venue", self._venue_argv(), self._run / "venue.log")
+        self._gate: Child | None = None
+        self._trader: Child | None = None
+        self._metrics: Child | None = None
+        self._trader_restarts = 0
+        self._view = View(market, args, self._run)
+        self._interrupted = False
+
+    def _venue_argv(self) -> list[str]:
+        lockstep = self._sockets / "lock.sock" if self._args.lockstep else None
+        return venue_argv(self._args, self._market, self._run, lockstep)
+
+    @property
+    def _control(self) -> Path:
+        return self._sockets / "control.sock"
+
+    async def main(self, runtime: Runtime) -> int:
+        """Run to the end and return the exit code."""
+        try:
+            with self._view:
+                await self._start(runtime)
+                await self._hand_over()
+                await self._work(runtime)
+            await self._finish()
+            return self._conclude()
+        except ChildFailed as failure:
+            print(f"steadyhand paper: {failure}\n  logs: {self._run}", file=sys.stderr)
+            return EXIT_CONFIG if failure.code == EXIT_CONFIG else EXIT_NOT_CLEAN
+        finally:
+            await self._stop_all()
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+    async def _start(self, runtime: Runtime) -> None:
+        """Start venue, gate and trader, each ready before the next, and wait for both FIX sessions."""
+        self._view.stage("venue")
+        await self._venue.start(runtime.spawn)
+        ready = await self._venue.said("ready", READY_WAIT_S)
+        sells: dict[str, int] = {}
+        for parent in self._parents:
+            if parent.side is Side.SELL:
+                sells[parent.symbol] = sells.get(parent.symbol, 0) + parent.qty
+        write_positions(self._run / "positions.csv", ACCOUNT, sells)
+        self._config = compose_config(self._args, self._market, self._run, self._sockets, ready["endpoints"])
+        self._view.stage("gate")
+        self._gate = Child("gate", ["gate", "--config", str(self._config)], self._run / "gate.log")
+        await self._gate.start(runtime.spawn)
+        await self._gate.said("ready", READY_WAIT_S)
+        self._metrics = Child(
+            "metrics", ["metrics", "--config", str(self._config)], self._run / "metrics.log"
+        )
+        await self._metrics.start(runtime.spawn)
+        self._view.stage("trader")
+        await self._start_trader(runtime)
+        page = await self._metrics.said("ready", READY_WAIT_S)
+        self._view.metrics_page(page["endpoints"]["metrics"])
+        self._view.stage("logon")
+        deadline = time.monotonic() + LOGON_WAIT_S
+        while not connected(status := await self._ask({"cmd": "status"})):
+            if time.monotonic() > deadline:
+                raise ChildFailed("gate", None, f"not connected: {json.dumps(status.get('sessions'))}")
+            await asyncio.sleep(POLL_S / 5)
+
+    async def _start_trader(self, runtime: Runtime) -> None:
+        self._trader = Child("trader", ["trader", "--config", str(self._config)], self._run / "trader.log")
+        await self._trader.start(runtime.spawn)
+        ready = await self._trader.said("ready", READY_WAIT_S)
+        self._view.policy(ready.get("policy", {}))
+        runtime.spawn(self._keep_trader(runtime, self._trader), "trader keeper")
+
+    async def _keep_trader(self, runtime: Runtime, trader: Child) -> None:
+        """Start the trader again when it dies, as its unit would: the parents wait in the gate."""
+        code = await trader.wait()
+        if self._view.ending or code == EXIT_CONFIG:
+            return
+        self._trader_restarts += 1
+        if self._trader_restarts > TRADER_RESTARTS_MAX:
+            self._view.note(f"the trader died {self._trader_restarts} times: not started again")
+            return
+        self._view.note(f"the trader ended with {code}: started again")
+        try:
+            await self._start_trader(runtime)
+        except ChildFailed as failure:
+            self._view.note(str(failure))
+
+    async def _hand_over(self) -> None:
+        """Begin market time and submit the parents; in lockstep they wait for the first instant."""
+        submits = [{"cmd": "submit", "parent": msgspec.to_builtins(p)} for p in self._parents]
+        if self._args.lockstep:
+            async with control.connect(self._control) as gate:
+                for submit in submits:
+                    gate.send(submit)
+                await gate.ask({"cmd": "ping"})  # answered in order: the submits are queued
+                self._venue.tell({"start": {}})
+                replies = [await gate.receive() for _ in submits]
+        else:
+            anchor_mono_ns = time.monotonic_ns() + HEAD_START_NS
+            anchor = {
+                "anchor_ts_ns": self._market.from_ns,
+                "anchor_mono_ns": anchor_mono_ns,
+                "speed": self._args.speed,
+            }
+            await self._ask({"cmd": "clock", "anchor": anchor})
+            self._venue.tell({"start": {"anchor_mono_ns": anchor_mono_ns}})
+            await self._reference_known()
+            replies = [await self._ask(submit) for submit in submits]
+        for parent, reply in zip(self._parents, replies, strict=True):
+            if not reply.get("ok"):
+                self._view.note(
+                    f"refused {parent.side.name} {parent.qty} {parent.symbol}: {reply.get('error')}"
+                )
+
+    async def _reference_known(self) -> None:
+        """Wait for the gate's own price: without one R06 and R08 refuse, rightly."""
+        deadline = time.monotonic() + LOGON_WAIT_S
+        while not priced(await self._ask({"cmd": "status"}), self._market.instrument.symbol):
+            if time.monotonic() > deadline:
+                raise ChildFailed("gate", None, "no reference price came; see fix-gate.log")
+            await asyncio.sleep(POLL_S / 5)
+
+    async def _work(self, runtime: Runtime) -> None:
+        """Show progress until every parent ended, the market is over, or somebody stops the run."""
+        last_end_ns = max(p.end_ns for p in self._parents)
+        while True:
+            status = await self._ask({"cmd": "status"})
+            self._view.show(status)
+            if all_ended(status, len(self._parents)):
+                return
+            if runtime.stopping.is_set() and not self._interrupted:
+                self._interrupted = True
+                self._view.note("interrupted: cancelling")
+                for parent in status["parents"]:
+                    await self._ask({"cmd": "cancel", "parent_id": parent["parent_id"]})
+            over = status["ts_ns"] > last_end_ns + END_GRACE_NS or self._venue.has_said("ended")
+            if over and not self._args.lockstep:
+                self._view.note("the market is over and a parent has not ended: see gate.log")
+                return
+            self._check_alive()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    runtime.stopping.wait() if not self._interrupted else asyncio.sleep(POLL_S), POLL_S
+                )
+
+    def _check_alive(self) -> None:
+        for child in (self._venue, self._gate):
+            if child is not None and child.returncode is not None:
+                raise ChildFailed(child.name, child.returncode, child.tail)
+        if self._trader is not None and self._trader.returncode == EXIT_CONFIG:
+            raise ChildFailed("trader", EXIT_CONFIG, self._trader.tail)
+
+    async def _finish(self) -> None:
+        """Keep the gate's last word, stop trader, gate and venue in this order, and write run.json."""
+        self._view.ending = True
+        status = await self._ask({"cmd": "status"})
+        (self._run / "gate-status.json").write_text(json.dumps(status))
+        if self._trader is not None:
+            await self._trader.stop()
+        if self._gate is not None:
+            await self._gate.stop()
+        self._venue.tell({"stop": True})
+        await self._venue.said("summary", READY_WAIT_S)
+        args, market = self._args, self._market
+        facts = {
+            "mode": "paper",
+            "seed": args.seed,
+            "speed": None if args.lockstep else args.speed,
+            "lockstep": args.lockstep,
+            "policy": self._view.policy_facts,
+            "symbol": market.instrument.symbol,
+            "zone": market.instrument.zone,
+            "tape": str(market.tape.resolve()) if market.tape else None,
+            "window": [market.from_ns, market.to_ns],
+            "parents": [msgspec.to_builtins(p) for p in self._parents],
+            "interrupted": self._interrupted,
+            "notes": self._view.notes,
+            "trader_restarts": self._trader_restarts,
+        }
+        (self._run / "run.json").write_text(json.dumps(facts, indent=1))
+
+    def _conclude(self) -> int:
+        """Build the report, print it, and return the exit code."""
+        facts = report.build(self._run)
+        if self._args.json:
+            print(json.dumps(facts, indent=2))
+        else:
+            summary(facts, self._run)
+        if self._interrupted:
+            return EXIT_INTERRUPTED
+        ended = len(facts["parents"]) == len(self._parents) and all(
+            p["status"] in ("filled", "expired", "canceled") for p in facts["parents"]
+        )
+        return EXIT_DONE if ended and facts["reconciliation"]["clean"] else EXIT_NOT_CLEAN
+
+    async def _stop_all(self) -> None:
+        self._view.ending = True
+        for child in (self._trader, self._gate, self._venue, self._metrics):
+            if child is not None:
+                await child.stop()
+
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the gate one thing.
+
+        Raises:
+            ChildFailed: the gate does not answer.
+        """
+        try:
+            return await control.request(self._control, request)
+        except (OSError, TimeoutError, control.ControlError) as error:
+            child = self._gate
+            code = child.returncode if child else None
+            raise ChildFailed("gate", code, f"{error}\n{child.tail if child else ''}") from None
+
+
+def connected(status: dict[str, Any]) -> bool:
+    """Whether both FIX sessions and the trader are there."""
+    sessions = status["sessions"]
+    return bool(sessions["order"]["up"] and sessions["reference"]["up"] and status["trader"]["connected"])
+
+
+def priced(status: dict[str, Any], symbol: str) -> bool:
+    """Whether the gate knows a two-sided reference price."""
+    price = status["reference"].get(symbol) or {}
+    return bool(price.get("bid_e4") and price.get("ask_e4"))
+
+
+def all_ended(status: dict[str, Any], expected: int) -> bool:
+    """Whether every parent that was admitted is in a terminal status."""
+    parents = status["parents"]
+    return len(parents) >= expected and all(p["ended"] for p in parents)
+
+
+def main(argv: list[str]) -> int:
+    """Run `steadyhand paper`."""
+    args = parser().parse_args(argv)
+    args.speed = DEFAULT_SPEED if args.speed is None else args.speed
+    try:
+        if not 0 < args.speed <= 10_000:
+            raise ConfigError(f"--speed {args.speed:g}: must be above 0 and at most 10000")
+        first = choose_market(args)
+        texts = args.parent or [default_parent(first)]
+        parents = [
+            parent_text.parse(text, {first.instrument.symbol: first.instrument}, first.day, ACCOUNT, f"P{n}")
+            for n, text in enumerate(texts, start=1)
+        ]
+        market = choose_market(args, [(p.start_ns, p.end_ns) for p in parents])
+        paper = Paper(args, market, parents)
+    except (ConfigError, parent_text.ParentTextError) as error:
+        print(f"steadyhand paper: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return run(paper.main)

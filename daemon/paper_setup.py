@@ -1,0 +1,242 @@
+"""What a paper run starts from: its options, the market it plays, its folder and configuration."""
+
+import argparse
+import datetime as dt
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from daemon.config import ConfigError
+from market.instruments import NS, Instrument
+from market.types import Symbol
+
+DEPLOY: Final = Path(__file__).parents[1] / "deploy"
+DEFAULT_SPEED: Final = 10.0
+DEFAULT_QTY: Final = 2_000
+LEAD_NS: Final = 30 * NS  # market time before the first parent: features and reference prices settle
+TAIL_NS: Final = 20 * NS  # market time after the last parent: cancels come back
+SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
+SYNTHETIC_DAY: Final = dt.date(2024, 1, 2)
+SYNTHETIC_START: Final = dt.time(10, 0)
+SYNTHETIC_MINUTES: Final = 10
+TAPE_ADV: Final = 2_000_000  # declared for tapes whose store does not know one; paper says so
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """The market of a run: a recorded day or synthetic flow, and the part of it that is played."""
+
+    instrument: Instrument
+    day: dt.date
+    tape: Path | None
+    from_ns: int
+    to_ns: int
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of `steadyhand paper`."""
+    p = argparse.ArgumentParser(
+        prog="steadyhand paper",
+        description="Replay a market day through a simulated exchange and work parent orders in it.",
+    )
+    p.add_argument("--tape", type=Path, help="a tick store made by `steadyhand ingest`; none: synthetic SYN")
+    p.add_argument("--symbol", help="symbol of the tape (checked against it)")
+    p.add_argument("--from", dest="start", metavar="HH:MM", help="begin of the window, exchange time")
+    p.add_argument("--to", dest="end", metavar="HH:MM", help="end of the window, exchange time")
+    p.add_argument(
+        "--parent",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='"SELL 2000 GOOG 10:05-10:25 [limit=… pov=…]", repeatable',
+    )
+    p.add_argument("--policy", default=None, help="a baseline's name, script:FILE, or an artefact's folder")
+    pace = p.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed", type=float, default=None, help=f"times real time (default {DEFAULT_SPEED:g})"
+    )
+    pace.add_argument("--lockstep", action="store_true", help="virtual time: the same seed, the same fills")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--limits", type=Path, default=DEPLOY / "limits.paper.toml", help="risk limits (TOML)")
+    p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")
+    p.add_argument(
+        "--metrics-port", type=int, default=0, help="port of the metrics page (default: a free one)"
+    )
+    p.add_argument("--json", action="store_true", help="print report.json instead of the summary")
+    return p
+
+
+def choose_market(args: argparse.Namespace, windows: list[tuple[int, int]] | None = None) -> Market:
+    """Return the market that the options name; `windows` of the parents widen or set the part played.
+
+    Raises:
+        ConfigError: an option cannot be met.
+    """
+    if args.tape is None:
+        if args.symbol not in (None, SYNTHETIC.symbol):
+            raise ConfigError(
+                f"--symbol {args.symbol}: synthetic flow is {SYNTHETIC.symbol}; give --tape DIR"
+            )
+        instrument, day = SYNTHETIC, SYNTHETIC_DAY
+    else:
+        instrument, day = tape_of(args.tape)
+        if args.symbol not in (None, instrument.symbol):
+            raise ConfigError(f"--symbol {args.symbol}: the tape {args.tape} is of {instrument.symbol}")
+    open_ns, close_ns = instrument.session(day)
+    from_ns = clock_option(args.start, "--from", instrument, day)
+    to_ns = clock_option(args.end, "--to", instrument, day)
+    if windows:
+        from_ns = from_ns or max(open_ns, min(w[0] for w in windows) - LEAD_NS)
+        to_ns = to_ns or min(close_ns, max(w[1] for w in windows) + TAIL_NS)
+    if args.tape is None and from_ns is None:
+        from_ns = instrument.at(day, SYNTHETIC_START) - LEAD_NS
+        to_ns = to_ns or from_ns + LEAD_NS + SYNTHETIC_MINUTES * 60 * NS + TAIL_NS
+    from_ns, to_ns = from_ns or open_ns, to_ns or close_ns
+    if not open_ns <= from_ns < to_ns <= close_ns:
+        raise ConfigError(
+            f"--from/--to: {instrument.clock(from_ns)[:8]}-{instrument.clock(to_ns)[:8]} is not inside the "
+            f"session {instrument.open:%H:%M}-{instrument.close:%H:%M} of {instrument.symbol}"
+        )
+    return Market(instrument=instrument, day=day, tape=args.tape, from_ns=from_ns, to_ns=to_ns)
+
+
+def clock_option(text: str | None, option: str, instrument: Instrument, day: dt.date) -> int | None:
+    """Return UTC ns of an HH:MM[:SS] option, None where it was not given."""
+    if text is None:
+        return None
+    try:
+        return instrument.at(day, dt.time.fromisoformat(text))
+    except ValueError:
+        raise ConfigError(f"{option} {text}: not a clock time, write HH:MM or HH:MM:SS") from None
+
+
+def tape_of(path: Path) -> tuple[Instrument, dt.date]:
+    """Return instrument and day of a tick store."""
+    from market.tape import Tape, TapeError  # pyarrow: 0.3 s that synthetic runs need not pay
+
+    try:
+        tape = Tape.open(path)
+    except TapeError as error:
+        raise ConfigError(f"--tape {error}") from None
+    instrument = tape.instrument
+    if not instrument.adv:
+        instrument = msgspec.structs.replace(instrument, adv=TAPE_ADV)
+    return instrument, tape.day
+
+
+def default_parent(market: Market) -> str:
+    """Return the parent text of a run that names none: 2,000 shares over the window."""
+    lead = LEAD_NS if market.to_ns - market.from_ns > 2 * (LEAD_NS + TAIL_NS) else 0
+    tail = TAIL_NS if lead else 0
+    begin, end = (market.instrument.clock(t)[:8] for t in (market.from_ns + lead, market.to_ns - tail))
+    return f"SELL {DEFAULT_QTY} {market.instrument.symbol} {begin}-{end}"
+
+
+def make_run_folder(out: Path | None) -> Path:
+    """Create and return the run folder; one that holds something is refused, never overwritten."""
+    path = out or Path("runs") / f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}"
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise ConfigError(f"--out {path}: is not empty; name a new folder")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {path}: {error.strerror}") from None
+    return path.resolve()
+
+
+def make_socket_folder() -> Path:
+    """Return a short private folder: a unix socket's path may hold 107 bytes, a run folder's more."""
+    return Path(tempfile.mkdtemp(prefix="steadyhand-"))
+
+
+def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Path | None) -> list[str]:
+    """Return the venue's command line."""
+    clock = market.instrument.clock
+    argv = ["venue", "--symbol", market.instrument.symbol, "--seed", str(args.seed)]
+    argv += ["--from", clock(market.from_ns)[:8], "--to", clock(market.to_ns)[:8]]
+    argv += ["--start", "command", "--out", str(run)]
+    if market.tape is not None:
+        argv += ["--tape", str(market.tape.resolve())]
+    if lockstep is not None:
+        return [*argv, "--lockstep", "--lockstep-socket", str(lockstep)]
+    return [*argv, "--speed", str(args.speed)]
+
+
+def write_positions(path: Path, account: str, sells: dict[str, int]) -> None:
+    """Write start-of-day positions that make every SELL of the run long."""
+    rows = [f"{account},{symbol},{qty}" for symbol, qty in sorted(sells.items())]
+    path.write_text("\n".join(["account,symbol,qty", *rows]) + "\n")
+
+
+def compose_config(
+    args: argparse.Namespace, market: Market, run: Path, sockets: Path, ports: dict[str, Any]
+) -> Path:
+    """Write the run's configuration, which `steadyhand status --config` and the rest can use, too."""
+    i = market.instrument
+    clock: dict[str, Any] = {"source": "anchor"}
+    if ports.get("lockstep"):
+        clock["lockstep_socket"] = str(ports["lockstep"])
+    tree: dict[str, Any] = {
+        "mode": "paper",
+        "clock": clock,
+        "gate": {
+            "state_dir": str(run / "gate"),
+            "control_socket": str(sockets / "control.sock"),
+            "link_socket": str(sockets / "link.sock"),
+            "limits": str(args.limits.resolve()),
+            "kill_file": str(run / "KILL"),
+            "positions": str(run / "positions.csv"),
+            "order_session": {"port": ports["fix"]},
+            "reference_session": {
+                "port": ports["reference"],
+                "heartbeat_s": 1,
+                "sender_comp_id": "STEADYREF",
+            },
+        },
+        "trader": {
+            "feed": {"port": ports["itch"]},
+            "symbols": [i.symbol],
+            "policy": args.policy,
+            "journal_dir": str(run / "trader"),
+        },
+        "metrics": {"port": args.metrics_port, "directory": str(sockets / "metrics")},
+    }
+    instrument = {
+        "symbol": i.symbol,
+        "mic": i.mic,
+        "currency": i.currency,
+        "zone": i.zone,
+        "tick_e4": i.ticks[0].tick_e4,
+        "lot": i.lot,
+        "round_lot": i.round_lot,
+        "size_unit": i.size_unit,
+        "open": i.open,
+        "close": i.close,
+        "adv": i.adv,
+        "daily_volatility_bps": i.daily_volatility_bps,
+    }
+    path = run / "config.toml"
+    path.write_text("\n".join(toml_lines(tree, "")) + "\n\n[[instrument]]\n" + toml_table(instrument))
+    return path
+
+
+def toml_lines(tree: dict[str, Any], prefix: str) -> list[str]:
+    """Return a tree of plain values as TOML lines."""
+    lines = [f"{key} = {toml_value(value)}" for key, value in tree.items() if not isinstance(value, dict)]
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            name = f"{prefix}{key}"
+            lines += ["", f"[{name}]", *toml_lines(value, f"{name}.")]
+    return lines
+
+
+def toml_table(tree: dict[str, Any]) -> str:
+    """Return flat keys as TOML text."""
+    return "\n".join(f"{key} = {toml_value(value)}" for key, value in tree.items()) + "\n"
+
+
+def toml_value(value: Any) -> str:
+    """Return one plain value as TOML; a JSON string is a TOML basic string."""
+    return value.isoformat() if isinstance(value, dt.time) else json.dumps(value)

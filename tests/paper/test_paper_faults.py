@@ -1,0 +1,98 @@
+"""A paper run in real time while somebody does something to it: kill -9, Ctrl-C, a port that is taken."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.paper.recompute import accounts
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 120.0
+RUN = ["--from", "10:00", "--to", "10:06", "--speed", "10", "--json"]
+PARENT = ["--parent", "SELL 800 SYN 10:00:40-10:04:40"]
+
+
+def start(tmp: Path, *argv: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "daemon.cli", "paper", *RUN, *PARENT, "--out", str(tmp / "run"), *argv],
+        cwd=tmp,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def child(run: "subprocess.Popen[str]", command: str) -> psutil.Process | None:
+    """The run's process of that command."""
+    for process in psutil.Process(run.pid).children():
+        if command in process.cmdline()[1:5]:
+            return process
+    return None
+
+
+def wait_for_fills(tmp: Path, count: int) -> None:
+    """Return once the venue's log shows that many fills: an event, not a time."""
+    log, deadline = tmp / "run" / "fix-venue.log", time.monotonic() + WAIT_S
+    while not log.exists() or log.read_bytes().count(b"\x01150=F\x01") < count:
+        assert time.monotonic() < deadline, "no fills came"
+        os.sched_yield()
+
+
+def finish(run: "subprocess.Popen[str]") -> tuple[int, dict[str, Any], str]:
+    out, err = run.communicate(timeout=WAIT_S)
+    return run.returncode, json.loads(out) if out.strip() else {}, err
+
+
+@pytest.mark.slow
+def test_trader_killed_in_mid_parent_is_replaced_and_nothing_is_doubled(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    wait_for_fills(tmp_path, 2)
+    trader = child(run, "trader")
+    assert trader is not None
+
+    trader.send_signal(signal.SIGKILL)
+    code, report, err = finish(run)
+
+    assert code == 0, err[-3000:]
+    assert report["parents"][0]["status"] == "filled"
+    assert report["parents"][0]["filled_qty"] == 800
+    gate, venue = accounts(tmp_path / "run")
+    assert gate.fills == venue.fills
+    assert venue.parent("P1")[0] == 800
+
+
+@pytest.mark.slow
+def test_interrupt_cancels_reconciles_and_leaves_a_report(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    wait_for_fills(tmp_path, 1)
+
+    run.send_signal(signal.SIGINT)
+    code, report, err = finish(run)
+
+    assert code == 130, err[-3000:]
+    assert report["parents"][0]["status"] == "canceled"
+    assert report["reconciliation"]["clean"]
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_nothing_of_a_run_outlives_it(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    wait_for_fills(tmp_path, 1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    assert len(family) >= 3
+
+    run.kill()
+    run.communicate(timeout=WAIT_S)
+    _, alive = psutil.wait_procs(family, timeout=30)
+
+    assert not alive
