@@ -18,10 +18,7 @@ Importing quickfix sets SIGINT to its default; the handler that stood before is 
 
 import asyncio
 import contextlib
-import errno
-import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +38,7 @@ from gateways.fix.sessions import (
     Role,
     SessionSpec,
 )
+from gateways.fix.settings import DICTIONARY, free_port, refuse_busy, session_settings
 from gateways.fix.tap import Tap
 from gateways.fix.wire import SOH, fields
 
@@ -50,12 +48,12 @@ import quickfix as fix  # noqa: E402  (between the two: its import resets SIGINT
 if threading.current_thread() is threading.main_thread() and _SIGINT_BEFORE is not None:
     signal.signal(signal.SIGINT, _SIGINT_BEFORE)
 
-DICTIONARY: Final = Path(__file__).parent / "dictionary" / "FIX44.xml"
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
 GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
 NEW_RISK: Final = ("D", "G")  # refused once a callback of ours has failed; cancels still go
-MAX_LATENCY_S: Final = 120  # of SendingTime(52); the FIX default
+STOP_POLL_S: Final = 0.01
+STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -279,9 +277,22 @@ class Engine:
     def stop(self, *, force: bool = False) -> None:
         """Log out, stop, flush. Then end the process by os._exit: the interpreter's own exit crashes."""
         if self._connector is not None:
-            self._connector.stop(force)
+            if not force:
+                self._log_out_all()
+            self._connector.stop(True)
         if self._tap is not None:
             self._tap.sync()
+
+    def _log_out_all(self) -> None:
+        """Say Logout at once, not at the engine's next second, and wait, bounded, for the answer."""
+        for name, session in self._sessions.items():
+            if session.logged_on:
+                self.logout(name)
+                fix.Session.lookupSession(session.id).next(fix.UtcTimeStamp())
+        for _ in range(STOP_POLLS_MAX):
+            if not any(session.logged_on for session in self._sessions.values()):
+                return
+            time.sleep(STOP_POLL_S)
 
     def send(self, name: str, body: str) -> bool:
         """Send a pre-encoded body; False is a definite local refusal."""
@@ -366,7 +377,12 @@ class Engine:
         defaults.setString("ConnectionType", self.role.value)
         settings.set(defaults)
         for session in self._sessions.values():
-            settings.set(session.id, self._settings(session))
+            texts = fix.Dictionary()
+            for key, value in session_settings(
+                self.role, session.spec, session.port, self._state_dir
+            ).items():
+                texts.setString(key, value)
+            settings.set(session.id, texts)
         in_memory = all(s.spec.in_memory for s in self._sessions.values())
         self._state_dir.mkdir(parents=True, exist_ok=True)
         store = fix.MemoryStoreFactory() if in_memory else fix.FileStoreFactory(settings)
@@ -376,67 +392,3 @@ class Engine:
         self._kept += [settings, defaults, store, application, logs, connector]
         connector.start()
         self._connector = connector
-
-    def _settings(self, session: _Session) -> Any:
-        spec = session.spec
-        values = {
-            "ConnectionType": self.role.value,
-            "StartTime": "00:00:00",
-            "EndTime": "00:00:00",
-            "NonStopSession": "Y",  # equal times alone would reset the numbers at midnight
-            "ResetOnLogon": "N",
-            "ResetOnLogout": "N",
-            "ResetOnDisconnect": "N",
-            "SocketNodelay": "Y",
-            "UseDataDictionary": "Y",
-            "DataDictionary": str(DICTIONARY),
-            "AllowUnknownMsgFields": "Y",
-            "ValidateUserDefinedFields": "N",
-            "ValidateFieldsHaveValues": "N",
-            "ValidateFieldsOutOfOrder": "N",
-            "CheckLatency": "Y",
-            "MaxLatency": str(MAX_LATENCY_S),
-            "PersistMessages": "Y" if spec.persist else "N",
-            "FileStorePath": str(self._state_dir),
-            "LogonTimeout": "10",
-            "LogoutTimeout": "2",
-        }
-        if self.role is Role.INITIATOR:
-            values |= {
-                "HeartBtInt": str(spec.heartbeat_s),
-                "ReconnectInterval": str(spec.reconnect_s),
-                "SocketConnectHost": spec.host,
-                "SocketConnectPort": str(spec.port),
-            }
-        else:
-            values |= {"SocketAcceptPort": str(session.port), "SocketReuseAddress": "Y"}
-        dictionary = fix.Dictionary()
-        for key, value in values.items():
-            dictionary.setString(key, value)
-        return dictionary
-
-
-def free_port() -> int:
-    """Return a port that was free just now; quickfix binds it a moment later (PORT_TRIES)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def refuse_busy(port: int) -> None:
-    """Look whether a port can be listened on, for an error that says more than quickfix's.
-
-    Raises:
-        EngineError: it is busy or not permitted.
-
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-            probe.listen(1)
-        except OSError as error:
-            what = "is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
-            raise EngineError(
-                f"FIX port {port}: {what}; stop what holds it or choose another (0 = any)"
-            ) from None

@@ -1,0 +1,76 @@
+"""What the engine is told at start: quickfix's settings as text, and the ports of an acceptor."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from gateways.fix.sessions import EngineError, Role, SessionSpec
+
+DICTIONARY: Final = Path(__file__).parent / "dictionary" / "FIX44.xml"
+MAX_LATENCY_S: Final = 120  # of SendingTime(52), the FIX default
+LOGON_WAIT_S: Final = 10
+LOGOUT_WAIT_S: Final = 2
+
+
+def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) -> dict[str, str]:
+    """Return quickfix's settings of one session."""
+    values = {
+        "ConnectionType": role.value,
+        "StartTime": "00:00:00",
+        "EndTime": "00:00:00",
+        "NonStopSession": "Y",  # equal times alone would reset the numbers at midnight
+        "ResetOnLogon": "N",  # would throw away reports that we missed
+        "ResetOnLogout": "N",
+        "ResetOnDisconnect": "N",
+        "SocketNodelay": "Y",
+        # A strict dictionary answers a surprise with Reject(3) and loses the fill in it; none at all
+        # takes groups for tags that come twice.
+        "UseDataDictionary": "Y",
+        "DataDictionary": str(DICTIONARY),
+        "AllowUnknownMsgFields": "Y",
+        "ValidateUserDefinedFields": "N",
+        "ValidateFieldsHaveValues": "N",
+        "ValidateFieldsOutOfOrder": "N",
+        "CheckLatency": "Y",
+        "MaxLatency": str(MAX_LATENCY_S),
+        "PersistMessages": "Y" if spec.persist else "N",
+        "FileStorePath": str(state_dir),
+        "LogonTimeout": str(LOGON_WAIT_S),
+        "LogoutTimeout": str(LOGOUT_WAIT_S),
+    }
+    if role is Role.ACCEPTOR:
+        return values | {"SocketAcceptPort": str(port), "SocketReuseAddress": "Y"}
+    return values | {
+        "HeartBtInt": str(spec.heartbeat_s),
+        "ReconnectInterval": str(spec.reconnect_s),
+        "SocketConnectHost": spec.host,
+        "SocketConnectPort": str(port),
+    }
+
+
+def free_port() -> int:
+    """Return a port that was free just now; quickfix binds it a moment later."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def refuse_busy(port: int) -> None:
+    """Look whether a port can be listened on, for an error that says more than quickfix's.
+
+    Raises:
+        EngineError: it is busy or not permitted.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+            probe.listen(1)
+        except OSError as error:
+            what = "is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            raise EngineError(
+                f"FIX port {port}: {what}; stop what holds it or choose another (0 = any)"
+            ) from None
