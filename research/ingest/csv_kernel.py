@@ -56,7 +56,7 @@ def parse_rows(
             start = n
             break
         at = start
-        column = 0
+        column = cut = 0
         while True:
             digits = dot = 0
             value = 0
@@ -88,7 +88,7 @@ def parse_rows(
                     return row, start, truncated, 4, column
                 for _ in range(NS_DIGITS - min(max(dot - 1, 0), NS_DIGITS)):
                     value *= 10
-                truncated += 1 if dot - 1 > NS_DIGITS else 0
+                cut = 1 if dot - 1 > NS_DIGITS else 0
             out[row, column] = -value if minus else value
             column += 1
             if ended:
@@ -102,6 +102,7 @@ def parse_rows(
                 return row, start, truncated, 0, 0
         start = at + 1 if at < n else n
         row += 1
+        truncated += cut
     return row, start, truncated, 0, 0
 
 

@@ -12,16 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.kernels import kernel
-from research.ingest.window import (
-    ANONYMOUS_FROM,
-    F_CONCEAL,
-    F_OFF_FIFO,
-    F_REVEAL,
-    K_ADD,
-    K_CANCEL,
-    K_DELETE,
-    K_EXECUTE,
-)
+
+# Kinds and flags of market.book_events and the first anonymous id, as plain numbers for the kernels.
+K_ADD, K_CANCEL, K_DELETE, K_EXECUTE = 1, 2, 3, 4
+F_REVEAL, F_CONCEAL, F_OFF_FIFO = 1, 2, 8
+ANONYMOUS_FROM = 2**39
 
 LEFT, SIDE, LEVEL, NEXT, PREV, EID, AGE = 0, 1, 2, 3, 4, 5, 6
 ORDER_FIELDS = 7

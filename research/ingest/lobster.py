@@ -78,11 +78,11 @@ def ingest(
     path: Path,
     out: Path,
     *,
-    symbol: str | None,
-    day: date | None,
-    instrument: Instrument | None,
-    zone: str,
-    force: bool,
+    symbol: str | None = None,
+    day: date | None = None,
+    instrument: Instrument | None = None,
+    zone: str = "America/New_York",
+    force: bool = False,
 ) -> dict[str, Any]:
     """Read the zip, write the store, return the quality report.
 
