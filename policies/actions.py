@@ -69,7 +69,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     side: Side
     qty: int  # as amended
     cum_qty: int
-    working_qty: int  # worst-case leaves of all its children, intents in flight included
+    risk_qty: int  # most that may be done and working in all, as the gate's headroom says
     limit_e4: int | None
     cap_qty: int | None  # most that may be done by now under the participation cap; None = no cap
     must_complete: bool
@@ -108,7 +108,7 @@ def plan(action: int, terms: Terms, corridor: Corridor, touch: Touch, headroom: 
     if not (touch.own_e4 > 0 and touch.other_e4 and touch.other_e4[0] > 0):
         return HOLD_NO_BOOK
     where, halves = ACTIONS[action]
-    allowed, constraint = allowance(terms, headroom)
+    allowed, constraint = allowance(terms)
     cross = crossing(halves, terms, corridor, touch, headroom, allowed)
     crossed = cross.qty if cross is not None else 0
     rest = resting(where, terms, corridor, touch, headroom, allowed - crossed, crossed)
@@ -126,14 +126,13 @@ def plan(action: int, terms: Terms, corridor: Corridor, touch: Touch, headroom: 
     )
 
 
-def allowance(terms: Terms, headroom: Headroom) -> tuple[int, str]:
+def allowance(terms: Terms) -> tuple[int, str]:
     """Return how many shares may be working and crossing in all, and what sets that."""
     allowed, constraint = terms.qty - terms.cum_qty, ""
     if terms.cap_qty is not None and not (allowed <= terms.cap_qty - terms.cum_qty):
         allowed, constraint = terms.cap_qty - terms.cum_qty, "participation cap"
-    room = headroom.buy_qty_max if terms.side is Side.BUY else headroom.sell_qty_max
-    if not (allowed <= terms.working_qty + room):
-        allowed, constraint = terms.working_qty + room, "risk: position or committed quantity"
+    if not (allowed <= terms.risk_qty - terms.cum_qty):
+        allowed, constraint = terms.risk_qty - terms.cum_qty, "risk: position or committed quantity"
     return max(0, allowed), constraint
 
 

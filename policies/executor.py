@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from market.types import ClOrdID, OrdStatus
+from market.types import ClOrdID, OrdStatus, OrdType, Side, TimeInForce
 from policies.actions import Plan
 
 CHAINS_MAX: Final = 6  # resting chains of one parent; more would be churn, not trading
@@ -32,7 +32,12 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     qty: int = 0  # SUBMIT: shares; REPLACE: OrderQty of the chain, CumQty included
     price_e4: int = 0
     chain_id: ClOrdID = ClOrdID("")
-    crossing: bool = False  # SUBMIT: immediate or cancel
+    crossing: bool = False  # SUBMIT: takes liquidity, immediate or cancel
+    # What only a script asks for:
+    side: Side | None = None  # None: the parent's
+    ord_type: OrdType = OrdType.LIMIT
+    time_in_force: TimeInForce | None = None  # None: IOC where it crosses, DAY where it rests
+    post_only: bool = False
 
 
 class Chain(msgspec.Struct, frozen=True, gc=False):

@@ -125,6 +125,11 @@ class StateBuilder:
         self._last_fill_ns[parent_id] = ts_ns
         k.forget(self.floats, qty, aggressor_sign, max(0, int(self.ints[k.LAST_TS]) - ts_ns))
 
+    def forget_orders(self) -> None:
+        """Forget every own order: a new link tells them anew."""
+        self.rows.clear()
+        self.own[:] = 0
+
     def slot(self, parent_id: ParentID) -> int:
         """Return the number by which own rows know a parent."""
         return self._slots.setdefault(parent_id, len(self._slots) + 1)

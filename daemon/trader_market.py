@@ -1,0 +1,56 @@
+"""One symbol as the trader holds it: its book, its memory, and its day."""
+
+from datetime import date, time
+from typing import Final
+
+from market.book import OrderBook
+from market.instruments import Instrument
+from policies import scripted, state
+
+MIDNIGHT: Final = time()
+
+
+class Market:
+    """One symbol: its book and its memory."""
+
+    __slots__ = (
+        "_day",
+        "_session",
+        "anomalies",
+        "book",
+        "builder",
+        "instrument",
+        "levels",
+        "locate",
+        "touch",
+    )
+
+    def __init__(self, instrument: Instrument, book: OrderBook) -> None:
+        self.instrument = instrument
+        self.book = book
+        self.builder = state.StateBuilder(instrument)
+        self.locate = -1
+        self.anomalies = 0
+        self.touch = (0, 0)  # before the batch in hand
+        self.levels: list[list[int]] | None = None  # others' levels, None = to be looked up
+        self._day: date | None = None
+        self._session = (0, 0)
+
+    def session(self, now_ns: int) -> tuple[int, int]:
+        """Return the open and close of the day; a trader runs within one day of its feed."""
+        if self._day is None:
+            self._day = self.instrument.day_of(now_ns)
+            self._session = self.instrument.session(self._day)
+        return self._session
+
+    def midnight_ns(self, now_ns: int) -> int:
+        """Return the UTC ns of the day's start in the instrument's zone."""
+        self.session(now_ns)
+        assert self._day is not None
+        return self.instrument.at(self._day, MIDNIGHT)
+
+    def quote(self) -> scripted.Quote:
+        """Return the market that a script's prices speak of."""
+        bid_e4, ask_e4 = self.builder.bid_ask_e4
+        tick_e4 = self.instrument.tick_e4(bid_e4)
+        return scripted.Quote(bid_e4, ask_e4, self.builder.last_price_e4, tick_e4)

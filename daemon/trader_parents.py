@@ -1,0 +1,165 @@
+"""What the trader keeps of one parent: the gate's last word on it, and what follows for schedule and caps."""
+
+from typing import Any, Final
+
+from market import events as ev
+from market.types import ParentStatus, Side
+from policies.actions import Terms
+from policies.schedule import Corridor, Situation
+from policies.state import Facts, StateBuilder
+
+ENDED: Final = frozenset(
+    {ParentStatus.FILLED, ParentStatus.EXPIRED, ParentStatus.CANCELED, ParentStatus.REJECTED}
+)
+RATE_WINDOW_NS: Final = 1_000_000_000  # R20 counts messages of any one second
+BP: Final = 10_000
+MICROS_PER_MID2: Final = 50  # a mid in micros is (bid + ask) in 1e-4 times 50
+
+
+class ParentView:
+    """One live parent. `cum_qty` is the larger of what the gate booked and what its chains show."""
+
+    def __init__(self, update: ev.ParentUpdate, seen_ns: int, own_volume: int) -> None:
+        self.parent = update.parent
+        self.progress = update.progress
+        self.headroom = update.headroom
+        self.seen_ns = seen_ns  # market time at which this trader first heard of it
+        self.own_base = own_volume  # own fills of the symbol before that
+        self.base_qty = update.progress.cum_qty  # done before that: by an earlier trader
+        self.last_decision_ns = 0
+        self.event = False  # something happened that is worth a decision before the next tick
+        self.touch = (0, 0)  # at the last decision
+        self.wait_until_mono_ns = 0
+        self.constraint = ""
+        self.risk_qty = 0
+        self.sent = 0  # new and replace messages since the last headroom
+        self._chains_qty = 0  # filled on chains that the table knows
+        self._earlier_qty = 0  # filled on chains that ended before this trader came
+        self._headroom_mono_ns = 0
+        self._rate_max = 0
+
+    def update(self, update: ev.ParentUpdate, working: int, mono_ns: int) -> None:
+        """Take the gate's word; `working`: leaves of the chains that it counted when it said so."""
+        self.parent, self.progress, self.headroom = update.parent, update.progress, update.headroom
+        room = self.headroom.buy_qty_max if self.parent.side is Side.BUY else self.headroom.sell_qty_max
+        self.risk_qty = self.progress.cum_qty + working + room
+        self.sent = 0
+        self._headroom_mono_ns = mono_ns
+        self._rate_max = max(self._rate_max, self.headroom.rate_free)
+
+    def synced(self, chains_qty: int) -> None:
+        """Take what the live chains had filled when everything had been told."""
+        self._earlier_qty = max(0, self.progress.cum_qty - chains_qty)
+        self._chains_qty = chains_qty
+
+    def done(self, chains_qty: int) -> None:
+        """Take what the chains have filled: a fill is told before the parent that it moves."""
+        self._chains_qty = chains_qty
+
+    @property
+    def qty(self) -> int:
+        """The parent's quantity as amended."""
+        return self.progress.qty or self.parent.qty
+
+    @property
+    def cum_qty(self) -> int:
+        """Shares done, as far as anything has told us."""
+        return max(self.progress.cum_qty, self._earlier_qty + self._chains_qty)
+
+    @property
+    def active(self) -> bool:
+        """Whether it is to be worked."""
+        return self.progress.status is ParentStatus.WORKING
+
+    @property
+    def start_ns(self) -> int:
+        """From when its schedule counts: the later of its start and its arrival."""
+        if self.progress.arrival_ns:
+            return self.progress.arrival_ns
+        # An earlier trader began it: when it arrived is not known, its start is the better guess.
+        return self.parent.start_ns if self.base_qty else max(self.parent.start_ns, self.seen_ns)
+
+    def due_ns(self, interval_ns: int, gap_ns: int) -> int:
+        """Return the market time of the next decision."""
+        if not self.last_decision_ns:
+            return self.parent.start_ns
+        return self.last_decision_ns + (gap_ns if self.event else interval_ns)
+
+    def rate_free(self, mono_ns: int) -> int:
+        """Return how many messages may still be sent; headroom of over a second ago has recovered."""
+        if mono_ns - self._headroom_mono_ns > RATE_WINDOW_NS:
+            return max(0, self._rate_max - self.sent)
+        return max(0, self.headroom.rate_free - self.sent)
+
+    def others_volume(self, builder: StateBuilder) -> int:
+        """Return what others traded while this trader worked the parent."""
+        since = builder.volume - builder.volume_before(max(self.parent.start_ns, self.seen_ns))
+        return max(0, since - (builder.own_volume - self.own_base))
+
+    def cap_qty(self, others: int, unreported: int) -> int | None:
+        """Return the most that may be done and working now, None without a participation cap.
+
+        `unreported`: own shares that may be in the printed volume already without our knowing.
+        """
+        cap_bp = self.parent.max_participation_bp
+        if cap_bp is None or cap_bp >= BP:
+            return None
+        return self.base_qty + max(0, others - unreported) * cap_bp // (BP - cap_bp)
+
+    def situation(self, now_ns: int, others: int, session: tuple[int, int]) -> Situation:
+        """Return what a schedule may know."""
+        return Situation(
+            now_ns=now_ns,
+            start_ns=self.start_ns,
+            end_ns=self.parent.end_ns,
+            qty=self.qty,
+            others_volume=others,
+            done_qty=self.base_qty,
+            session_open_ns=session[0],
+            session_close_ns=session[1],
+            urgency=self.parent.urgency or 0,
+        )
+
+    def terms(self, cap_qty: int | None, lot: int) -> Terms:
+        """Return what a plan needs."""
+        return Terms(
+            side=self.parent.side,
+            qty=self.qty,
+            cum_qty=self.cum_qty,
+            risk_qty=self.risk_qty,
+            limit_e4=self.parent.limit_price_e4,
+            cap_qty=cap_qty,
+            must_complete=self.parent.must_complete,
+            lot=lot,
+        )
+
+    def facts(self, situation: Situation, terms: Terms, band: Corridor, working: int) -> Facts:
+        """Return what an observation is built from."""
+        progress = self.progress
+        return Facts(
+            now_ns=situation.now_ns,
+            start_ns=situation.start_ns,
+            end_ns=situation.end_ns,
+            qty=terms.qty,
+            cum_qty=terms.cum_qty,
+            sign=terms.side.sign,
+            arrival_mid2_e4=(progress.arrival_mid_micros or 0) // MICROS_PER_MID2,
+            limit_e4=terms.limit_e4 or 0,
+            slice_qty=band.slice_qty,
+            target=band.target,
+            low=band.low,
+            high=band.high,
+            room_qty=max(0, terms.risk_qty - terms.cum_qty - working),
+            cap_qty=-1 if terms.cap_qty is None else terms.cap_qty,
+            own_fills=terms.cum_qty - self.base_qty,
+            others_volume=situation.others_volume,
+            must_complete=terms.must_complete,
+            closing=band.closing,
+        )
+
+    def memory(self) -> tuple[Any, ...]:
+        """Return everything remembered, for the state hash."""
+        told = (self.parent, self.progress, self.headroom)
+        seen = (self.seen_ns, self.own_base, self.base_qty, self.last_decision_ns, self.event, self.touch)
+        sent = (self.wait_until_mono_ns, self.risk_qty, self.sent, self.cum_qty, self._rate_max)
+        return told, seen, sent, self.constraint
