@@ -136,6 +136,7 @@ class Metrics:
             return bytearray(FILE_BYTES)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file_no = os.open(self._unpublished(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
+        os.fchmod(self._file_no, 0o640)  # a service's umask would hide it from the side process's group
         os.ftruncate(self._file_no, FILE_BYTES)
         # Held until this process ends, however it ends: that is how a reader knows that it lives.
         fcntl.flock(self._file_no, fcntl.LOCK_EX)
