@@ -196,8 +196,5 @@ def test_failed_writer_leaves_the_old_store(store):
 def test_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with (
-        pytest.raises(TapeError, match="give an --out that can be written"),
-        TapeWriter(tmp_path / "file" / "store"),
-    ):
-        pass
+    with pytest.raises(TapeError, match="give an --out that can be written"):
+        write(tmp_path / "file" / "store", [DAY], **META)
