@@ -24,6 +24,9 @@ from market.types import (
 )
 
 
+LINK_PROTOCOL = 1  # version of the words between gate and trader
+
+
 class Stamp(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """When an event reached a core."""
 

@@ -21,7 +21,7 @@ from risk.limits import Limits
 from risk.posture import Posture, PostureTable
 from risk.rates import Rates
 from risk.reference import References
-from risk.verdict import _SEAL, Approved, Failure, Refused, Verdict
+from risk.verdict import _SEAL, Approved, Refused, Verdict
 
 MS = 1_000_000
 CONTROL_ERRORS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)

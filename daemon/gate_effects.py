@@ -1,0 +1,98 @@
+"""What a step of the gate asks of its shell, in order. Values: the shell acts, the core never does."""
+
+from typing import Any
+
+import msgspec
+
+from market.events import Update
+from market.orders import CancelOrder, MassCancel, MassStatus, StatusRequest
+from market.types import ParentID
+from risk.verdict import Approved
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """One thing to do."""
+
+
+class SendOrder(Effect, frozen=True):
+    """Send a new order (35=D) or a replace (35=G); the approval is good for one message."""
+
+    approved: Approved
+    cause_mono_ns: int = 0  # when the feed bytes that caused it were readable; 0: not known
+    decided_mono_ns: int = 0
+
+
+class SendCancel(Effect, frozen=True):
+    """35=F."""
+
+    order: CancelOrder
+
+
+class AskStatus(Effect, frozen=True):
+    """35=H."""
+
+    request: StatusRequest
+
+
+class AskMassStatus(Effect, frozen=True):
+    """35=AF."""
+
+    request: MassStatus
+
+
+class SendMassCancel(Effect, frozen=True):
+    """35=q."""
+
+    request: MassCancel
+
+
+class Tell(Effect, frozen=True):
+    """An update for the trader of this epoch."""
+
+    epoch: int
+    update: Update
+
+
+class DropTrader(Effect, frozen=True):
+    """Close the link to a trader that was not accepted."""
+
+    epoch: int
+    reason: str
+
+
+class Reply(Effect, frozen=True):
+    """The answer to a control command."""
+
+    request_id: int
+    body: dict[str, Any]
+
+
+class LatchKill(Effect, frozen=True):
+    """Make the kill durable outside of the journal too."""
+
+    reason: str
+
+
+class ClearKill(Effect, frozen=True):
+    """A person rearmed."""
+
+
+class Note(Effect, frozen=True):
+    """Something for the log."""
+
+    level: str
+    event: str
+    fields: dict[str, Any]
+
+
+class ParentEnded(Effect, frozen=True):
+    """A parent has come to its end, for metrics and logs."""
+
+    parent_id: ParentID
+    status: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The outcome of one event."""
+
+    effects: tuple[Effect, ...]

@@ -1,0 +1,129 @@
+"""R08: is a parent order admitted? Whole or not at all; every reason is named."""
+
+import re
+
+from market.parents import UNSUPPORTED, ParentOrder
+from market.types import Side
+from risk import checks
+from risk.limits import is_listed
+from risk.overlay import RiskOverlay
+
+PARENT_ID = re.compile(r"[A-Z0-9._-]{1,20}")  # it may travel in a FIX field
+SIDES = (Side.BUY, Side.SELL)  # short sales need a locate (R17), which is not checked yet
+URGENCY = range(1, 6)
+QTY_MAX = 2**31 - 1
+
+
+def faults(
+    risk: RiskOverlay, parent: ParentOrder, ts_ns: int, live: list[ParentOrder], begun: bool = False
+) -> list[str]:
+    """Return every reason to refuse; empty admits. `begun`: an amendment of a parent that runs."""
+    found = shape_faults(risk, parent)
+    found += [f"R08 {name} is not supported yet" for name in UNSUPPORTED if getattr(parent, name) is not None]
+    found += window_faults(risk, parent, ts_ns, begun)
+    if not checks.within(len(live) + 1, risk.limits.parents.live_max):
+        found.append(f"R08 {len(live) + 1} live parents, at most {risk.limits.parents.live_max}")
+    opposite = [p.parent_id for p in live if p.symbol == parent.symbol and p.side.sign == -parent.side.sign]
+    if opposite:
+        found.append(f"R08 {opposite[0]} is live on the other side of {parent.symbol}")
+    found += adv_faults(risk, parent)
+    return found + value_faults(risk, parent)
+
+
+def shape_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
+    """Names, quantity, side, symbol, account."""
+    found, allowed = [], risk.limits.allowed
+    instrument = risk.instruments.get(parent.symbol)
+    if not PARENT_ID.fullmatch(parent.parent_id):
+        found.append(f"R01 parent id {parent.parent_id[:40]!r} is not {PARENT_ID.pattern}")
+    if type(parent.qty) is not int or not 0 < parent.qty <= QTY_MAX:
+        found.append(f"R01 quantity {parent.qty} is not 1 to {QTY_MAX}")
+    if parent.side not in SIDES:
+        found.append(f"R08 side {parent.side.name} is not supported yet: no locates are kept")
+    if instrument is None or not is_listed(parent.symbol, allowed.symbols):
+        known = ", ".join(sorted(risk.instruments))
+        found.append(f"R02 symbol {parent.symbol} is not listed; there is {known}")
+        return found
+    if parent.mic != instrument.mic:
+        found.append(f"R02 venue {parent.mic} is not {instrument.mic}")
+    if not is_listed(parent.account, allowed.accounts, otherwise=parent.account == risk.account):
+        found.append(f"R02 account {parent.account} is not listed")
+    if parent.qty % instrument.lot:
+        found.append(f"R02 quantity {parent.qty} is no multiple of the lot {instrument.lot}")
+    limit = parent.limit_price_e4
+    if limit is not None:
+        tick = instrument.tick_e4(limit)
+        if limit <= 0 or not checks.on_tick(limit, tick):
+            found.append(f"R02 limit price {limit / 10_000:g} is no multiple of the tick {tick / 10_000:g}")
+    share = parent.max_participation_bp
+    if share is not None and not 0 < share <= checks.BP:
+        found.append(f"R01 participation {share} bp is not 1 to {checks.BP}")
+    if parent.urgency is not None and parent.urgency not in URGENCY:
+        found.append(f"R01 urgency {parent.urgency} is not 1 to 5")
+    return found
+
+
+def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: bool) -> list[str]:
+    """The window begins before it ends, ends in the future, and lies in one session."""
+    instrument = risk.instruments.get(parent.symbol)
+    if parent.start_ns <= 0 or parent.end_ns <= parent.start_ns:
+        return ["R08 the window ends before it begins"]
+    if instrument is None:
+        return []
+    found = []
+    if ts_ns and parent.end_ns <= ts_ns:
+        found.append(
+            f"R08 the window ended at {instrument.clock(parent.end_ns)}, it is {instrument.clock(ts_ns)}"
+        )
+    if begun:
+        return found
+    opens, closes = instrument.session(instrument.day_of(parent.start_ns))
+    if opens < closes and not opens <= parent.start_ns < parent.end_ns <= closes:
+        hours = f"{instrument.open:%H:%M}-{instrument.close:%H:%M}"
+        found.append(f"R08 the window is outside {hours} {instrument.zone}")
+    return found
+
+
+def adv_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
+    """Quantity against average daily volume; where that is not known, no (unless the limits say yes)."""
+    instrument, limits = risk.instruments.get(parent.symbol), risk.limits.parents
+    if instrument is None:
+        return []
+    if not instrument.adv:
+        if limits.adv_unknown_ok:
+            return []
+        return [f"R08 average daily volume of {parent.symbol} is not known; set instrument.adv"]
+    cap = checks.share_of(instrument.adv, limits.adv_max_bp)
+    if checks.within(parent.qty, cap):
+        return []
+    return [f"R08 quantity {parent.qty} is above {limits.adv_max_bp} bp of daily volume, {cap}"]
+
+
+def price_e4(risk: RiskOverlay, parent: ParentOrder) -> int:
+    """Return a price to value the parent at, 0 where none is known."""
+    picture = risk.references.picture(parent.symbol)
+    limit = parent.limit_price_e4 or 0
+    return max(picture.price_e4, limit) if picture.price_e4 else 0
+
+
+def value_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
+    """Value against the cap, and against what was declared."""
+    limits, price = risk.limits.parents, price_e4(risk, parent)
+    if price <= 0:
+        if limits.price_unknown_ok:
+            return []
+        return [f"R08 no reference price of {parent.symbol} to value the order with"]
+    value = checks.notional_micros(parent.qty, price)
+    cap = limits.notional_max_ccy * 1_000_000
+    found = []
+    if not checks.within(value, cap):
+        found.append(f"R08 worth {value // 1_000_000:,}, at most {limits.notional_max_ccy:,}")
+    declared = parent.declared_notional_micros
+    if declared is not None:
+        at_reference = checks.notional_micros(parent.qty, risk.references.picture(parent.symbol).price_e4)
+        if abs(at_reference - declared) * checks.BP > declared * limits.declared_tolerance_bp:
+            found.append(
+                f"R08 declared as {declared // 1_000_000:,}, worth {at_reference // 1_000_000:,}: "
+                f"more than {limits.declared_tolerance_bp} bp apart"
+            )
+    return found
