@@ -74,22 +74,13 @@ class Journal:
 
         """
         held = lock_directory(directory) if lock else None
-        path = directory / name
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            end = _end_of(path)
-            torn = max(os.fstat(fd).st_size - end, 0)
-            if end < FIRST:
-                os.ftruncate(fd, 0)
-                os.write(fd, HEADER.pack(MAGIC, VERSION, 0))
-                end = FIRST
-            elif torn:
-                os.ftruncate(fd, end)
-            os.fsync(fd)
-            _sync_directory(directory)
-        except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from None
-        journal = Journal(path, fd, end, torn, on_failure)
+            fd, end, torn = _open_file(directory / name)
+        except BaseException:
+            if held is not None:
+                held.release()
+            raise
+        journal = Journal(directory / name, fd, end, torn, on_failure)
         journal._lock = held
         journal._thread.start()
         return journal
@@ -132,12 +123,11 @@ class Journal:
         """Return the end of what is known to be on the disk."""
         return self._durable
 
-    def wait_durable(self, timeout_s: float = CLOSE_WAIT_S) -> bool:
-        """Bring everything to the disk now, on this thread: for a clean end, never on a loop's hot path."""
-        end = self._end
+    def sync(self) -> bool:
+        """Bring everything to the disk now, on this thread; never from a loop's hot path."""
         if self.failure is None:
-            self._sync(end)
-        return self.failure is None and self._durable >= end and timeout_s > 0
+            self._sync(self._end)
+        return self.failure is None
 
     def close(self) -> None:
         """Bring everything to the disk, end the thread, let the directory go."""
@@ -169,6 +159,29 @@ class Journal:
                 self._on_failure(error)
         else:
             self._durable = max(self._durable, end)
+
+
+def _open_file(path: Path) -> tuple[int, int, int]:
+    """Return (fd, end of the last whole frame, bytes cut off) of a file that is ready for appends."""
+    fd = -1
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        end = _end_of(path)
+        torn = os.fstat(fd).st_size - end
+        if torn:
+            os.ftruncate(fd, end)
+        if end < FIRST:
+            end = os.write(fd, HEADER.pack(MAGIC, VERSION, 0))
+        os.fsync(fd)
+        _sync_directory(path.parent)
+    except OSError as error:
+        if fd >= 0:
+            os.close(fd)
+        raise JournalError(f"{path}: {error.strerror}") from None
+    except JournalError:
+        os.close(fd)
+        raise
+    return fd, end, torn
 
 
 def read(path: Path, from_offset: int = FIRST) -> Iterator[tuple[int, bytes]]:

@@ -75,11 +75,9 @@ class Fields:
 
     def id(self, tag: str) -> str:
         """Return an identifier that must be there."""
-        text = self.tags.get(tag)
+        text = read_id(self.tags.get(tag, ""))
         if text is None:
-            raise Refusal(f"{tag} is missing")
-        if read_id(text) is None:
-            raise Refusal(f"{tag} is no identifier")
+            raise Refusal(f"{tag} is missing or no identifier")
         return text
 
     def id_or(self, tag: str, default: str = "") -> str:
@@ -149,11 +147,12 @@ def execution_report(f: Fields) -> ExecutionReport:
         raise Refusal("150 or 39 is missing or unknown")
     if side is None and exec_type is not ExecType.ORDER_STATUS and exec_type is not ExecType.REJECTED:
         raise Refusal("54 is missing or unknown")  # only an answer about nothing may lack it
-    if exec_type is ExecType.TRADE and not (f.qty("32") and f.price_e4("31")):
+    last_qty, last_price_e4 = f.qty("32") or 0, f.price_e4("31") or 0
+    if exec_type is ExecType.TRADE and not (last_qty and last_price_e4):
         raise Refusal("a trade without LastQty(32) and LastPx(31)")
-    for tag in ("14", "151"):
-        if tag not in tags:
-            raise Refusal(f"{tag} is missing")
+    cum_qty, leaves_qty = f.qty("14"), f.qty("151")
+    if cum_qty is None or leaves_qty is None:
+        raise Refusal("14 or 151 is missing")
     return ExecutionReport(
         cl_ord_id=ClOrdID(f.id_or("11")),
         exec_type=exec_type,
@@ -164,11 +163,11 @@ def execution_report(f: Fields) -> ExecutionReport:
         symbol=Symbol(f.id_or("55")),
         side=side or Side.BUY,
         order_qty=f.qty("38"),
-        cum_qty=f.qty("14") or 0,
-        leaves_qty=f.qty("151") or 0,
+        cum_qty=cum_qty,
+        leaves_qty=leaves_qty,
         avg_price=f.text("6"),
-        last_qty=f.qty("32") or 0,
-        last_price_e4=f.price_e4("31") or 0,
+        last_qty=last_qty,
+        last_price_e4=last_price_e4,
         price_e4=f.price_e4("44"),
         exec_ref_id=ExecID(f.id("19")) if tags.get("19") else None,
         ord_rej_reason=f.text("103"),

@@ -55,6 +55,20 @@ class When(Enum):
     SHORT = "short"  # sell short and sell short exempt
 
 
+_TERMS: Final = frozenset(
+    [Source.PARENT_ID, Source.MIC, Source.ORD_TYPE, Source.PRICE, Source.TIME_IN_FORCE, Source.LOCATE_ID]
+)
+_CHAIN: Final = frozenset([Source.ORIG_CL_ORD_ID, Source.ORDER_ID])
+# What a message has no value for, so that a profile cannot ask for it.
+ABSENT: Final[dict[str, frozenset[Source]]] = {
+    "new": _CHAIN,
+    "replace": frozenset(),
+    "cancel": _TERMS,
+    "status": _TERMS | {Source.ORIG_CL_ORD_ID, Source.QTY},
+}
+OF_ANY: Final = frozenset([When.ALWAYS, When.KNOWN])  # the others ask for the terms of an order
+
+
 class Section(BaseModel):
     """Strict: what is not known is refused."""
 
@@ -126,13 +140,18 @@ class Profile(Section):
     status: tuple[FieldSpec, ...]
 
     @model_validator(mode="after")
-    def no_tag_twice(self) -> "Profile":
-        """A tag comes once a message, and support and logon field agree."""
-        for name in ("new", "replace", "cancel", "status"):
-            tags = [field.tag for field in getattr(self, name)]
-            for tag in set(tags):
-                if tags.count(tag) > 1:
-                    raise ValueError(f"{name}: tag {tag} comes twice")
+    def fits(self) -> "Profile":
+        """A tag comes once a message and has a source there; support and logon field agree."""
+        for name, absent in ABSENT.items():
+            seen: set[int] = set()
+            for field in getattr(self, name):
+                if field.tag in seen:
+                    raise ValueError(f"{name}: tag {field.tag} comes twice")
+                seen.add(field.tag)
+                if field.source in absent:
+                    raise ValueError(f"{name}: tag {field.tag}: {field.source.value} is not known there")
+                if name in ("cancel", "status") and field.when not in OF_ANY:
+                    raise ValueError(f"{name}: tag {field.tag}: when = {field.when.value} is not known there")
         if self.supports.cancel_on_disconnect and self.logon.cancel_on_disconnect is None:
             raise ValueError("cancel_on_disconnect is supported but logon.cancel_on_disconnect is missing")
         return self

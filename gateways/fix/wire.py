@@ -21,9 +21,8 @@ RAW_KEPT_MAX: Final = 512  # of a malformed message, for the log
 TIMES_CACHED: Final = 1024  # seconds of market time whose text is remembered
 
 OUTBOUND: Final = re.compile(r"[A-Z0-9._-]{1,20}", re.ASCII)  # every string that the gate sends
-INBOUND: Final = re.compile(r"[!-~]{1,64}", re.ASCII)  # identifiers of any counterparty
 FRACTION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-TIME: Final = re.compile(r"([0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?", re.ASCII)
+SECOND: Final = re.compile(r"[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
 
 
 class Unencodable(ValueError):  # noqa: N818  (a word of the trade reads better than "...Error")
@@ -89,6 +88,8 @@ def read_int(text: str, digits_max: int = QTY_DIGITS_MAX) -> int | None:
 
 def read_qty(text: str) -> int | None:
     """Return a whole quantity; FIX's Qty is a float, so `100.00` is 100 and `100.5` is refused."""
+    if text.isdigit():
+        return read_int(text)
     whole, point, rest = text.partition(".")
     if point and (not FRACTION.fullmatch(rest) or rest.strip("0")):
         return None
@@ -134,7 +135,8 @@ def qty_text(qty: int) -> str:
 
 def read_id(text: str) -> str | None:
     """Return an identifier of the other side: printable ASCII without blanks, bounded."""
-    return text if INBOUND.fullmatch(text) else None
+    fit = 0 < len(text) <= ID_LENGTH_MAX and text.isascii() and text.isprintable() and " " not in text
+    return text if fit else None
 
 
 def id_text(text: str) -> str:
@@ -151,7 +153,7 @@ def id_text(text: str) -> str:
 
 def echo_text(text: str) -> str:
     """Return an identifier of a counterparty that is sent back as it came."""
-    if not INBOUND.fullmatch(text):
+    if read_id(text) is None:
         raise Unencodable(f"not fit for a wire: {text[:40]!r}")
     return text
 
@@ -169,6 +171,8 @@ def read_text(text: str) -> str:
 
 @lru_cache(TIMES_CACHED)
 def _second_of(text: str) -> int | None:
+    if not SECOND.fullmatch(text):  # strptime alone takes blanks and missing zeros
+        return None
     try:
         moment = datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
@@ -183,13 +187,15 @@ def _second_text(second: int) -> str:
 
 def read_utc_ns(text: str) -> int | None:
     """Return UTC ns of a UTCTimestamp with none to nine decimals, None otherwise."""
-    match = TIME.fullmatch(text)
-    if match is None:
-        return None
-    second = _second_of(match[1])
+    second = _second_of(text[:17])
     if second is None:
         return None
-    return second * 10**9 + int((match[2] or "0").ljust(9, "0"))
+    if len(text) == 17:
+        return second * 10**9
+    part = text[18:]
+    if text[17] != "." or not FRACTION.fullmatch(part) or len(part) > 9:
+        return None
+    return second * 10**9 + int(part.ljust(9, "0"))
 
 
 def utc_text(ts_ns: int, digits: int = 3) -> str:

@@ -1,0 +1,169 @@
+"""Reference prices: whole pictures, changes, halts, and garbage that makes every price unknown."""
+
+import pytest
+
+from gateways.fix.codec import encode_market_data, encode_security_status
+from gateways.fix.reference import LEVELS_MAX, RESUBSCRIPTIONS_MAX, Reference
+from gateways.fix.sessions import Alarm, Alive, LoggedOn, LoggedOut, Received
+from market.events import (
+    Event,
+    MessageRejected,
+    ReferenceAlive,
+    ReferencePrice,
+    SecurityStatus,
+    SessionDown,
+    SessionUp,
+)
+from market.types import Symbol
+from tests.gateways.fix.golden import soh
+
+PRICE = ReferencePrice(
+    symbol=Symbol("SYN"), bid_e4=999_900, bid_qty=300, ask_e4=1_000_100, ask_qty=200, last_e4=1_000_000,
+    close_e4=990_000, volume=5,
+)  # fmt: skip
+UNKNOWN = ReferencePrice(symbol=Symbol("SYN"))
+
+
+class Source:
+    """A reference session whose sends are kept."""
+
+    def __init__(self, symbols: tuple[str, ...] = ("SYN",)) -> None:
+        self.sent: list[str] = []
+        self.reference = Reference(self.send, tuple(Symbol(s) for s in symbols), lambda s: f"{s}.US")
+        self.tell(LoggedOn({}))
+
+    def send(self, body: str) -> bool:
+        self.sent.append(body)
+        return True
+
+    def tell(self, message: object) -> tuple[Event, ...]:
+        return self.reference.receive(message)  # type: ignore[arg-type]
+
+    def hear(self, text: str) -> tuple[Event, ...]:
+        return self.tell(Received(soh(text), -1, 0, 1))
+
+
+def picture(price: ReferencePrice) -> str:
+    body = encode_market_data("MD-1", price)
+    return body.replace(f"55={price.symbol}", f"55={price.symbol}.US")
+
+
+def changes(*entries: str) -> str:
+    return f"35=X|262=MD-1|268={len(entries)}|{''.join(entries)}10=000|"
+
+
+def test_logon_subscribes_by_the_names_of_the_source() -> None:
+    source = Source(("SYN", "GOOG"))
+
+    assert [body.split("\x01")[0] for body in source.sent] == ["35=V", "35=e", "35=e"]
+    assert "146=2\x0155=SYN.US\x0155=GOOG.US\x01" in source.sent[0]
+    assert source.tell(LoggedOn({})) == (SessionUp(session="reference"),)
+    assert "262=MD-2" in source.sent[3], "a request id is never used twice"
+
+
+def test_whole_picture() -> None:
+    assert Source().hear(picture(PRICE)) == (PRICE,)
+
+
+def test_whole_picture_replaces_the_one_before() -> None:
+    source = Source()
+    source.hear(picture(PRICE))
+
+    assert source.hear("35=W|262=MD-1|55=SYN.US|268=0|10=000|") == (UNKNOWN,)
+
+
+def test_changes_by_price() -> None:
+    source = Source()
+    source.hear(picture(PRICE))
+
+    better = source.hear(changes("279=0|269=0|55=SYN.US|270=100.00|271=50|"))
+    gone = source.hear(changes("279=2|269=0|55=SYN.US|270=100.00|", "279=0|269=2|55=SYN.US|270=99.99|"))
+
+    assert [(p.bid_e4, p.bid_qty) for p in (*better, *gone)] == [(1_000_000, 50), (999_900, 300)]
+    assert gone[0].last_e4 == 999_900
+    assert gone[0].close_e4 == PRICE.close_e4
+
+
+def test_changes_by_entry_id_keep_what_they_do_not_say() -> None:
+    source = Source()
+
+    source.hear(
+        changes(
+            "279=0|269=1|278=a|55=SYN.US|270=10.00|271=5|", "279=0|269=1|278=b|55=SYN.US|270=10.00|271=7|"
+        )
+    )
+    changed = source.hear(changes("279=1|269=1|278=a|55=SYN.US|271=1|"))
+    deleted = source.hear(changes("279=2|269=1|278=b|55=SYN.US|"))
+
+    assert [(p.ask_e4, p.ask_qty) for p in (*changed, *deleted)] == [(100_000, 8), (100_000, 1)]
+
+
+def test_change_of_two_symbols_yields_two_pictures() -> None:
+    source = Source(("SYN", "GOOG"))
+
+    events = source.hear(changes("279=0|269=0|55=SYN.US|270=1|271=1|", "279=0|269=0|55=GOOG.US|270=2|271=1|"))
+
+    assert [(e.symbol, e.bid_e4) for e in events] == [("SYN", 10_000), ("GOOG", 20_000)]  # type: ignore[attr-defined]
+
+
+def test_symbols_that_nobody_asked_for_are_skipped() -> None:
+    source = Source()
+
+    assert source.hear("35=W|262=MD-1|55=OTHER|268=0|10=000|") == ()
+    assert source.hear("35=f|324=x|55=OTHER|326=2|10=000|") == ()
+    assert source.hear(changes("279=0|269=0|55=OTHER|270=1|271=1|")) == ()
+
+
+@pytest.mark.parametrize(("code", "trading"), [("17", True), ("3", True), ("2", False), ("", False)])
+def test_only_an_explicit_yes_lets_a_symbol_trade(code: str, trading: bool) -> None:
+    events = Source().hear(f"35=f|324=SS|55=SYN.US|326={code}|10=000|")
+
+    assert events == (SecurityStatus(symbol=Symbol("SYN"), trading=trading),)
+
+
+def test_status_of_the_venue_is_understood() -> None:
+    body = encode_security_status("SS", SecurityStatus(symbol=Symbol("SYN.US"), trading=True))
+
+    assert Source().hear(body) == (SecurityStatus(symbol=Symbol("SYN"), trading=True),)
+
+
+def test_garbage_makes_every_price_unknown_and_asks_again() -> None:
+    source = Source(("SYN", "GOOG"))
+    source.hear(picture(PRICE))
+
+    events = source.hear("35=W|55=SYN.US|268=1|269=0|270=abc|10=000|")
+
+    assert events == (UNKNOWN, ReferencePrice(symbol=Symbol("GOOG")))
+    assert "262=MD-2" in source.sent[3]
+
+
+def test_source_of_nothing_but_garbage_is_asked_a_bounded_number_of_times() -> None:
+    source = Source()
+
+    for _ in range(50):
+        assert source.hear("35=W|55=SYN.US|10=000|") == (UNKNOWN,)
+
+    assert len(source.sent) == 2 * (1 + RESUBSCRIPTIONS_MAX)
+
+
+def test_levels_are_bounded() -> None:
+    source = Source()
+
+    for level in range(LEVELS_MAX):
+        assert source.hear(changes(f"279=0|269=0|55=SYN.US|270={level + 1}|271=1|"))[0] != UNKNOWN
+
+    assert source.hear(changes("279=0|269=0|55=SYN.US|270=9999|271=1|")) == (UNKNOWN,)
+
+
+def test_life_of_the_line() -> None:
+    source = Source()
+
+    assert source.tell(Alive(1)) == (ReferenceAlive(),)
+    assert source.tell(Alarm("x")) == ()
+    assert source.tell(LoggedOut("gone")) == (SessionDown(session="reference", reason="gone"),)
+
+
+def test_refused_subscription_is_told() -> None:
+    events = Source().hear("35=Y|262=MD-1|281=0|58=no such symbol|10=000|")
+
+    assert events == (MessageRejected(ref_msg_type="V", ref_id="MD-1", reason="0", text="no such symbol"),)
