@@ -87,8 +87,8 @@ class PacketStore:
 
     def write_messages(self, path: Path) -> None:
         """Write every message with a two-byte big-endian length, from sequence number 1."""
-        packets = np.frombuffer(self._bytes, dtype=np.uint8)
-        out = np.empty(len(self._bytes), dtype=np.uint8)
+        packets = np.frombuffer(bytes(self._bytes), dtype=np.uint8)
+        out = np.empty(len(packets), dtype=np.uint8)
         used = without_types(packets, out)
         path.write_bytes(out[:used].data)
 

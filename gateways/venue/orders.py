@@ -154,8 +154,7 @@ class OrderTable:
         self._by_engine_id[order.engine_id] = order
 
     def rename(self, order: VenueOrder, engine_id: int) -> None:
-        """The engine knows the order under another id now."""
-        self._by_engine_id.pop(order.engine_id, None)
+        """The engine knows the order under another id now; the old one still names it in accounts."""
         order.engine_id = engine_id
         self._by_engine_id[engine_id] = order
 

@@ -1,0 +1,128 @@
+"""The venue's parts, built from its options, and warmed before anybody can reach them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from daemon.config import ConfigError
+from daemon.venue_options import Options
+from gateways.feeds import itch_encode
+from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
+from gateways.link import Peer
+from gateways.venue import digest
+from gateways.venue.ems import Ems
+from gateways.venue.exchange import Exchange
+from gateways.venue.publisher import Publisher
+from gateways.venue.reference import Reference
+from market import matching
+from market.events import LockAdvance, LockIdle
+from market.flow.flow import Flow
+from market.matching import MatchingEngine
+
+BOOK_ORDERS_MAX: Final = 1 << 17  # the largest full book at hand holds 66,833
+OUTCOMES_MAX: Final = BOOK_ORDERS_MAX + (1 << 12)  # the longest command on a full book, and a batch
+
+
+class Parts:
+    """Exchange, EMS, reference prices and feed, wired to one another."""
+
+    def __init__(
+        self,
+        options: Options,
+        flow: Flow,
+        send_report: Callable[[str], None],
+        send_reference: Callable[[str], None],
+    ) -> None:
+        lockstep = options.lockstep_socket is not None
+        self.store = PacketStore()
+        session = f"{options.day:%y%m%d}{options.seed % 10_000:04d}"
+        self.server = SoupServer(self.store, session, options.username, options.password)
+        self.publisher = Publisher(
+            self.store, options.instrument, options.midnight_ns, options.feed_latency_ns if lockstep else 0
+        )
+        engine = MatchingEngine(orders_max=BOOK_ORDERS_MAX, outcomes_max=OUTCOMES_MAX)
+        self.exchange = Exchange(engine, flow, options.instrument, options.window, self.publisher)
+        # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any.
+        run = f"L{options.seed}" if lockstep else f"V{int(time.time()):X}"
+        self.ems = Ems(self.exchange, run, send_report, options.pending_reports)
+        self.reference = Reference(self.exchange, send_reference)
+
+
+def build_flow(options: Options) -> Flow:
+    """Return what is played, with every kernel warm.
+
+    Raises:
+        ConfigError: one line, what is wrong and how to mend it.
+
+    """
+    matching.warm()
+    digest.warm()
+    itch_encode.warm()
+    if options.tape is None:
+        from market.flow.zero_intelligence import ZeroIntelligenceFlow
+
+        return ZeroIntelligenceFlow(options.seed, *options.window, options.instrument)
+    from market.flow import tape as replay
+    from market.tape import Tape, TapeError
+
+    try:
+        tape = Tape.open(options.tape)
+    except TapeError as error:
+        raise ConfigError(f"--tape {error}") from None
+    events = tape.read(*options.window)
+    if not len(events):
+        raise ConfigError(f"--tape {options.tape}: has no event in this window; change --from and --to")
+    replay.warm()
+    return replay.TapeFlow(events)
+
+
+class LockstepServer:
+    """The unix socket that the gate dials in lockstep; one gate at a time."""
+
+    def __init__(self, idle: Callable[[LockIdle], None], came: Callable[[], None]) -> None:
+        self._idle = idle
+        self._came = came
+        self._peer: Peer | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, path: Path) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(
+            lambda: Peer(LockIdle, self._messages, self._closed, self._opened), str(path)
+        )
+
+    @property
+    def connected(self) -> bool:
+        """True while a gate is here."""
+        return self._peer is not None and self._peer.open
+
+    def send(self, message: LockAdvance) -> None:
+        """Tell the gate; one that is gone will come again."""
+        if self._peer is not None:
+            self._peer.send(message)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+        if self._peer is not None:
+            self._peer.close("the venue stops")
+
+    def _opened(self, peer: Peer) -> None:
+        if self.connected:
+            peer.close("another gate is here")
+            return
+        self._peer = peer
+        self._came()
+
+    def _messages(self, peer: Peer, messages: list[Any]) -> None:
+        if peer is self._peer:
+            for message in messages:
+                self._idle(message)
+
+    def _closed(self, peer: Peer, reason: str) -> None:  # noqa: ARG002  (a gate that stops is no event)
+        if peer is self._peer:
+            self._peer = None
