@@ -43,7 +43,7 @@ class Forwarder(asyncio.Protocol):
             if self._taken_ns is not None:
                 self._taken_ns.append(time.monotonic_ns() - stamp)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._onward.close()
         asyncio.get_running_loop().stop()
 
