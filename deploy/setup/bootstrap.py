@@ -100,7 +100,7 @@ def set_up(what, progress):
     ):
         return
     check_python()
-    print(f"Setting up .venv (once; the whole output goes to {LOG.relative_to(ROOT)})", file=sys.stderr)
+    print(f"Setting up .venv (once; the whole output goes to {os.path.relpath(LOG)})", file=sys.stderr)
     make_venv(progress)
     if not base_done:
         install_base(progress)
@@ -243,7 +243,7 @@ def pip(arguments, what, watch=lambda _line: None):
                     last_error = line.strip()
     if child.returncode != 0:
         raise SetupError(
-            f"pip could not install {what}: {last_error or 'no word why'} (see {LOG.relative_to(ROOT)})"
+            f"pip could not install {what}: {last_error or 'no word why'} (see {os.path.relpath(LOG)})"
         )
 
 

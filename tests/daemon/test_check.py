@@ -1,0 +1,130 @@
+"""`steadyhand check` finds what a start would refuse, and says where."""
+
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon import check, config
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+Edit = Callable[[str], str]
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    """The shipped paper configuration with its limits, in a folder of its own."""
+    for name in ("paper.toml", "limits.paper.toml"):
+        shutil.copy(DEPLOY / name, tmp_path / name)
+    return tmp_path / "paper.toml"
+
+
+def errors(path: Path) -> list[check.Finding]:
+    return [f for f in check.check(path) if f.severity == "error"]
+
+
+def edited(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert text.count(old) >= 1, old
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def test_the_shipped_paper_configuration_is_fit_to_start(paper: Path) -> None:
+    assert errors(paper) == []
+
+
+def test_the_shipped_live_example_lacks_only_what_an_installation_brings() -> None:
+    path = DEPLOY / "live.example.toml"
+
+    assert config.load(path).mode == "live"
+    assert {f.where.rsplit(":", 1)[1] for f in errors(path)} == {"gate.limits", "gate.positions"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "says"),
+    [
+        ('mode = "paper"', 'moed = "paper"', "moed", "did you mean 'mode'?"),
+        ("speed = 10.0", "speed = -1.0", "venue.speed", "greater than 0"),
+        ("seed = 1", 'seed = "one"', "venue.seed", "valid integer"),
+        ("port = 19850", "port = 70000", "gate.order_session.port", "65535"),
+        ('symbols = ["SYN"]', 'symbols = ["SYM"]', "trader.symbols", "SYM is no instrument"),
+        ('zone = "America/New_York"', 'zone = "New York"', "instrument.zone", "no time zone"),
+        ("close = 16:00:00", "close = 09:00:00", "instrument.close", "closes before it opens"),
+        ("window = [10:00:00, 10:15:00]", "window = [10:15:00, 10:00:00]", "venue.window", "ends before"),
+        ('limits = "limits.paper.toml"', 'limits = "nowhere.toml"', "gate.limits", "does not exist"),
+        ('profile = "venue"', 'profile = "nobody"', "gate.order_session.profile", "venue"),
+        ('policy = "twap"', 'policy = "tawp"', "trader.policy", "twap"),
+        ('link_socket = "..', f'link_socket = "{"x" * 108}', "gate.link_socket", "107 bytes"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_key(
+    paper: Path, old: str, new: str, key: str, says: str
+) -> None:
+    lines = paper.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, start=1) if old in line)
+
+    found = errors(edited(paper, old, new))
+
+    assert [f.where for f in found] == [f"{paper}:{number}:{key}"]
+    assert says in found[0].message
+
+
+def test_a_mistake_in_the_limits_is_named_in_the_limits(paper: Path) -> None:
+    limits = paper.with_name("limits.paper.toml")
+    edited(limits, "qty_max", "qyt_max")
+
+    found = errors(paper)
+
+    assert all(str(limits) in f.where for f in found)
+    assert any("did you mean 'qty_max'?" in f.message for f in found)
+
+
+def test_limits_for_another_mode_are_refused(paper: Path) -> None:
+    found = errors(edited(paper, 'mode = "paper"', 'mode = "live"'))
+
+    assert any(f.where.endswith(":mode") for f in found)
+
+
+def test_a_pulled_kill_file_is_a_warning(paper: Path) -> None:
+    kill = paper.with_name("KILL")
+    kill.touch()
+
+    found = list(check.check(edited(paper, '"../runs/by-hand/KILL"', f'"{kill}"')))
+
+    assert [f.severity for f in found if "gate.kill_file" in f.where] == ["warning"]
+
+
+def test_a_stranger_who_owns_a_package_name_is_named(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {"daemon": ["steadyhand", "python-daemon"]}
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: owners)
+
+    found = errors(paper)
+
+    assert [(f.where, "python-daemon" in f.message) for f in found] == [("package daemon", True)]
+
+
+@pytest.mark.parametrize(("edit", "code"), [(lambda t: t, 0), (lambda t: "nonsense\n" + t, 78)])
+def test_the_code_and_the_json_agree(
+    paper: Path, edit: Edit, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper.write_text(edit(paper.read_text()))
+
+    assert check.main(["--config", str(paper), "--json"]) == code
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] == (code == 0)
+    assert bool([f for f in said["findings"] if f["severity"] == "error"]) == (code == 78)
+
+
+def test_a_file_that_is_not_there_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main(["--config", str(tmp_path / "no.toml")]) == 78
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "cannot be read" in said.err
