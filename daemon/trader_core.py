@@ -11,7 +11,17 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from daemon.trader_events import NOTHING, FeedDown, FeedIdle, FeedUp, Intent, LinkDown, Settings, Step
+from daemon.trader_events import (
+    NOTHING,
+    FeedDown,
+    FeedIdle,
+    FeedUp,
+    Intent,
+    LinkDown,
+    LinkUp,
+    Settings,
+    Step,
+)
 from daemon.trader_market import Market
 from daemon.trader_parents import ENDED, ParentView
 from market import events as ev
@@ -56,6 +66,7 @@ class TraderCore:
         self.refusals = 0
         self.obs_hash = b"\0" * 32  # of every decision so far, chained
         self.posture = ""
+        self.epoch = 0
         self.synced = False
         self.unfit = "feed not up"  # "" = the feed is whole and recent
         self.broken = ""
@@ -137,6 +148,9 @@ class TraderCore:
             case FeedDown():
                 self.unfit = event.reason or "feed down"
                 self.broken = self.broken or (event.reason if event.broken else "")
+            case LinkUp():
+                self._unlink()
+                self.epoch, self._n = event.epoch, 0
             case LinkDown():
                 self._unlink()
             case _:
@@ -155,7 +169,7 @@ class TraderCore:
         market = self.markets.get(order.symbol)
         if market is None:
             return
-        ours = update.epoch == self.settings.epoch
+        ours = update.epoch == self.epoch
         heard = self.table.heard(update, ours)
         crossing = self.table.crossing(order.chain_id)
         market.builder.order(order, market.book, crossing)
@@ -187,7 +201,7 @@ class TraderCore:
             del self.parents[parent_id]
 
     def _refused(self, stamp: ev.Stamp, update: ev.IntentRefused) -> None:
-        if update.epoch != self.settings.epoch:
+        if update.epoch != self.epoch:
             return
         asked = self.table.refused(update)
         self.refusals += 1
@@ -301,7 +315,7 @@ class TraderCore:
     def _intent(self, stamp: ev.Stamp, view: ParentView, move: Move, cause_mono_ns: int) -> Intent:
         """Number a move and remember that it was asked for."""
         self._n += 1
-        epoch, n, parent = self.settings.epoch, self._n, view.parent
+        epoch, n, parent = self.epoch, self._n, view.parent
         self.table.ask(
             Asked(n, move.act, parent.symbol, parent.parent_id, move.chain_id, move.qty, move.crossing)
         )
@@ -344,14 +358,20 @@ class TraderCore:
         for parent_id, view in self.parents.items():
             digest.update(f"{parent_id} {view.memory()!r}".encode())
         memory = self.script.memory() if self.script is not None else None
-        rest = (list(self.table.chains.values()), list(self.table.asked.values()), self._n, self._next_seq)
+        rest = (
+            list(self.table.chains.values()),
+            list(self.table.asked.values()),
+            self.epoch,
+            self._n,
+            self._next_seq,
+        )
         digest.update(repr((*rest, self.synced, self.unfit, self.broken, self.posture, memory)).encode())
         return digest.hexdigest()
 
     def status(self) -> ev.TraderStatus:
         """Return what the gate is told once a second."""
         return ev.TraderStatus(
-            epoch=self.settings.epoch,
+            epoch=self.epoch,
             fit=self.fit,
             text=self.why_unfit,
             decisions=self.decisions,

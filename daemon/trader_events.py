@@ -26,6 +26,12 @@ class FeedIdle(ev.Event, frozen=True, kw_only=True):
     """A server heartbeat: nothing was held back, we are up to date."""
 
 
+class LinkUp(ev.Event, frozen=True, kw_only=True):
+    """A link to the gate opened: intents are numbered from 1 again, under a new epoch."""
+
+    epoch: int
+
+
 class LinkDown(ev.Event, frozen=True, kw_only=True):
     """The link to the gate is gone: what it told is no longer known."""
 
@@ -33,7 +39,6 @@ class LinkDown(ev.Event, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a core is configured with."""
 
-    epoch: int
     interval_ns: int  # market time between two decisions of a parent
     gap_ns: int  # least market time between two, whatever happens
     corridor: float

@@ -1,0 +1,51 @@
+"""From a configured name to a policy: a baseline, `script:FILE`, or the folder of an artefact."""
+
+from pathlib import Path
+from typing import Final
+
+from policies import curves
+from policies.baselines import NAMES, PolicyError, baseline
+from policies.frozen import FrozenPolicy
+from policies.manifest import ArtefactError
+from policies.policy import Policy
+from policies.script_language import ScriptError
+from policies.scripted import Scripted
+
+SCRIPT: Final = "script:"
+ARTEFACTS: Final = Path(__file__).parent / "artifacts"
+ERRORS: Final = (ArtefactError, PolicyError, ScriptError, curves.CurveError)  # the operator's: exit 78
+
+
+def choose(
+    spec: str, options: dict[str, float | int | str] | None = None, volume_curve: Path | None = None
+) -> Policy | Scripted:
+    """Return the policy that a configuration names.
+
+    Raises:
+        ArtefactError, PolicyError, ScriptError, CurveError: one line, naming what is wrong.
+
+    """
+    if spec.startswith(SCRIPT):
+        no_options(spec, options)
+        return Scripted.of_file(Path(spec.removeprefix(SCRIPT)))
+    if spec in NAMES:
+        curve = curves.load(volume_curve) if volume_curve is not None else curves.GENERIC
+        return baseline(spec, options, curve)
+    no_options(spec, options)
+    shipped = ARTEFACTS / spec
+    folder = shipped if "/" not in spec and shipped.is_dir() else Path(spec)
+    if not folder.is_dir():
+        known = ", ".join((*NAMES, *shipped_artefacts()))
+        raise PolicyError(f"policy {spec!r}: neither script:FILE, nor a folder, nor one of {known}")
+    return FrozenPolicy.load(folder)
+
+
+def shipped_artefacts() -> tuple[str, ...]:
+    """Return the names of the artefacts that come with the house."""
+    return tuple(sorted(p.name for p in ARTEFACTS.iterdir() if (p / "manifest.json").is_file()))
+
+
+def no_options(spec: str, options: dict[str, float | int | str] | None) -> None:
+    """Refuse options where there are none."""
+    if options:
+        raise PolicyError(f"policy {spec!r} has no options, got {', '.join(sorted(options))}")

@@ -1,0 +1,164 @@
+"""What an artefact must carry, and how it is checked before a byte of it is believed.
+
+A folder of `manifest.json` (canonical JSON) and the files that it names with their SHA-256, nothing
+else. Parsing is numbers and text; nothing in an artefact is ever executed.
+"""
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from policies.actions import ACTION_TABLE_SHA256, ACTIONS, action_table
+from policies.state import OBS_SIZE, STATE_SPEC_SHA256
+
+SCHEMA: Final = 1
+MANIFEST: Final = "manifest.json"
+WEIGHTS: Final = "weights.safetensors"
+BYTES_MAX: Final = 8 * 1024 * 1024  # of the whole folder: 6.9k weights are 27 KB, golden rows 300 KB
+GOLDEN_ROWS: Final = 256
+WIDTH_MAX: Final = 1_024  # of a layer: 1024 x 1024 float32 is 4 MiB
+
+
+class ArtefactError(Exception):
+    """An artefact that must not be used: which, and what is wrong with it."""
+
+
+class GoldenRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One observation and what the network must say of it, every action allowed."""
+
+    obs: list[float]
+    logits: list[float]
+    action: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole of manifest.json."""
+
+    schema: int
+    policy_id: str
+    label: str  # what it honestly is
+    network: str  # "mlp-tanh"
+    shape: list[int]  # inputs, hidden, hidden, actions
+    schedule: str  # the schedule that its corridor follows
+    state_spec_sha256: str
+    action_table: list[dict[str, Any]]
+    action_table_sha256: str
+    files: dict[str, str]  # name: SHA-256
+    golden: list[GoldenRow]
+    provenance: dict[str, Any]
+
+
+def canonical(tree: Any) -> bytes:
+    """Return the one way to write a tree as JSON: sorted keys, no spaces, ASCII, no NaN."""
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii") + b"\n"
+
+
+def load(folder: Path) -> tuple[Manifest, dict[str, bytes], str]:
+    """Return a checked manifest, the bytes of its files, and the artefact's SHA-256.
+
+    Raises:
+        ArtefactError: naming the artefact and what is wrong.
+
+    """
+    try:
+        raws = read_files(folder)
+    except OSError as error:
+        raise ArtefactError(f"{folder}: cannot be read: {error.strerror}") from None
+    raw = raws.pop(MANIFEST)
+    manifest = parse(folder / MANIFEST, raw)
+    check_files(folder, manifest, raws)
+    check_terms(folder / MANIFEST, manifest)
+    return manifest, raws, hashlib.sha256(raw).hexdigest()
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return every file's bytes; sizes and kinds are looked at before anything is read."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise ArtefactError(f"{folder}: is not a folder")
+    sizes: dict[str, int] = {}
+    for path in sorted(folder.iterdir()):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ArtefactError(f"{path}: is a link or no plain file; an artefact holds plain files only")
+        sizes[path.name] = status.st_size
+    if MANIFEST not in sizes:
+        raise ArtefactError(f"{folder}: has no {MANIFEST}")
+    total = sum(sizes.values())
+    if total > BYTES_MAX:
+        raise ArtefactError(f"{folder}: {total} bytes; an artefact has at most {BYTES_MAX}")
+    raws = {}
+    for name, size in sizes.items():
+        with (folder / name).open("rb") as file:
+            raws[name] = file.read(size + 1)
+        if len(raws[name]) != size:
+            raise ArtefactError(f"{folder / name}: changed while it was read")
+    return raws
+
+
+def parse(path: Path, raw: bytes) -> Manifest:
+    """Return the manifest of some bytes, which must be canonical."""
+    try:
+        tree = json.loads(raw, parse_constant=refuse_constant)
+        again = canonical(tree)
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path}: is not JSON of finite numbers: {error}") from None
+    if again != raw:
+        raise ArtefactError(f"{path}: is not canonical JSON (sorted keys, no spaces, no duplicates)")
+    try:
+        return msgspec.convert(tree, Manifest)
+    except msgspec.ValidationError as error:
+        raise ArtefactError(f"{path}: {error}") from None
+
+
+def refuse_constant(name: str) -> float:
+    """Refuse NaN and Infinity."""
+    raise ValueError(f"{name} is no number")
+
+
+def check_files(folder: Path, manifest: Manifest, raws: dict[str, bytes]) -> None:
+    """Hold the folder to the files that the manifest names."""
+    for name in sorted(manifest.files.keys() - raws.keys()):
+        raise ArtefactError(f"{folder / name}: is missing")
+    for name in sorted(raws.keys() - manifest.files.keys()):
+        raise ArtefactError(f"{folder / name}: is not named by the manifest; remove it")
+    if set(manifest.files) != {WEIGHTS}:
+        raise ArtefactError(f"{folder / MANIFEST}: files: this version reads {WEIGHTS} alone")
+    for name, raw in raws.items():
+        sha256 = hashlib.sha256(raw).hexdigest()
+        if sha256 != manifest.files[name]:
+            due = manifest.files[name]
+            raise ArtefactError(
+                f"{folder / name}: SHA-256 is {sha256[:16]}..., the manifest says {due[:16]}..."
+            )
+
+
+def check_terms(path: Path, manifest: Manifest) -> None:
+    """Hold the manifest to what this house runs: schema, observation, actions, shape."""
+    if manifest.schema != SCHEMA:
+        raise ArtefactError(f"{path}: schema {manifest.schema}; this version reads {SCHEMA}")
+    if manifest.network != "mlp-tanh":
+        raise ArtefactError(f"{path}: network {manifest.network!r}; this version runs 'mlp-tanh'")
+    if manifest.state_spec_sha256 != STATE_SPEC_SHA256:
+        raise ArtefactError(
+            f"{path}: was made for STATE_SPEC {manifest.state_spec_sha256[:16]}..., "
+            f"this version has {STATE_SPEC_SHA256[:16]}...; train it anew"
+        )
+    if manifest.action_table_sha256 != ACTION_TABLE_SHA256 or manifest.action_table != action_table():
+        raise ArtefactError(f"{path}: was made for another action table; train it anew")
+    shape = manifest.shape
+    if len(shape) != 4 or shape[0] != OBS_SIZE or shape[3] != len(ACTIONS):
+        raise ArtefactError(
+            f"{path}: shape {shape}; {OBS_SIZE} inputs, two layers, {len(ACTIONS)} actions are due"
+        )
+    if not all(0 < width <= WIDTH_MAX for width in shape):
+        raise ArtefactError(f"{path}: shape {shape}; a layer has 1 to {WIDTH_MAX} units")
+    if len(manifest.golden) != GOLDEN_ROWS:
+        raise ArtefactError(f"{path}: {len(manifest.golden)} golden rows; {GOLDEN_ROWS} are due")
+    for number, row in enumerate(manifest.golden):
+        if len(row.obs) != shape[0] or len(row.logits) != shape[3] or not 0 <= row.action < shape[3]:
+            raise ArtefactError(f"{path}: golden row {number} does not fit the shape {shape}")
