@@ -201,14 +201,11 @@ def check_policy(file: File) -> Iterator[Finding]:
     trader = file.config.trader
     if trader is None:
         return
-    from policies import baselines, script_language
+    from policies.choose import ERRORS, choose
 
     try:
-        if trader.policy.startswith("script:"):
-            script_language.load(file.path.parent / trader.policy.removeprefix("script:"))
-        else:
-            baselines.baseline(trader.policy, trader.policy_options)
-    except (baselines.PolicyError, script_language.ScriptError) as error:
+        choose(trader.policy, trader.policy_options, trader.volume_curve)
+    except ERRORS as error:
         yield file.error("trader.policy", str(error))
 
 
