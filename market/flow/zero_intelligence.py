@@ -34,8 +34,8 @@ SYN = Instrument(
     mic="XSYN",
     open=time(9, 30),
     close=time(16, 0),
-    adv=2_400_000,  # 390 minutes of some 6,000 shares
-    daily_volatility_bps=90.0,
+    adv=2_600_000,  # 390 minutes of some 6,600 shares
+    daily_volatility_bps=60.0,
 )
 SYN_PRICE_E4 = 1_000_000
 WARM_UP_NS = 120 * NS  # five lives of the long-lived orders

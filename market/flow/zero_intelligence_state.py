@@ -48,11 +48,11 @@ class Rates(msgspec.Struct, frozen=True):
     """How often what happens; the default is a liquid large-tick share of 100 dollars."""
 
     limits_per_s: float = 14.0
-    markets_per_s: float = 0.62
+    markets_per_s: float = 0.8
     near_ticks: int = 3  # limit orders as close to the opposite touch as this are short-lived
-    near_life_s: float = 6.0
+    near_life_s: float = 4.0
     far_life_s: float = 25.0
-    offset_decay: float = 0.12  # chance of distance d ~ exp(-decay * d)
+    offset_decay: float = 0.08  # chance of distance d ~ exp(-decay * d)
     value_sigma_ticks: float = 0.35  # per square root of a second
     value_life_s: float = 240.0  # of a departure of value from its anchor
     lean_market: float = 0.06  # chance per tick that value above mid turns a sale into a purchase
