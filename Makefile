@@ -3,12 +3,13 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help paper test setup setup-all lock clean
+.PHONY: help paper test setup setup-all docs lock clean
 
 help:
 	@echo "make paper [ARGS=...]   set up once, then: steadyhand paper ARGS"
 	@echo "make test  [ARGS=...]   set up everything once, then lint, types, import contracts, tests (ARGS to pytest)"
 	@echo "make setup              only set up .venv for paper trading;  make setup-all: for the tests too"
+	@echo "make docs               write the generated pages and the dashboard again"
 	@echo "make lock               write requirements/*.lock again (needs uv)"
 	@echo "make clean              remove .venv and what tools left behind"
 
@@ -21,6 +22,10 @@ test: setup-all
 setup setup-all:
 	@command -v $(PYTHON) >/dev/null || { echo "set-up: $(PYTHON) is missing; on Debian: apt install python3 python3-venv" >&2; exit 2; }
 	@$(PYTHON) deploy/setup/bootstrap.py $(if $(filter setup,$@),base,all)
+
+docs: setup-all
+	@.venv/bin/python deploy/setup/bounds.py
+	@.venv/bin/python deploy/grafana/desk_overview.py
 
 lock:
 	@deploy/setup/lock.sh
