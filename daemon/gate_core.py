@@ -158,6 +158,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.MassCancelReport: gate_reports.mass_cancel_report,
     ev.MessageRejected: gate_reports.message_rejected,
     ev.SendFailed: gate_reports.send_failed,
+    ev.EngineAlarm: gate_sessions.engine_alarm,
     ev.ReferencePrice: reference_price,
     ev.ReferenceAlive: reference_alive,
     ev.SecurityStatus: security_status,

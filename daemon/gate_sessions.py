@@ -21,6 +21,7 @@ from market.events import (
     LINK_PROTOCOL,
     AnchorUpdate,
     ClockAnchor,
+    EngineAlarm,
     ExecutionReport,
     GateStarted,
     HelloAck,
@@ -80,6 +81,7 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     session.mass_reports = 0
     session.awaited = {chain.chain_id: None for chain in g.live_chains()}
     session.deadline_mono_ns = stamp.mono_ns + g.reconcile_wait_ns
+    g.posture.raise_("R60", "reconciling", stamp.mono_ns)
     g.effects.append(AskMassStatus(MassStatus(req_id=session.mass_status_id)))
     for chain in list(g.live_chains()):
         gate_chains.ask_status(g, chain)
@@ -143,6 +145,14 @@ def reconcile(g: GateState, stamp: Stamp) -> None:
     g.note("info", "trading", open_orders=g.ledger.open_orders, logons=session.logons)
     for parent in g.live_parents:
         g.touched[parent] = None
+
+
+def engine_alarm(g: GateState, stamp: Stamp, event: EngineAlarm) -> None:
+    """A message that may have been a fill could not be read, or our own code failed: stop and look."""
+    if event.fatal:
+        g.posture.raise_("R70", f"engine: {event.text}", stamp.mono_ns)
+    else:
+        g.break_(event.text, stamp.mono_ns)
 
 
 # --- traders ----------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from market.types import (
     TimeInForce,
 )
 
-
 LINK_PROTOCOL = 1  # version of the words between gate and trader
 
 
@@ -145,6 +144,13 @@ class SendFailed(Event, frozen=True, kw_only=True):
     msg_type: str  # D, G, F, H, AF, q
     ref_id: str  # its ClOrdID or request id
     reason: str = ""
+
+
+class EngineAlarm(Event, frozen=True, kw_only=True):
+    """What came could not be read, or our own code failed in the FIX engine (made by the gate's shell)."""
+
+    text: str
+    fatal: bool = False
 
 
 # --- from people and the OMS ------------------------------------------------------------------

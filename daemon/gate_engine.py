@@ -1,0 +1,62 @@
+"""How the gate sets its FIX engine up: an order session, and one for its own reference prices."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from daemon.config import GateSection, SessionSection
+from daemon.journal import Journal
+from gateways.fix.profile import Profile
+from gateways.fix.sessions import (
+    ORDER,
+    REFERENCE,
+    VENUE_REFERENCE_COMP_ID,
+    Inbox,
+    Role,
+    SessionSpec,
+)
+
+if TYPE_CHECKING:
+    from gateways.fix.engine import Engine
+
+RUN_LOG: Final = "fix-gate.log"  # every raw message with its time, beside the state directory
+
+
+class NoEngine:
+    """Before the engine stands nothing leaves."""
+
+    def send(self, name: str, body: str) -> bool:  # noqa: ARG002  (a Sender)
+        """Refuse."""
+        return False
+
+
+def build(
+    specs: list[SessionSpec], state_dir: Path, inbox: Inbox, loop: asyncio.AbstractEventLoop
+) -> "Engine":
+    """Return the engine, not yet started. quickfix is imported here: no other command waits for it."""
+    from gateways.fix.engine import Engine
+
+    return Engine(Role.INITIATOR, specs, state_dir / "fix", state_dir.parent / RUN_LOG, inbox, loop)
+
+
+def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> list[SessionSpec]:
+    """Return the sessions of the configuration."""
+    fields = profile.logon_fields(cancel_on_disconnect=section.cancel_on_disconnect)
+    specs = [
+        SessionSpec(
+            name=ORDER, logon_fields=fields, append_inbound=inbound.append, **dial(section.order_session)
+        )
+    ]
+    reference = section.reference_session
+    if reference is not None:
+        where = dial(reference)
+        if reference.target_comp_id == section.order_session.target_comp_id:
+            where["target_comp_id"] = VENUE_REFERENCE_COMP_ID  # the engine tells sessions by CompIDs
+        specs.append(SessionSpec(name=REFERENCE, persist=False, **where))
+    return specs
+
+
+def dial(section: SessionSection) -> dict[str, object]:
+    """Return where a session is dialled and under which names."""
+    names = ("host", "port", "sender_comp_id", "target_comp_id", "heartbeat_s", "reconnect_s")
+    return {name: getattr(section, name) for name in names}

@@ -1,0 +1,138 @@
+"""The gate's side of the link: a unix socket, one connection a trader, routed by epoch.
+
+A connection speaks for one epoch, the one that its `TraderHello` named. The core decides whether the
+trader is accepted; this module sees that nobody speaks in another's name.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from daemon.runtime import umask_private
+from gateways.link import Peer, ToGate
+from market import events as ev
+
+PEERS_MAX: Final = 64  # connections at once, those without a hello included
+log = structlog.get_logger()
+
+
+class BusySocket(Exception):  # noqa: N818
+    """Another process listens there: one line for the operator."""
+
+
+class Links:
+    """Every connection of traders. `post` steps an event in the gate."""
+
+    def __init__(self, post: Callable[[ev.Event], None], tock: Callable[[int, ev.LockTock], None]) -> None:
+        self._post = post
+        self._tock = tock
+        self._peers: dict[int, Peer] = {}  # by epoch
+        self._epochs: dict[Peer, int] = {}
+        self._open: set[Peer] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self.told = 0  # updates sent to any trader
+        self.received = 0
+
+    async def listen(self, path: Path) -> None:
+        """Begin to listen; only this user may connect."""
+        free_socket(path)
+        loop = asyncio.get_running_loop()
+        with umask_private():
+            self._server = await loop.create_unix_server(
+                lambda: Peer(ToGate, self._messages, self._closed, self._opened), str(path)
+            )
+
+    def close(self, reason: str) -> None:
+        """Close everything."""
+        if self._server is not None:
+            self._server.close()
+        for peer in list(self._open):
+            peer.close(reason)
+
+    @property
+    def epochs(self) -> list[int]:
+        """Return the epochs that are connected."""
+        return list(self._peers)
+
+    def tell(self, epoch: int, update: ev.Update) -> None:
+        """Send an update; a trader that is gone hears nothing."""
+        peer = self._peers.get(epoch)
+        if peer is not None and peer.send(update):
+            self.told += 1
+
+    def drop(self, epoch: int, reason: str) -> None:
+        """Close the connection of a trader that the core did not accept."""
+        peer = self._peers.pop(epoch, None)
+        if peer is not None:
+            self._epochs.pop(peer, None)
+            peer.close(reason)
+
+    def _opened(self, peer: Peer) -> None:
+        self._open.add(peer)
+        if len(self._open) > PEERS_MAX:
+            peer.abort(f"more than {PEERS_MAX} connections")
+
+    def _messages(self, peer: Peer, messages: list[Any]) -> None:
+        for message in messages:
+            self.received += 1
+            if isinstance(message, ev.TraderHello):
+                self._hello(peer, message)
+                continue
+            epoch = self._epochs.get(peer)
+            if epoch is None:
+                peer.abort("the first frame is a TraderHello")
+                return
+            if isinstance(message, ev.LockTock):
+                self._tock(epoch, message)
+            elif message.epoch == epoch:
+                self._post(message)
+            elif not isinstance(message, ev.TraderStatus):
+                text = f"epoch {message.epoch} is not this link's"
+                peer.send(ev.IntentRefused(epoch=message.epoch, n=message.n, controls=("GATE",), text=text))
+
+    def _hello(self, peer: Peer, hello: ev.TraderHello) -> None:
+        if peer in self._epochs:
+            peer.abort("a second TraderHello")
+            return
+        if hello.epoch in self._peers:
+            reason = f"epoch {hello.epoch} is connected"
+            peer.send(ev.HelloAck(protocol=ev.LINK_PROTOCOL, accepted=False, reason=reason))
+            peer.close(reason)
+            return
+        self._peers[hello.epoch] = peer
+        self._epochs[peer] = hello.epoch
+        self._post(hello)
+
+    def _closed(self, peer: Peer, reason: str) -> None:
+        self._open.discard(peer)
+        epoch = self._epochs.pop(peer, None)
+        if epoch is not None:
+            self._peers.pop(epoch, None)
+            self._post(ev.TraderGone(epoch=epoch, reason=reason))
+        else:
+            log.info("link closed", reason=reason)
+
+
+def free_socket(path: Path) -> None:
+    """Remove a socket that a dead process left behind.
+
+    Raises:
+        BusySocket: a living process listens there.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        return
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            return
+    raise BusySocket(f"{path}: another process listens there; stop it, or choose another path")
