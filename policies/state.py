@@ -192,7 +192,8 @@ class StateBuilder:
     def state_hash(self) -> str:
         """Return a hash of everything remembered."""
         digest = hashlib.sha256()
-        for array in (self.ints, self.floats, self.own):
+        used = k.SECONDS + int(self.ints[k.SECOND_AT]) + 1
+        for array in (self.ints[:used], self.floats, self.own):
             digest.update(array.tobytes())
         memory = (self.rows, self.own_volume, sorted(self._slots.items()), sorted(self._last_fill_ns.items()))
         digest.update(repr(memory).encode())
@@ -215,6 +216,7 @@ def warm() -> None:
     batch = np.zeros(2, dtype=MARKET_EVENT)
     book.apply(batch)
     builder.observe(batch)
+    k.count_kinds(batch, np.zeros(16, dtype=np.int64))
     builder.look(book, 0)
     builder.fill(ParentID("WARM"), 0, 0, 0)
     builder.volume_before(0)

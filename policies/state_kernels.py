@@ -178,6 +178,13 @@ def others(levels: Any, own: Any, now_ns: int, out: Any) -> None:
 
 
 @kernel
+def count_kinds(batch: Any, counts: Any) -> None:
+    """Count events by kind."""
+    for i in range(batch.shape[0]):
+        counts[batch[i].kind] += 1
+
+
+@kernel
 def volume_before(ints: Any, ts_ns: int) -> Any:
     """Return the volume printed before the second after `ts_ns`: what came later is surely later."""
     if ints[LAST_TS] == 0:

@@ -1,0 +1,90 @@
+"""What a trader starts from: its epochs, its core, its journal, and kernels that are compiled already."""
+
+import gc
+import time
+from pathlib import Path
+
+from daemon.config import Config, ConfigError
+from daemon.journal import Journal
+from daemon.trader_core import TraderCore
+from daemon.trader_events import Settings
+from daemon.trader_journal import FORMAT, Begin, encode
+from gateways.feeds import itch, soupbintcp
+from market import book
+from market.instruments import Instrument
+from market.types import Symbol
+from policies import frozen, state
+from policies.actions import ACTION_TABLE_SHA256
+from policies.policy import Policy
+from policies.scripted import Scripted
+from policies.state import STATE_SPEC_SHA256
+
+
+class Epochs:
+    """Numbers of trader starts and links: each larger than any before, over restarts as well."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._path = directory / "epoch" if directory is not None else None
+        self._last = 0
+
+    def next(self) -> int:
+        """Return a new epoch; with a journal directory it is written down first."""
+        if self._path is not None and self._path.exists():
+            text = self._path.read_text().strip()
+            self._last = max(self._last, int(text) if text.isdigit() else 0)
+        self._last = max(self._last + 1, time.time_ns())
+        if self._path is not None:
+            fresh = self._path.with_suffix(".new")
+            fresh.write_text(f"{self._last}\n")
+            fresh.replace(self._path)
+        return self._last
+
+
+def warm_up() -> None:
+    """Compile, or load, every kernel of the trading path, and have the collector forget the start."""
+    itch.warm()
+    soupbintcp.warm()
+    book.warm()
+    state.warm()
+    frozen.warm()
+    gc.collect()
+    gc.freeze()
+
+
+def build_core(config: Config, policy: Policy | Scripted) -> TraderCore:
+    """Return the core that a configuration describes."""
+    trader = config.trader
+    assert trader is not None
+    known = config.instruments
+    missing = [s for s in trader.symbols if s not in known]
+    if missing or not trader.symbols:
+        raise ConfigError(f"trader.symbols: no [[instrument]] {', '.join(missing) or '(none given)'}")
+    settings = Settings(
+        interval_ns=trader.decision_interval_ms * 1_000_000,
+        gap_ns=trader.decision_gap_ms * 1_000_000,
+        corridor=trader.corridor,
+    )
+    instruments: dict[Symbol, Instrument] = {Symbol(s): known[s] for s in trader.symbols}
+    return TraderCore(settings, instruments, policy)
+
+
+def open_journal(config: Config, core: TraderCore, policy: Policy | Scripted) -> Journal | None:
+    """Begin this start's journal, None where none is configured."""
+    trader = config.trader
+    assert trader is not None
+    if trader.journal_dir is None:
+        return None
+    journal = Journal.open(trader.journal_dir, f"trader-{time.time_ns()}.journal", on_failure=None)
+    begin = Begin(
+        format=FORMAT,
+        settings=core.settings,
+        instruments={s: m.instrument for s, m in core.markets.items()},
+        policy=trader.policy,
+        policy_options=trader.policy_options,
+        volume_curve=str(trader.volume_curve) if trader.volume_curve else None,
+        policy_sha256=policy.sha256,
+        state_spec_sha256=STATE_SPEC_SHA256,
+        action_table_sha256=ACTION_TABLE_SHA256,
+    )
+    journal.append(encode(begin))
+    return journal
