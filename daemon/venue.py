@@ -191,7 +191,7 @@ class Venue:
             self._gate.close()
         self._parts.server.close()
         if self._engine is not None:
-            self._engine.leave()
+            self._engine.stop()
 
     def _stop(self, code: int) -> None:
         self._code = max(self._code, code)

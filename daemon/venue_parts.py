@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from daemon.config import ConfigError
 from daemon.venue_options import Options
-from gateways.feeds import itch_encode
+from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.link import Peer
 from gateways.venue import digest
@@ -18,7 +18,9 @@ from gateways.venue.publisher import Publisher
 from gateways.venue.reference import Reference
 from market import matching
 from market.events import LockAdvance, LockIdle
+from market.flow import zero_intelligence
 from market.flow.flow import Flow
+from market.flow.zero_intelligence import ZeroIntelligenceFlow
 from market.matching import MatchingEngine
 
 BOOK_ORDERS_MAX: Final = 1 << 17  # the largest full book at hand holds 66,833
@@ -60,9 +62,9 @@ def build_flow(options: Options) -> Flow:
     matching.warm()
     digest.warm()
     itch_encode.warm()
+    soupbintcp_server.warm()
     if options.tape is None:
-        from market.flow.zero_intelligence import ZeroIntelligenceFlow
-
+        zero_intelligence.warm()
         return ZeroIntelligenceFlow(options.seed, *options.window, options.instrument)
     from market.flow import tape as replay
     from market.tape import Tape, TapeError
