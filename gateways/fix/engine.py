@@ -6,7 +6,7 @@
     engine.send("order", body)         # False: refused here, no sequence number used
     engine.port("order")               # acceptor: where it listens
     engine.sent("order")               # application messages since logon
-    engine.stop()                      # then flush what is yours and os._exit (see `stop`)
+    engine.stop()                      # log out, flush; then flush what is yours and os._exit
 
 `body` is `35=..` and the body's fields; the engine adds header, sequence number and checksum.
 Callbacks run on the engine's thread: they append and post to the loop, take no locks and let no
@@ -25,6 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from gateways.fix.inbound import seq_num
+from gateways.fix.numbers import SequenceNumbers
+from gateways.fix.session_state import SessionState
 from gateways.fix.sessions import (
     NO_OFFSET,
     Alarm,
@@ -51,6 +54,7 @@ if threading.current_thread() is threading.main_thread() and _SIGINT_BEFORE is n
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
 GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
+POSS_DUP: Final = f"{SOH}43=Y{SOH}"
 NEW_RISK: Final = ("D", "G")  # refused once a callback of ours has failed; cancels still go
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
@@ -74,21 +78,6 @@ def guarded(callback: F) -> F:
 
     call.__name__ = callback.__name__
     return cast(F, call)
-
-
-class _Session:
-    """What we know of one session; written by the engine's thread, read by the loop."""
-
-    def __init__(self, spec: SessionSpec) -> None:
-        self.spec = spec
-        self.id = fix.SessionID(spec.version, spec.sender_comp_id, spec.target_comp_id)
-        self.port = spec.port
-        self.logged_on = False
-        self.sent = 0
-        self.received = 0
-        self.seen_mono_ns = 0
-        self.logon_fields: dict[str, str] = {}
-        self.reason = ""
 
 
 class _Application(fix.Application):  # type: ignore[misc]
@@ -148,7 +137,7 @@ class _Application(fix.Application):  # type: ignore[misc]
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
         """Note that the line lives; keep the Logon; hand over a Reject."""
         session = self.engine.session_of(session_id)
-        session.seen_mono_ns = time.monotonic_ns()
+        mono_ns = time.monotonic_ns()
         raw = message.toString()
         tags = fields(raw) or {}
         kind = tags.get("35")
@@ -157,20 +146,22 @@ class _Application(fix.Application):  # type: ignore[misc]
         elif kind == "5":
             session.reason = tags.get("58", "the counterparty logged out")
         elif kind == "3":
-            self.engine.post(session, Received(raw, NO_OFFSET, session.seen_mono_ns, 0))
+            self.engine.post(session, Received(raw, NO_OFFSET, mono_ns, 0))
         else:
-            self.engine.post(session, Alive(session.seen_mono_ns))
+            self.engine.post(session, Alive(mono_ns))
+        self.engine.counted(session, raw)
 
     @guarded
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
         """Log, then hand over; the engine advances its number only after this returns."""
         session = self.engine.session_of(session_id)
-        session.seen_mono_ns = time.monotonic_ns()
+        mono_ns = time.monotonic_ns()
         raw = message.toString()
         append = session.spec.append_inbound
         offset = NO_OFFSET if append is None else append(raw.encode("utf-8", "surrogateescape"))
+        self.engine.counted(session, raw)
         session.received += 1
-        self.engine.post(session, Received(raw, offset, session.seen_mono_ns, session.received))
+        self.engine.post(session, Received(raw, offset, mono_ns, session.received))
 
 
 class _Log(fix.Log):  # type: ignore[misc]
@@ -184,17 +175,17 @@ class _Log(fix.Log):  # type: ignore[misc]
     def clear(self) -> None:
         """Keep everything: the tap is a record."""
 
-    def backup(self) -> None:
-        """Keep everything: the tap is a record."""
+    backup = clear
 
     @guarded
     def onIncoming(self, raw: str) -> None:  # noqa: N802
-        """Record what came."""
+        """Record what comes."""
         self.engine.tapped("IN", raw)
 
     @guarded
     def onOutgoing(self, raw: str) -> None:  # noqa: N802
-        """Record what left."""
+        """Note the number, then record what leaves."""
+        self.engine.numbered(self.session_id, raw)
         self.engine.tapped("OUT", raw)
 
     @guarded
@@ -239,8 +230,8 @@ class Engine:
         self.role = role
         self.halted = False
         self.failures: list[str] = []
-        self._sessions = {spec.name: _Session(spec) for spec in sessions}
-        self._by_id = {s.id.toString(): s for s in self._sessions.values()}
+        self._sessions = {spec.name: SessionState(spec) for spec in sessions}
+        self._by_id = {s.id_text: s for s in self._sessions.values()}
         if len(self._by_id) != len(sessions):
             raise EngineError("two FIX sessions of one process must differ in their CompIDs")
         self._state_dir = state_dir
@@ -265,29 +256,19 @@ class Engine:
                     if session.spec.port:
                         refuse_busy(session.spec.port)
             try:
-                self._connect()
+                return self._connect()
             except (fix.ConfigError, fix.RuntimeError) as error:
-                self._connector = None
-                any_fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
-                if any_fixed or attempt == PORT_TRIES - 1:
+                fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
+                if fixed or attempt == PORT_TRIES - 1:
                     raise EngineError(f"the FIX engine does not start: {error}") from None
-            else:
-                return
+        return None
 
-    def stop(self, *, force: bool = False) -> None:
-        """Log out, stop, flush. Then end the process by os._exit: the interpreter's own exit crashes."""
-        if self._connector is not None:
-            if not force:
-                self._log_out_all()
-            self._connector.stop(True)
-        if self._tap is not None:
-            self._tap.sync()
+    def stop(self) -> None:
+        """Log out and flush; the process must then end by os._exit.
 
-    def leave(self) -> None:
-        """Log out and flush, but leave the connector running: for a process that ends by os._exit now.
-
-        `stop` of an acceptor closes its server from two threads at once and crashes about one time in
-        six (SocketAcceptor::onStop races with onStart in 1.16.0).
+        quickfix's own stop is not called: an acceptor's closes its server from two threads at once and
+        crashes about one time in six, an initiator's waits a second, and the interpreter's exit after
+        either crashes too.
         """
         if self._connector is not None:
             self._log_out_all()
@@ -299,7 +280,7 @@ class Engine:
         for name, session in self._sessions.items():
             if session.logged_on:
                 self.logout(name)
-                fix.Session.lookupSession(session.id).next(fix.UtcTimeStamp())
+                session.session.next(fix.UtcTimeStamp())
         for _ in range(STOP_POLLS_MAX):
             if not any(session.logged_on for session in self._sessions.values()):
                 return
@@ -316,7 +297,7 @@ class Engine:
         else:
             message = fix.Message(body, False)
         try:
-            return bool(fix.Session.sendToTarget(message, session.id))
+            return bool(fix.Session.sendToTarget(message, session.session_id))
         except fix.SessionNotFound:
             return False
 
@@ -332,30 +313,26 @@ class Engine:
         """Return how many application messages were sent since logon."""
         return self._sessions[name].sent
 
-    def seen_mono_ns(self, name: str) -> int:
-        """Return when anything last came on a session, 0 = never (liveness of the engine's thread)."""
-        return self._sessions[name].seen_mono_ns
-
     def numbers(self, name: str) -> tuple[int, int]:
         """Return the next sequence numbers (ours, theirs)."""
-        session = fix.Session.lookupSession(self._sessions[name].id)
+        session = self._sessions[name].session
         return session.getExpectedSenderNum(), session.getExpectedTargetNum()
 
     def logout(self, name: str, reason: str = "") -> None:
         """Log a session out; an acceptor's client may log on again only after `logon`."""
-        fix.Session.lookupSession(self._sessions[name].id).logout(reason)
+        self._sessions[name].session.logout(reason)
 
     def logon(self, name: str) -> None:
         """Let a session log on again."""
-        fix.Session.lookupSession(self._sessions[name].id).logon()
+        self._sessions[name].session.logon()
 
     # --- called by the callbacks, on quickfix's threads -------------------------------------------
 
-    def session_of(self, session_id: Any) -> _Session:
+    def session_of(self, session_id: Any) -> SessionState:
         """Return the session of quickfix's id."""
         return self._by_id[session_id.toString()]
 
-    def post(self, session: _Session, message: Message) -> None:
+    def post(self, session: SessionState, message: Message) -> None:
         """Hand a message to the loop; after the loop has closed there is nobody to tell."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._inbox, session.spec.name, message)
@@ -374,6 +351,19 @@ class Engine:
         if self._tap is not None:
             self._tap.write(direction, raw)
 
+    def counted(self, session: SessionState, raw: str) -> None:
+        """Note the number that the engine will want next, once a message is safe with us."""
+        if session.numbers is not None:
+            wanted = session.session.getExpectedTargetNum()
+            # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
+            session.numbers.set_theirs(wanted + 1 if seq_num(raw) == wanted else wanted)
+
+    def numbered(self, session_id: str | None, raw: str) -> None:
+        """Note the number after the one that is about to leave; what is sent again has an old one."""
+        session = self._by_id.get(session_id or "")
+        if session is not None and session.numbers is not None and POSS_DUP not in raw:
+            session.numbers.set_ours(seq_num(raw) + 1)
+
     def said(self, session_id: str, text: str) -> None:
         """Remember the engine's last word of a session."""
         session = self._by_id.get(session_id)
@@ -384,22 +374,28 @@ class Engine:
 
     def _connect(self) -> None:
         settings = fix.SessionSettings()
-        defaults = fix.Dictionary()
-        defaults.setString("ConnectionType", self.role.value)
-        settings.set(defaults)
-        for session in self._sessions.values():
-            texts = fix.Dictionary()
-            for key, value in session_settings(
-                self.role, session.spec, session.port, self._state_dir
-            ).items():
-                texts.setString(key, value)
-            settings.set(session.id, texts)
-        in_memory = all(s.spec.in_memory for s in self._sessions.values())
+        settings.set(fix.Dictionary())
         self._state_dir.mkdir(parents=True, exist_ok=True)
+        for session in self._sessions.values():
+            spec = session.spec
+            session.session_id = fix.SessionID(spec.version, spec.sender_comp_id, spec.target_comp_id)
+            texts = fix.Dictionary()
+            for key, value in session_settings(self.role, spec, session.port, self._state_dir).items():
+                texts.setString(key, value)
+            settings.set(session.session_id, texts)
+            if self.role is Role.INITIATOR and not spec.in_memory:
+                session.numbers = SequenceNumbers(self._state_dir / f"{spec.name}.numbers")
+        # A client of ours resends nothing, so its numbers are all that must outlive the process.
+        in_memory = self.role is Role.INITIATOR or all(s.spec.in_memory for s in self._sessions.values())
         store = fix.MemoryStoreFactory() if in_memory else fix.FileStoreFactory(settings)
         application, logs = _Application(self), _LogFactory(self)
         kind = fix.SocketInitiator if self.role is Role.INITIATOR else fix.SocketAcceptor
         connector = kind(application, store, settings, logs)
-        self._kept += [settings, defaults, store, application, logs, connector]
+        self._kept += [settings, store, application, logs, connector]
+        for session in self._sessions.values():
+            session.session = fix.Session.lookupSession(session.session_id)
+            if session.numbers is not None:
+                session.session.setNextSenderMsgSeqNum(session.numbers.ours)
+                session.session.setNextTargetMsgSeqNum(session.numbers.theirs)
         connector.start()
         self._connector = connector

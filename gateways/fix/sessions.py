@@ -40,7 +40,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     version: str = FIX_44
     heartbeat_s: int = 10
     reconnect_s: int = 1
-    persist: bool = True  # False: gaps are filled, not resent (PersistMessages=N)
+    persist: bool = True  # acceptor: keep what was sent, for resends (a client of ours resends nothing)
     in_memory: bool = False  # sequence numbers do not outlive the process
     logon_fields: tuple[tuple[int, str], ...] = ()  # added to our Logon(A), e.g. ((7001, "Y"),)
     # Called on the engine's thread, before the engine advances its sequence number; returns the

@@ -35,7 +35,7 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
         "ValidateFieldsOutOfOrder": "N",
         "CheckLatency": "Y",
         "MaxLatency": str(MAX_LATENCY_S),
-        "PersistMessages": "Y" if spec.persist else "N",
+        "PersistMessages": "Y" if spec.persist and role is Role.ACCEPTOR else "N",
         "FileStorePath": str(state_dir),
         "LogonTimeout": str(LOGON_WAIT_S),
         "LogoutTimeout": str(LOGOUT_WAIT_S),

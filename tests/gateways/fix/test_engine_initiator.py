@@ -303,3 +303,69 @@ def test_dial_is_repeated_until_somebody_answers(start: Start, acceptor: RawAcce
     assert engine.next("kind", "LoggedOn")
     assert logon.get(98) == b"0"
     peer.close()
+
+
+def crash(engine: EngineProcess) -> None:
+    engine.process.kill()
+    engine.process.wait(15)
+
+
+def test_numbers_outlive_kill_9(start: Start, acceptor: RawAcceptor) -> None:
+    engine, peer = log_on(start, acceptor)
+    assert engine.send(ORDER)
+    peer.expect("D")
+    peer.send("8", *REPORT)
+    engine.next("kind", "Received")
+    peer.send("1", (112, "X"))
+    peer.expect("0")
+    crash(engine)
+
+    engine = start()
+    peer, logon = acceptor.log_on(seq=4)
+
+    engine.next("kind", "LoggedOn")
+    assert logon.get(34) == b"4", "Logon, D, Heartbeat, and now"
+    assert engine.numbers() == [5, 5]
+
+
+def test_reports_missed_while_dead_are_asked_for_again_after_a_second_death(
+    start: Start, acceptor: RawAcceptor
+) -> None:
+    engine, peer = log_on(start, acceptor)
+    crash(engine)
+    engine = start()
+    peer, _ = acceptor.log_on(seq=7)  # 2 to 6 were sent to nobody
+    assert peer.expect("2").get(7) == b"2"
+    crash(engine)
+
+    start()
+    peer, _ = acceptor.log_on(seq=8)
+
+    assert peer.expect("2").get(7) == b"2", "the Logon ahead of the gap was not counted"
+
+
+def test_reset_by_the_broker_is_followed(start: Start, acceptor: RawAcceptor) -> None:
+    engine, peer = log_on(start, acceptor)
+    assert engine.send(ORDER)
+    peer.expect("D")
+    peer.close()
+    engine.next("kind", "LoggedOut")
+    peer = acceptor.accept()
+    assert peer.expect("A").get(34) == b"3"
+    peer.send("A", (98, "0"), (108, "10"), (141, "Y"))
+    engine.next("kind", "LoggedOn")
+    assert peer.expect("A").get(34) == b"1"
+    numbers = engine.numbers()
+    crash(engine)
+
+    start()
+    peer, logon = acceptor.log_on(seq=numbers[1])
+
+    assert int(logon.get(34)) == numbers[0]
+
+
+def test_damaged_numbers_refuse_the_start(start: Start, acceptor: RawAcceptor, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "order.numbers").write_bytes(b"\x01" * 20)
+
+    assert "order.numbers: damaged" in start().next("error")["error"]
