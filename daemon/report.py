@@ -110,7 +110,7 @@ def labels(facts: dict[str, Any]) -> list[str]:
 
 def latency(status: dict[str, Any]) -> dict[str, Any]:
     """Return the gate's latencies in microseconds; counts of 0 where it measured none."""
-    told = status.get("latency_us") or {}
+    told = status.get("latency_us") or status.get("latency") or {}
     return {"tick_to_order": NO_LATENCY} | {
         stage: {name: value.get(name) for name in LATENCIES} for stage, value in told.items()
     }

@@ -77,7 +77,7 @@ class Plot:
         at = " ".join(f"{self.x(t):.1f},{self.y(v):.1f}" for t, v in points)
         self.parts.append(f'<polyline class="{name}" points="{at}"/>')
 
-    def level(self, value: float, name: str, text: str) -> None:
+    def level(self, value: float, name: str, text: str, *, below: bool = False) -> None:
         """Draw a horizontal line with its name, where it is inside."""
         if not self.y0 <= value <= self.y1:
             return
@@ -85,9 +85,8 @@ class Plot:
         self.parts.append(
             f'<line class="{name}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-        self.parts.append(
-            f'<text class="tag {name}-tag" x="{WIDTH - RIGHT - 4}" y="{y - 5:.1f}">{escape(text)}</text>'
-        )
+        x, at = WIDTH - RIGHT - 4, y + 14 if below else y - 5
+        self.parts.append(f'<text class="tag {name}-tag" x="{x}" y="{at:.1f}">{escape(text)}</text>')
 
     def dot(self, dot: Dot, largest: int) -> None:
         """Draw a fill: hollow where we rested, full where we crossed; larger is more."""
@@ -147,7 +146,7 @@ def price_chart(
     plot.steps([(t, bid) for t, bid, _ in thin(touch)], "bid")
     plot.steps([(t, ask) for t, _, ask in thin(touch)], "ask")
     for value, name, text in levels:
-        plot.level(value, name, text)
+        plot.level(value, name, text, below=name != "limit" and value < max(near))
     largest = max((dot.qty for dot in dots), default=1)
     for dot in dots:
         plot.dot(dot, largest)
@@ -202,7 +201,7 @@ def split_bars(parts: Sequence[tuple[str, float]], total: float) -> str:
         side, anchor = (x + wide + 8, "start") if value >= 0 else (x - 8, "end")
         out.append(
             f'<text class="value{bold}" x="{side:.1f}" y="{y + 16}" text-anchor="{anchor}">'
-            f"{value:+.2f}</text>"
+            f"{value + 0.0:+.2f}</text>"
         )
     height = pitch * len(rows) + 8
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="shortfall split">{"".join(out)}</svg>'

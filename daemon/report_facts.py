@@ -91,7 +91,7 @@ def components(
     opportunity = rest * ((row["end_mid_micros"] or arrival) - arrival)
     value = row["qty"] * arrival
     parts = {"spread": spread, "timing_and_impact": drift, "opportunity": opportunity}
-    split = {name: 1e4 * side.sign * micros / value for name, micros in parts.items()}
+    split = {name: 1e4 * (side.sign * micros) / value for name, micros in parts.items()}
     return split | {"fees": 1e4 * row.get("fees_micros", 0) / value}, unpriced
 
 

@@ -4,6 +4,7 @@ What is a model, or cannot be told apart in live trading, is labelled where it i
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from html import escape
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -115,12 +116,12 @@ def kpis(p: dict[str, Any]) -> str:
     cost = p["shortfall_bps"]
     tone = "" if cost is None else "cost-text" if cost > 0 else "gain-text"
     cells = [
-        (f"{p['filled_qty']:,}", f"of {p['qty']:,} shares filled", share),
+        (f"{p['filled_qty']:,}", f"of {p['qty']:,} shares", share),
         (number(p["avg_price"], 4), "average price", None),
         (number(p["arrival_price"], 4), "arrival mid", None),
         (
-            f'<span class="{tone}" style="font-size:inherit">{signed(cost)}</span>',
-            "shortfall, bps (+ is cost)",
+            f'<span class="{tone}">{signed(cost)}</span>',
+            "bps shortfall (+ cost)",
             None,
         ),
         (percent(p["participation"]), "of printed volume", None),
@@ -238,7 +239,7 @@ def order_section(chapter: Chapter) -> str:
         rows.append(f"<tr>{cells}</tr>")
     more = len(chapter.orders) - ORDERS_SHOWN
     tail = f'<p class="small mute">and {more:,} more in gate-status.json</p>' if more > 0 else ""
-    inside = f'<div class="scroll">{table(heads, rows, 3, 7)}</div>{tail}'
+    inside = f'<div class="scroll">{table(heads, rows, (3, 4, 5, 6, 9))}</div>{tail}'
     return f'<h2>Child orders</h2><div class="card">{inside}</div>'
 
 
@@ -248,7 +249,7 @@ def control_section(report: dict[str, Any]) -> str:
     refused = gate["rejects_by_control"]
     rows = [f'<tr><td>{escape(c)}</td><td class="n">{n:,}</td></tr>' for c, n in sorted(refused.items())]
     risk = (
-        table(("control", "refused"), rows, 1, 2)
+        table(("control", "refused"), rows, (1,))
         if rows
         else '<p class="mute small">No order was refused.</p>'
     )
@@ -283,7 +284,7 @@ def latency_table(report: dict[str, Any]) -> str:
             f"<tr><td>{escape(stage.replace('_', ' '))}</td>{cells}"
             f'<td class="n">{v["count"] or 0:,}</td></tr>'
         )
-    return table(("stage", "p50", "p99", "p99.9", "count"), rows, 1, 5)
+    return table(("stage", "p50", "p99", "p99.9", "count"), rows, range(1, 5))
 
 
 def check_section(report: dict[str, Any]) -> str:
@@ -297,9 +298,8 @@ def check_section(report: dict[str, Any]) -> str:
         gate, venue = check["position_gate"].get(s, 0), check["position_venue"].get(s, 0)
         cells = f'<td class="n">{start:+,}</td><td class="n">{gate:+,}</td><td class="n">{venue:+,}</td>'
         rows.append(f'<tr><td>{escape(s)}</td>{cells}<td class="n">{start + gate:+,}</td></tr>')
-    held = (
-        table(("symbol", "start of day", "traded, gate", "traded, venue", "now"), rows, 1, 5) if rows else ""
-    )
+    heads = ("symbol", "start of day", "traded, gate", "traded, venue", "now")
+    held = table(heads, rows, range(1, 5)) if rows else ""
     said = (
         f"{check['executions_compared']:,} executions and {check['orders_compared']:,} orders were compared."
     )
@@ -309,11 +309,10 @@ def check_section(report: dict[str, Any]) -> str:
     return f'<h2>Reconciliation {words}</h2><div class="card">{inside}</div>'
 
 
-def table(heads: tuple[str, ...], rows: list[str], numbers_from: int, numbers_to: int) -> str:
-    """Return a table; heads of columns [numbers_from, numbers_to) stand over numbers."""
+def table(heads: tuple[str, ...], rows: list[str], numbers: Iterable[int]) -> str:
+    """Return a table; `numbers` are the columns that hold numbers."""
     cells = "".join(
-        f'<th class="n">{h}</th>' if numbers_from <= i < numbers_to else f"<th>{h}</th>"
-        for i, h in enumerate(heads)
+        f'<th class="n">{h}</th>' if i in numbers else f"<th>{h}</th>" for i, h in enumerate(heads)
     )
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -39,12 +39,13 @@ background:var(--line)}
 .kpi span{font-size:12.5px;color:var(--mute)}
 .bar-track{height:4px;border-radius:2px;background:var(--soft);margin-top:8px;overflow:hidden}
 .bar-track i{display:block;height:100%;background:var(--accent);border-radius:2px}
-.cost-text{color:var(--bad)}.gain-text{color:var(--good)}
+.kpi b span{font-size:inherit;color:inherit}.kpi b .cost-text,.cost-text{color:var(--bad)}
+.kpi b .gain-text,.gain-text{color:var(--good)}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:16px}
 @media(max-width:760px){.two{grid-template-columns:1fr}main{padding:24px 14px}h1{font-size:26px}}
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}
 svg text{fill:var(--mute);font-variant-numeric:tabular-nums}
-.axis.y{text-anchor:end}.axis.x{text-anchor:middle}.tag{text-anchor:end;font-size:11px}
+.axis.y{text-anchor:end}.axis.x{text-anchor:middle}.tag{text-anchor:end;font-size:11px;paint-order:stroke;stroke:var(--card);stroke-width:3px}
 .grid{stroke:var(--line);stroke-width:1}.base,.tick{stroke:var(--line);stroke-width:1.2}
 .done{fill:none;stroke:var(--accent);stroke-width:2.2;stroke-linejoin:round}
 .done-area{fill:var(--accent);opacity:.1}
@@ -78,7 +79,8 @@ font-size:12.5px;
 padding:6px 14px 6px 0;border-bottom:1px solid var(--line);white-space:nowrap}
 td{padding:6px 14px 6px 0;border-bottom:1px solid var(--line);white-space:nowrap}
 tr:last-child td{border-bottom:0}
-.n{text-align:right}code{font:12.5px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+th.n,td.n{text-align:right;padding-right:26px}th.n:last-child,td.n:last-child{padding-right:4px}
+code{font:12.5px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:13.5px}
 dt{color:var(--mute)}
 dd{margin:0;overflow-wrap:anywhere}ul{margin:8px 0 0;padding-left:18px}
