@@ -23,7 +23,8 @@ from market.book_layout import (
     Arena,
     Records,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT
+from market.kernels import kernel, typed_kernel
 
 ADD = int(Kind.ADD)
 CANCEL = int(Kind.CANCEL)
@@ -40,7 +41,7 @@ REFUSED = int(Flag.REFUSED)
 CLAMPED = int(Flag.CLAMPED)
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT, INT, INT)
 def add(arena: Arena, order_id: int, side: int, price_e4: int, size: int) -> int:
     """Apply an ADD; return 0 or REFUSED."""
     if (side != 1 and side != -1) or size <= 0 or price_e4 <= 0 or order_id == 0:
@@ -56,7 +57,7 @@ def add(arena: Arena, order_id: int, side: int, price_e4: int, size: int) -> int
     return 0
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT, INT, INT)
 def replace(arena: Arena, order: int, new_id: int, price_e4: int, size: int) -> int:
     """Apply a REPLACE of an order that is here; return 0 or REFUSED (then the old order is gone)."""
     side = arena[arena[order + O_LEVEL] + L_SIDE]

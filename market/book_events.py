@@ -5,6 +5,7 @@ of an event that names only an order, and the touch after the event. So whoever 
 sees every event with its context, however the feed was cut into reads.
 """
 
+# kernels freeze these values: this word puts the file under the hash of their cache
 from enum import IntEnum, IntFlag
 
 import numpy as np

@@ -42,7 +42,8 @@ from market.book_layout import (
     PAIR_WORDS,
     Arena,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT
+from market.kernels import kernel, typed_kernel
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -55,7 +56,7 @@ FULL_LEVELS = 2
 
 
 # --- id map: open addressing, linear probing, deletion by shifting back ---------------------------
-@kernel
+@typed_kernel(ARENA, INT)
 def find(arena: Arena, order_id: int) -> int:
     """Return the order of an id, 0 where it is not in the book."""
     start = arena[H_MAP]
@@ -69,7 +70,7 @@ def find(arena: Arena, order_id: int) -> int:
         slot = (slot + 1) & mask
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def map_put(arena: Arena, order_id: int, order: int) -> None:
     """Remember an id that is not in the map; the map is at most half full."""
     start = arena[H_MAP]
@@ -81,7 +82,7 @@ def map_put(arena: Arena, order_id: int, order: int) -> None:
     arena[start + slot * PAIR_WORDS + 1] = order
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def map_remove(arena: Arena, order_id: int) -> None:
     """Forget an id that is in the map and close the gap behind it."""
     start = arena[H_MAP]
@@ -105,7 +106,7 @@ def map_remove(arena: Arena, order_id: int) -> None:
 
 
 # --- levels ---------------------------------------------------------------------------------------
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def rank(arena: Arena, side_index: int, key: int) -> int:
     """Return how many levels of a side have a key <= `key`."""
     start = arena[H_SIDES + side_index]
@@ -126,7 +127,7 @@ def rank(arena: Arena, side_index: int, key: int) -> int:
     return at  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def level_at(arena: Arena, side: int, price_e4: int) -> int:
     """Return the level of a price, 0 where there is none."""
     side_index = (1 - side) >> 1
@@ -140,7 +141,7 @@ def level_at(arena: Arena, side: int, price_e4: int) -> int:
     return arena[pair + 1]  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def best_level(arena: Arena, side_index: int) -> int:
     """Return the best level of a side, 0 where the side is empty."""
     count = arena[H_LEVELS + side_index]
@@ -149,7 +150,7 @@ def best_level(arena: Arena, side_index: int) -> int:
     return arena[arena[H_SIDES + side_index] + count * PAIR_WORDS - 1]  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def best_e4(arena: Arena, side_index: int) -> int:
     """Return the best price of a side, 0 where the side is empty."""
     count = arena[H_LEVELS + side_index]
@@ -159,7 +160,7 @@ def best_e4(arena: Arena, side_index: int) -> int:
     return key if side_index == 0 else -key  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def level_open(arena: Arena, side: int, price_e4: int) -> int:
     """Return the level of a price, made where it is missing; 0 where the side is full."""
     side_index = (1 - side) >> 1
@@ -192,7 +193,7 @@ def level_open(arena: Arena, side: int, price_e4: int) -> int:
     return level  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def level_close(arena: Arena, level: int) -> None:
     """Take an empty level out of its side."""
     side = arena[level + L_SIDE]
@@ -208,7 +209,7 @@ def level_close(arena: Arena, level: int) -> None:
 
 
 # --- orders ---------------------------------------------------------------------------------------
-@kernel
+@typed_kernel(ARENA, INT, INT, INT, INT, INT)
 def join(arena: Arena, order_id: int, side: int, price_e4: int, size: int, owner: int) -> int:
     """Put an order at the end of its queue; return ADDED or which capacity is full. The id is new."""
     if arena[H_ORDERS] == arena[H_ORDERS_MAX]:
@@ -248,7 +249,7 @@ def join(arena: Arena, order_id: int, side: int, price_e4: int, size: int, owner
     return ADDED
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def leave(arena: Arena, order: int) -> None:
     """Take an order out of the book."""
     level = arena[order + O_LEVEL]
@@ -276,7 +277,7 @@ def leave(arena: Arena, order: int) -> None:
         level_close(arena, level)
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def reduce(arena: Arena, order: int, size: int) -> None:
     """Take `size` < leaves shares off an order; it keeps its place."""
     arena[order + O_LEAVES] -= size

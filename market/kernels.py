@@ -41,3 +41,16 @@ numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 def kernel(function: F) -> F:
     """Compile `function` in nopython mode on first use, cached on disk; float order is as written."""
     return cast(F, numba.njit(cache=True, fastmath=False)(function))
+
+
+def typed_kernel(*arguments: Any) -> Callable[[F], F]:
+    """Compile a leaf for these argument types alone, on import, cached on disk.
+
+    For what many kernels call: left to itself numba makes one body for each mix of literals and narrow
+    integers that callers pass, which takes most of the time of a cold start.
+    """
+
+    def compiled(function: F) -> F:
+        return cast(F, numba.njit(arguments, cache=True, fastmath=False)(function))
+
+    return compiled

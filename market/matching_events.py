@@ -4,6 +4,7 @@ An exchange's public feed and its private execution reports are both read off th
 there is one account of what happened.
 """
 
+# kernels freeze these values: this word puts the file under the hash of their cache
 from enum import IntEnum, IntFlag
 
 import numpy as np

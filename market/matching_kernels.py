@@ -4,6 +4,8 @@ Every command ends in at least one outcome and none is ever dropped: `match` sto
 for which the buffer might not do (one trade an order at most, and four more) and says where.
 """
 
+import numpy as np
+
 from market.book_kernels import (
     ADDED,
     FULL_LEVELS,
@@ -41,7 +43,8 @@ from market.book_layout import (
     Arena,
     Records,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, COMMANDS, INT, OUTCOMES
+from market.kernels import kernel, typed_kernel
 from market.matching_events import Command, CommandFlag, Outcome, OutcomeFlag, Tif, Why
 from market.outcome_kernels import hit, report
 
@@ -66,7 +69,7 @@ OUTCOMES_MARGIN = 8  # what a command, or an event of a flow, can say besides on
 
 
 # --- matching -------------------------------------------------------------------------------------
-@kernel
+@typed_kernel(ARENA, INT, INT)
 def crosses(arena: Arena, side: int, key_limit: int) -> bool:
     """Say whether an order of `side` would trade now; `key_limit` = -side * limit, or NO_LIMIT."""
     other = (1 + side) >> 1
@@ -76,7 +79,7 @@ def crosses(arena: Arena, side: int, key_limit: int) -> bool:
     return arena[arena[H_SIDES + other] + (count - 1) * PAIR_WORDS] >= key_limit  # type: ignore[no-any-return]
 
 
-@kernel
+@typed_kernel(ARENA, OUTCOMES, *[INT] * 7)
 def sweep(
     arena: Arena, out: Records, n: int, ts_ns: int, order_id: int, owner: int, side: int,
     key_limit: int, size: int,
@@ -99,7 +102,7 @@ def sweep(
     return n, left, WHY_NONE
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT, INT, INT)
 def fillable(arena: Arena, owner: int, side: int, key_limit: int, size: int) -> bool:
     """Say whether an arriving order would fill whole before it met its limit or its owner."""
     other = (1 + side) >> 1
@@ -121,7 +124,7 @@ def fillable(arena: Arena, owner: int, side: int, key_limit: int, size: int) -> 
     return found >= size
 
 
-@kernel
+@typed_kernel(ARENA, INT)
 def full_reason(arena: Arena, full: int) -> int:
     """Count a refusal for want of room; return its reason."""
     if full == FULL_LEVELS:
@@ -131,7 +134,7 @@ def full_reason(arena: Arena, full: int) -> int:
     return WHY_ORDERS_FULL
 
 
-@kernel
+@typed_kernel(ARENA, OUTCOMES, *[INT] * 8)
 def settle(
     arena: Arena, out: Records, n: int, ts_ns: int, order_id: int, owner: int, side: int,
     price_e4: int, left: int, why: int,
@@ -262,7 +265,7 @@ def replace_fault(arena: Arena, commands: Records, at: int, order: int) -> int:
     return WHY_NONE
 
 
-@kernel
+@typed_kernel(OUTCOMES, INT, COMMANDS, INT, INT, INT, INT)
 def replaced(out: Records, n: int, commands: Records, at: int, side: int, leaves: int, flags: int) -> int:
     """Write the outcome of a REPLACE; return how many there are now."""
     c = commands[at]
@@ -304,7 +307,7 @@ def replace(arena: Arena, commands: Records, at: int, out: Records, n: int) -> i
 @kernel
 def match(arena: Arena, commands: Records, first: int, out: Records) -> tuple[int, int]:
     """Match commands from `first` on; return the next command to match and the number of outcomes."""
-    n = 0
+    n = np.int64(0)  # typed: from a literal everything below would compile twice
     at = first
     while at < commands.shape[0]:
         if out.shape[0] - n < arena[H_ORDERS] + OUTCOMES_MARGIN:

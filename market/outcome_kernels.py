@@ -16,13 +16,14 @@ from market.book_layout import (
     Arena,
     Records,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT, OUTCOMES
+from market.kernels import typed_kernel
 from market.matching_events import Outcome
 
 TRADE = int(Outcome.TRADE)
 
 
-@kernel
+@typed_kernel(OUTCOMES, *[INT] * 11)
 def report(
     out: Records, n: int, kind: int, ts_ns: int, order_id: int, owner: int, side: int,
     price_e4: int, size: int, leaves: int, reason: int, flags: int,
@@ -46,7 +47,7 @@ def report(
     return n + 1
 
 
-@kernel
+@typed_kernel(ARENA, OUTCOMES, *[INT] * 9)
 def hit(
     arena: Arena, out: Records, n: int, ts_ns: int, order_id: int, owner: int,
     order: int, price_e4: int, size: int, left: int, flags: int,

@@ -7,7 +7,8 @@ Logarithms are made of exact operations only: the same seed gives the same bytes
 
 import numpy as np
 
-from market.kernels import kernel
+from market.kernel_types import INT
+from market.kernels import kernel, typed_kernel
 
 M0 = np.uint64(0xD2511F53)
 M1 = np.uint64(0xCD9E8D57)
@@ -20,7 +21,7 @@ UNIT = 1 << 32  # a draw is an integer of [0, UNIT)
 LN2 = 0.6931471805599453
 
 
-@kernel
+@typed_kernel(INT, INT, INT, INT)
 def draw4(seed: int, stream: int, event: int, draw: int) -> tuple[int, int, int, int]:
     """Return four integers of [0, 2**32)."""
     k0, k1 = np.uint64(seed) & LOW, np.uint64(seed) >> HALF

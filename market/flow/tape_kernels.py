@@ -3,6 +3,8 @@
 The rules are those of `market.flow.tape`.
 """
 
+import numpy as np
+
 from market.book_apply import ADD, CANCEL, DELETE, HALT, REPLACE, apply_one
 from market.book_events import Flag, Kind
 from market.book_kernels import ADDED, best_level, find, join, leave
@@ -39,7 +41,8 @@ from market.flow.tape_state import (
     book_shares,
 )
 from market.flow.tape_trades import execution, printed
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT, OUTCOMES
+from market.kernels import kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.matching_kernels import OUTCOMES_MARGIN, full_reason
 from market.outcome_kernels import hit, report
@@ -72,7 +75,7 @@ def drain_taken(book: Arena, shadow: Arena, state: Arena) -> None:
 
 
 # --- a tape's resting order -----------------------------------------------------------------------
-@kernel
+@typed_kernel(ARENA, ARENA, ARENA, OUTCOMES, *[INT] * 6)
 def meet_ours(
     book: Arena, shadow: Arena, state: Arena, out: Records, n: int, ts_ns: int,
     order_id: int, side: int, price_e4: int, size: int,
@@ -97,7 +100,7 @@ def meet_ours(
     return n, left
 
 
-@kernel
+@typed_kernel(ARENA, ARENA, OUTCOMES, *[INT] * 7)
 def rest(
     book: Arena, state: Arena, out: Records, n: int, ts_ns: int,
     order_id: int, side: int, price_e4: int, size: int, flags: int,
@@ -276,7 +279,7 @@ def replay(
     book: Arena, shadow: Arena, state: Arena, events: Records, until_ns: int, out: Records
 ) -> tuple[int, bool]:  # fmt: skip
     """Replay what is due; return the number of outcomes and whether the buffer stopped it early."""
-    n = 0
+    n = np.int64(0)  # typed: from a literal everything below would compile twice
     drain_taken(book, shadow, state)
     at = state[T_NEXT]
     while at < events.shape[0] and events[at].ts_ns <= until_ns:

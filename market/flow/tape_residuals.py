@@ -33,7 +33,8 @@ from market.flow.tape_state import (
     T_RESIDUALS_FULL,
     book_shares,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT, OUTCOMES
+from market.kernels import kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.outcome_kernels import report
 
@@ -103,7 +104,7 @@ def open_group(shadow: Arena, state: Arena, events: Records, at: int) -> None:
 
 
 # --- residuals ------------------------------------------------------------------------------------
-@kernel
+@typed_kernel(ARENA, OUTCOMES, *[INT] * 5)
 def cut(
     book: Arena, out: Records, n: int, ts_ns: int, order: int, size: int, why: int
 ) -> int:  # fmt: skip

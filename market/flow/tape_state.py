@@ -7,7 +7,8 @@ of ours took its fill. The accounts hold what each order of ours did to the tape
 import numpy as np
 
 from market.book_layout import Arena
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT
+from market.kernels import typed_kernel
 
 T_NEXT = 0  # index of the next event
 T_GROUP_END = 1  # index after the last event of the aggressor that is being rebuilt
@@ -48,7 +49,7 @@ def new_state() -> Arena:
     return np.zeros(STATE_WORDS, dtype=np.int64)
 
 
-@kernel
+@typed_kernel(ARENA, INT, INT, INT)
 def book_shares(state: Arena, order_id: int, column: int, shares: int) -> None:
     """Add shares to a total, and to the account of an order of ours where one is known (its id > 0)."""
     state[TOTAL_OF[column]] += shares

@@ -37,7 +37,8 @@ from market.flow.tape_state import (
     T_OFF_FIFO,
     book_shares,
 )
-from market.kernels import kernel
+from market.kernel_types import ARENA, INT, OUTCOMES
+from market.kernels import kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.outcome_kernels import hit, report
 
@@ -128,7 +129,7 @@ def execution(
     return keep_residual(book, shadow, state, out, n, event.ts_ns, event.order_id, cause)
 
 
-@kernel
+@typed_kernel(ARENA, ARENA, OUTCOMES, *[INT] * 5)
 def hidden_fills(
     book: Arena, state: Arena, out: Records, n: int, ts_ns: int, side: int, price_e4: int, size: int
 ) -> tuple[int, int]:  # fmt: skip

@@ -4,6 +4,8 @@ When a clock strikes and what it draws is fixed by the seed; only the meaning (w
 whether a slot holds an order) comes from the book. A strike on an empty slot means nothing.
 """
 
+import numpy as np
+
 from market.book_kernels import ADDED, best_e4, best_level, find, join
 from market.book_layout import (
     H_LEVELS,
@@ -41,6 +43,7 @@ from market.flow.zero_intelligence_state import (
     Z_LEAN_MARKET,
     Z_LIMITS,
     Z_MARKETS,
+    Z_NEAR_TICKS,
     Z_OFFSETS,
     Z_ORIGIN,
     Z_PULL,
@@ -62,7 +65,6 @@ from market.outcome_kernels import report
 
 RESTED, CANCELED = int(Outcome.RESTED), int(Outcome.CANCELED)
 WHY_USER, WHY_NO_LIQUIDITY = int(Why.USER), int(Why.NO_LIQUIDITY)
-NEAR_TICKS = 3
 LEVELS_KEPT = 4  # market orders and cancels of the flow leave a side at least so many levels
 AGGRESSOR_ID = 1 << 39  # market orders are numbered from here, limit orders from 1
 LEAN_MOST = UNIT // 4  # the flow leans to at most 3 : 1
@@ -130,7 +132,7 @@ def limit(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: in
     touch = state[Z_LAST_ASK] if side == 1 else state[Z_LAST_BID]
     price_e4 = touch - side * ticks * state[Z_TICK]
     size = state[Z_SIZE_VALUES + chosen(state, Z_SIZE_CHANCES, u_size)]
-    slot = free_slot(book, state, ticks <= NEAR_TICKS, u_slot)
+    slot = free_slot(book, state, ticks <= state[Z_NEAR_TICKS], u_slot)
     if slot == 0 or price_e4 <= 0:
         state[Z_SLOTS_FULL] += 1
         return n
@@ -228,7 +230,7 @@ def wind(state: Arena, clock: int) -> None:
 @kernel
 def flow(book: Arena, state: Arena, until_ns: int, out: Records) -> tuple[int, int, bool]:
     """Match what is due; return outcomes, when the next event is due, and whether the buffer was full."""
-    n = 0
+    n = np.int64(0)  # typed: from a literal everything below would compile twice
     while True:
         clock = next_clock(book, state)
         ts_ns = state[Z_DUE + clock]

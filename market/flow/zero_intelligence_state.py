@@ -1,4 +1,7 @@
-"""The memory of the synthetic flow: one packed int64 array with clocks, tables, slots of its orders."""
+"""The memory of the synthetic flow: one packed int64 array with clocks, tables, slots of its orders.
+
+Kernels freeze these offsets.
+"""
 
 import msgspec
 import numpy as np
@@ -31,6 +34,7 @@ Z_SLOTS_FULL = 26  # limit orders dropped for want of a slot
 Z_REFUSED = 27  # limit orders for which the book had no room
 Z_LAST_BID = 28  # the last touch seen, for a side that somebody else emptied
 Z_LAST_ASK = 29
+Z_NEAR_TICKS = 30
 HEADER = 32
 OFFSETS = 32  # distances from the opposite touch, in ticks
 SIZES = 16
@@ -98,6 +102,7 @@ def new_state(seed: int, begin_ns: int, price_e4: int, tick_e4: int, rates: Rate
     state[Z_SIGMA] = round(rates.value_sigma_ticks * tick_e4)
     state[Z_LEAN_MARKET] = round(rates.lean_market * UNIT)
     state[Z_LEAN_LIMIT] = round(rates.lean_limit * UNIT)
+    state[Z_NEAR_TICKS] = rates.near_ticks
     state[Z_LAST_BID], state[Z_LAST_ASK] = price_e4 - tick_e4, price_e4
     falling = [2.718281828459045 ** (-rates.offset_decay * distance) for distance in range(OFFSETS)]
     state[Z_OFFSETS : Z_OFFSETS + OFFSETS] = cumulative(falling, OFFSETS)
