@@ -3,10 +3,10 @@
     python -m benchmarks.fix [--trips 1000] [--rounds 5]
 
 Part 1: microseconds a call of the codec, of the engine's send and of what is written beside it.
-Part 2: round trips of a NewOrderSingle and its ExecutionReport between two processes on loopback, the engine's file store on the
-venue's side, uvloop, raw tap and inbound journal on the gate's side, as in the daemon;
-the floor is an asyncio protocol that answers pre-encoded bytes with pre-encoded bytes. Rounds are
-interleaved; the table holds medians over rounds.
+Part 2: round trips of a NewOrderSingle and its ExecutionReport between two processes on loopback,
+uvloop on both sides, raw tap, sequence numbers and inbound journal on the gate's side, as in the
+daemon; the floor is an asyncio protocol that answers pre-encoded bytes with pre-encoded bytes.
+Rounds are interleaved; the table holds medians over rounds.
 """
 
 import argparse

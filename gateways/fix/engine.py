@@ -19,15 +19,15 @@ Importing quickfix sets SIGINT to its default; the handler that stood before is 
 import asyncio
 import contextlib
 import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import current_thread, get_ident, main_thread
 from typing import Any, Final, TypeVar, cast
 
 from gateways.fix.inbound import seq_num
 from gateways.fix.numbers import SequenceNumbers
-from gateways.fix.session_state import SessionState
+from gateways.fix.session_state import OwnSend, SessionState
 from gateways.fix.sessions import (
     NO_OFFSET,
     Alarm,
@@ -48,14 +48,14 @@ from gateways.fix.wire import SOH, fields
 _SIGINT_BEFORE = signal.getsignal(signal.SIGINT)
 import quickfix as fix  # noqa: E402  (between the two: its import resets SIGINT)
 
-if threading.current_thread() is threading.main_thread() and _SIGINT_BEFORE is not None:
+if current_thread() is main_thread() and _SIGINT_BEFORE is not None:
     signal.signal(signal.SIGINT, _SIGINT_BEFORE)
 
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
 GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
 POSS_DUP: Final = f"{SOH}43=Y{SOH}"
-NEW_RISK: Final = ("D", "G")  # refused once a callback of ours has failed; cancels still go
+NEW_RISK: Final = (f"35=D{SOH}", f"35=G{SOH}")  # refused once a callback of ours has failed; cancels still go
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
 
@@ -120,18 +120,17 @@ class _Application(fix.Application):  # type: ignore[misc]
 
     @guarded
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        """Last word on what leaves; runs on the caller's thread for our own sends."""
-        session = self.engine.session_of(session_id)
-        header = message.getHeader()
-        if header.isSetField(43):
+        """Last word on what leaves: our own sends on their thread, the rest on the engine's."""
+        own = self.engine.own_send
+        if own is not None and get_ident() == own.thread:
+            if not own.session.logged_on or (self.engine.halted and own.is_new_risk):
+                raise fix.DoNotSend
+            own.session.sent += 1
+        elif message.getHeader().isSetField(43):
             if self.engine.role is Role.INITIATOR:
                 raise fix.DoNotSend  # an order is never sent again; the engine fills the gap
-            return
-        if not session.logged_on:
-            raise fix.DoNotSend
-        if self.engine.halted and header.getField(35) in NEW_RISK:
-            raise fix.DoNotSend
-        session.sent += 1
+        else:
+            self.engine.session_of(session_id).sent += 1  # a BusinessReject(j) of the engine's own
 
     @guarded
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -230,6 +229,7 @@ class Engine:
         self.role = role
         self.halted = False
         self.failures: list[str] = []
+        self.own_send: OwnSend | None = None
         self._sessions = {spec.name: SessionState(spec) for spec in sessions}
         self._by_id = {s.id_text: s for s in self._sessions.values()}
         if len(self._by_id) != len(sessions):
@@ -296,10 +296,13 @@ class Engine:
             message = fix.Message(f"{body}10=000{SOH}", self._dictionary, False)
         else:
             message = fix.Message(body, False)
+        self.own_send = OwnSend(session, get_ident(), body.startswith(NEW_RISK))
         try:
             return bool(fix.Session.sendToTarget(message, session.session_id))
         except fix.SessionNotFound:
             return False
+        finally:
+            self.own_send = None
 
     def logged_on(self, name: str) -> bool:
         """Return whether a session can carry orders now."""
@@ -319,12 +322,8 @@ class Engine:
         return session.getExpectedSenderNum(), session.getExpectedTargetNum()
 
     def logout(self, name: str, reason: str = "") -> None:
-        """Log a session out; an acceptor's client may log on again only after `logon`."""
+        """Log a session out for the rest of this process's life."""
         self._sessions[name].session.logout(reason)
-
-    def logon(self, name: str) -> None:
-        """Let a session log on again."""
-        self._sessions[name].session.logon()
 
     # --- called by the callbacks, on quickfix's threads -------------------------------------------
 

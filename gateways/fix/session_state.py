@@ -1,6 +1,6 @@
 """What the engine knows of one session; written by quickfix's thread, read by the loop."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateways.fix.numbers import SequenceNumbers
 from gateways.fix.sessions import SessionSpec
@@ -21,3 +21,11 @@ class SessionState:
         self.received = 0
         self.logon_fields: dict[str, str] = {}
         self.reason = ""
+
+
+class OwnSend(NamedTuple):
+    """The message that a caller is sending just now; told apart from the engine's by its thread."""
+
+    session: SessionState
+    thread: int
+    is_new_risk: bool
