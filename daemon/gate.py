@@ -69,6 +69,7 @@ class Gate:
         self._clock = Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
         self._order_reason = ""
+        self._closed = False
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
 
@@ -187,6 +188,8 @@ class Gate:
 
     def _inbox(self, session: str, message: Message) -> None:
         """Take what the FIX engine says."""
+        if self._closed:
+            return  # after logout: whatever comes now is asked for at the next start
         if isinstance(message, Received):
             self._metrics.received(session)
             if self._lockstep is not None:
@@ -310,6 +313,7 @@ class Gate:
         self._control.close()
         await asyncio.sleep(0)
         self._engine.stop()
+        self._closed = True
         self._shell.write_digest()
         self._journal.close()
         self._inbound.close()

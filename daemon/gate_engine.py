@@ -50,7 +50,8 @@ def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> l
     reference = section.reference_session
     if reference is not None:
         where = dial(reference)
-        if reference.target_comp_id == section.order_session.target_comp_id:
+        names = (reference.sender_comp_id, reference.target_comp_id)
+        if names == (section.order_session.sender_comp_id, section.order_session.target_comp_id):
             where["target_comp_id"] = VENUE_REFERENCE_COMP_ID  # the engine tells sessions by CompIDs
         specs.append(SessionSpec(name=REFERENCE, persist=False, **where))
     return specs

@@ -218,7 +218,7 @@ def read_arrival(g: GateState, stamp: Stamp, parent: Parent) -> None:
     mid = _mid(g, parent.order)
     if mid is None:
         return
-    parent.update(arrival_mid_micros=mid)
+    parent.update(arrival_mid_micros=mid, arrival_ns=stamp.ts_ns)
     g.touched[parent.order.parent_id] = None
     if not parent.priced:
         parent.priced = True

@@ -139,6 +139,7 @@ def parent_facts(parent: Parent) -> dict[str, Any]:
         "notional_e4": progress.notional_e4,
         "avg_price": progress.avg_price,
         "arrival_mid_micros": progress.arrival_mid_micros,
+        "arrival_ns": progress.arrival_ns,
         "end_mid_micros": progress.end_mid_micros,
         "children": progress.children,
         "fees_micros": progress.fees_micros,
