@@ -15,6 +15,8 @@ SOH: Final = "\x01"
 CL_ORD_ID, EXEC_ID, LAST_PX, LAST_QTY, MSG_TYPE = "11", "17", "31", "32", "35"
 ORDER_ID, ORIG_CL_ORD_ID, SIDE, EXEC_TYPE, PARENT, SYMBOL = "37", "41", "54", "150", "526", "55"
 
+WANTED: Final = tuple(f"{SOH}{MSG_TYPE}={kind}{SOH}" for kind in ("D", "F", "G", "8"))
+
 
 class LogFill(NamedTuple):
     """One execution as a trade report told it."""
@@ -94,12 +96,12 @@ def read(path: Path, requests: str) -> FixLog:
 
 
 def messages(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the direction and the fields of each message; of a repeated tag the first."""
+    """Yield the direction and the fields of each order message; of a repeated tag the first."""
     with path.open(encoding="latin-1", newline="\n") as file:
         for line in file:
             parts = line.rstrip("\n").split(" ", 2)
-            if len(parts) != 3:
-                continue  # a line cut by a crash
+            if len(parts) != 3 or not any(kind in line for kind in WANTED):
+                continue  # a line cut by a crash, or market data: most lines are that
             fields: dict[str, str] = {}
             for pair in parts[2].split(SOH):
                 tag, _, value = pair.partition("=")

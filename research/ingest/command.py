@@ -17,13 +17,19 @@ from research.ingest.source import SourceError
 
 
 def main(argv: list[str]) -> int:
-    """Run the sub-command; 0 done, 2 where the source or the place of the store is not as it must be."""
+    """Run the sub-command; 0 done, 2 where source or place are not as they must be, 130 interrupted."""
     options = parser().parse_args(argv)
     try:
         quality = options.run(options)
     except (SourceError, TapeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except OSError as error:  # a full disk, a folder taken away: the unfinished store is gone already
+        sys.stderr.write(f"{options.out}: {error}; make room or give another --out\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: no store was written\n")
+        return 130
     if options.json:
         sys.stdout.write(json.dumps({"out": str(options.out), "quality": quality}) + "\n")
     else:

@@ -65,24 +65,58 @@ def test_every_generated_day_ingests_to_a_full_replay(tmp_path, shape, seed):
     assert quality["unreconciled_events"] == quality["off_fifo"] == quality["crossed_books"] == 0
 
 
+def mismatches(tape: Tape, recorded: np.ndarray) -> int:
+    """Plays a tape through the book; returns in how many recorded rows a level differs."""
+    levels = recorded.shape[1]
+    book = OrderBook(orders_max=100_000, levels_max=10_000)
+    ends = np.searchsorted(tape.events["seq_lo"], np.arange(len(recorded) + 1), side="right")
+    assert book.apply(tape.events[: ends[0]].copy()) == 0
+    wrong = 0
+    for row, cells in enumerate(recorded):
+        assert book.apply(tape.events[ends[row] : ends[row + 1]].copy()) == 0
+        bid_px, bid_sz, ask_px, ask_sz = book.levels(levels)
+        sizes = (ask_sz == cells[:, 1]).all() and (bid_sz == cells[:, 3]).all()
+        prices = (ask_px == cells[:, 0])[cells[:, 1] > 0].all() and (bid_px == cells[:, 2])[
+            cells[:, 3] > 0
+        ].all()
+        wrong += not (sizes and prices)
+    return wrong
+
+
 def test_stored_tape_through_the_order_book_equals_every_recorded_row(tmp_path):
     shape = replace(Shape(), events=3_000, minutes=4, levels=5, orders=80)
     made = generate.lobster(21, shape)
     (tmp_path / "day.zip").write_bytes(made)
     lobster.ingest(tmp_path / "day.zip", tmp_path / "store")
-    recorded = rows_of(made, "orderbook").reshape(-1, shape.levels, 4)
-    events = Tape.open(tmp_path / "store").events
-    book = OrderBook(orders_max=10_000, levels_max=1_000)
 
-    ends = np.searchsorted(events["seq_lo"], np.arange(len(recorded) + 1), side="right")
-    assert book.apply(events[: ends[0]].copy()) == 0
-    for row in range(len(recorded)):
-        assert book.apply(events[ends[row] : ends[row + 1]].copy()) == 0
-        bid_px, bid_sz, ask_px, ask_sz = book.levels(shape.levels)
-        for at, (price, size) in ((0, (ask_px, ask_sz)), (2, (bid_px, bid_sz))):
-            held = recorded[row, :, at + 1] > 0
-            assert (size == recorded[row, :, at + 1]).all(), row + 1
-            assert (price[held] == recorded[row, held, at]).all(), row + 1
+    wrong = mismatches(Tape.open(tmp_path / "store"), rows_of(made, "orderbook").reshape(-1, shape.levels, 4))
+
+    assert wrong == 0
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "levels"), [("GOOG_2012-06-21_10", 10), ("AAPL_2012-06-21_30", 30)])
+def test_recorded_day_through_the_order_book_equals_every_recorded_row(tmp_path, data, name, levels):
+    path = data / "lobster" / f"LOBSTER_SampleFile_{name}.zip"
+    lobster.ingest(path, tmp_path / "store")
+
+    recorded = rows_of(path.read_bytes(), "orderbook").reshape(-1, levels, 4)
+
+    assert mismatches(Tape.open(tmp_path / "store"), recorded) == 0
+
+
+def test_book_of_a_window_is_the_book_of_the_day_at_that_moment(tmp_path):
+    (tmp_path / "day.zip").write_bytes(generate.lobster(22, replace(Shape(), events=3_000, minutes=4)))
+    lobster.ingest(tmp_path / "day.zip", tmp_path / "store")
+    tape = Tape.open(tmp_path / "store")
+
+    for moment in np.linspace(tape.first_ns - 1, tape.last_ns + 1, 9).astype(int).tolist():
+        window, day = OrderBook(orders_max=10_000), OrderBook(orders_max=10_000)
+        window.apply(tape.read(moment, moment))
+        past = np.arange(tape.rows) < tape.meta.standing
+        day.apply(tape.events[past | (tape.events["ts_ns"] < moment)])
+        assert window.state_hash() == day.state_hash()
 
 
 def test_command_writes_a_file_once(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from market.book_events import Flag, Kind
-from market.tape import Tape
+from market.tape import Tape, TapeWriter
 from research.ingest import command, full_depth, lobster, window
 from research.ingest.source import SourceError
 
@@ -374,6 +374,24 @@ def test_bomb_of_one_endless_line_is_refused_at_its_first_row(tmp_path, made_zip
     text = refused(made_zip("0" * 20_000_000, "1,1,1,1,1,1,1,1"), tmp_path / "store", capsys)
 
     assert "_message_2.csv:1: " in text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "says"),
+    [(OSError(28, "No space left on device"), 2, "No space left"), (KeyboardInterrupt(), 130, "interrupted")],
+)
+def test_trouble_while_writing_leaves_nothing(tmp_path, small_zip, monkeypatch, capsys, trouble, code, says):
+    path = tmp_path / "small.zip"
+    path.write_bytes(small_zip)
+
+    def fail(*_):
+        raise trouble
+
+    monkeypatch.setattr(TapeWriter, "append", fail)
+
+    assert run(path, tmp_path / "store") == code
+    assert says in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["small.zip"]
 
 
 @pytest.mark.data
