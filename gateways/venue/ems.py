@@ -73,7 +73,7 @@ class Ems:
                 self._mass_cancel(asked)
             case _:
                 self.rejects += 1
-                self._send(answer_malformed(raw, asked, self._exec_ids, self._exchange.now_ns))
+                self._send(answer_malformed(raw, asked, self.table, self._exec_ids, self._exchange.now_ns))
 
     def cancel_all(self, text: str) -> int:
         """Take every order of the client off the market, unasked; return how many."""

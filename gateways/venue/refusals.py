@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateways.fix import codec
 from gateways.fix.inbound import seq_num
 from gateways.fix.wire import Malformed, fields, read_id, read_price_e4, read_qty
+from gateways.venue.orders import OrderTable
 from gateways.venue.reports import NO_ORDER, ExecIds
 from market.events import ExecutionReport, MessageRejected, OrderCancelReject
 from market.types import (
@@ -16,6 +17,7 @@ from market.types import (
     CxlRejReason,
     CxlRejResponseTo,
     ExecType,
+    OrderID,
     OrdRejReason,
     OrdStatus,
     Side,
@@ -34,22 +36,28 @@ BY_TAG: Final = {
 SIDES: Final = {s.value: s for s in Side}
 
 
-def answer_malformed(raw: str, asked: Any, exec_ids: ExecIds, ts_ns: int) -> str:
-    """Return the body that answers a message which is not a request of the order session."""
+def answer_malformed(raw: str, asked: Any, table: OrderTable, exec_ids: ExecIds, ts_ns: int) -> str:
+    """Return the body that answers a message which is not a request of the order session.
+
+    A ClOrdID that can be read is used up by it, as by any request.
+    """
     tags = fields(raw) or {}
     msg_type = tags.get("35", "")
     cl_ord_id = read_id(tags.get("11", ""))
     if not isinstance(asked, Malformed):
         return business_reject(raw, msg_type, UNSUPPORTED_TYPE, "message type is not supported here")
+    if cl_ord_id and not table.used(cl_ord_id):
+        table.use(cl_ord_id)
     if msg_type == "D" and cl_ord_id and tags.get("54") in SIDES and read_id(tags.get("55", "")):
         return codec.encode_report(order_refusal(tags, cl_ord_id, asked.reason, exec_ids, ts_ns))
     orig = read_id(tags.get("41", ""))
     if msg_type in ("F", "G") and cl_ord_id and orig:
+        order = table.of_client(orig)
         reject = OrderCancelReject(
             cl_ord_id=ClOrdID(cl_ord_id),
             orig_cl_ord_id=ClOrdID(orig),
-            order_id=NO_ORDER,
-            ord_status=OrdStatus.REJECTED,
+            order_id=OrderID(order.order_id) if order else NO_ORDER,
+            ord_status=order.status if order else OrdStatus.REJECTED,
             response_to=CxlRejResponseTo.CANCEL if msg_type == "F" else CxlRejResponseTo.REPLACE,
             reason=CxlRejReason.OTHER,
             text=asked.reason,

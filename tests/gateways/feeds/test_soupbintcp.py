@@ -252,7 +252,7 @@ def test_a_busy_port_is_an_os_error() -> None:
     async def scene(server: SoupServer, port: int) -> None:
         other = SoupServer(PacketStore(), "RUN2", "a", "b")
 
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="in use"):
             await other.start("127.0.0.1", port)
 
     play(scene)

@@ -1,0 +1,124 @@
+"""An exchange and its EMS without sockets: requests as FIX text in, reports as fields out."""
+
+from typing import Any
+
+import numpy as np
+
+from gateways.feeds.itch import Decoder, new_batch
+from gateways.feeds.soupbintcp_server import PacketStore
+from gateways.venue.ems import Ems
+from gateways.venue.exchange import Exchange
+from gateways.venue.publisher import Publisher
+from gateways.venue.reference import Reference
+from market.book import OrderBook
+from market.flow.flow import ENDED
+from market.instruments import Instrument
+from market.matching import MatchingEngine
+from market.matching_events import OUTCOME
+from market.types import Symbol
+
+SOH = "\x01"
+INSTRUMENT = Instrument(symbol=Symbol("SYN"))
+MIDNIGHT_NS = 1_704_171_600_000_000_000
+BEGIN_NS = MIDNIGHT_NS + 36_000 * 10**9
+END_NS = BEGIN_NS + 600 * 10**9
+Fields = dict[str, str]
+
+
+class NoFlow:
+    """A market without anybody else."""
+
+    def next_ts_ns(self) -> int:
+        return ENDED
+
+    def advance(self, engine: MatchingEngine, until_ns: int) -> Any:
+        return np.zeros(0, dtype=OUTCOME)
+
+
+class Desk:
+    """What a client of the venue has before it."""
+
+    def __init__(self, flow: Any = None, pending_reports: bool = False, delay_ns: int = 0) -> None:
+        self.store = PacketStore()
+        self.publisher = Publisher(self.store, INSTRUMENT, MIDNIGHT_NS, delay_ns)
+        self.engine = MatchingEngine(orders_max=1 << 14, outcomes_max=1 << 15)
+        self.exchange = Exchange(
+            self.engine, flow or NoFlow(), INSTRUMENT, (BEGIN_NS, END_NS), self.publisher
+        )
+        self.sent: list[Fields] = []
+        self.bodies: list[str] = []
+        self.ems = Ems(self.exchange, "T", self._keep, pending_reports)
+        self.reference_bodies: list[str] = []
+        self.reference = Reference(self.exchange, self.reference_bodies.append)
+        self._seq = 0
+        self._ids = 0
+
+    def opened(self) -> "Desk":
+        """Begin the window."""
+        self.exchange.open()
+        return self
+
+    def rest(self, side: int, price_e4: int, size: int) -> int:
+        """Let somebody else put an order into the book."""
+        self._ids += 1
+        outcomes = self.engine.new(self._ids, side, price_e4, size, ts_ns=self.exchange.now_ns)
+        for own in self.exchange._took(outcomes):
+            self.ems._happened(own)
+        return self._ids
+
+    def message(self, msg_type: str, *fields: tuple[int, object]) -> str:
+        """Return a message as the engine hands it over."""
+        self._seq += 1
+        head = f"8=FIX.4.4{SOH}9=0{SOH}35={msg_type}{SOH}34={self._seq}{SOH}49=C{SOH}56=V{SOH}"
+        return head + "".join(f"{tag}={value}{SOH}" for tag, value in fields) + f"10=000{SOH}"
+
+    def ask(self, msg_type: str, *fields: tuple[int, object]) -> list[Fields]:
+        """Send a request; return what came back."""
+        before = len(self.sent)
+        self.ems.request(self.message(msg_type, *fields))
+        return self.sent[before:]
+
+    def new(
+        self, cl_ord_id: str, side: int, qty: int, price: str | None, *more: tuple[int, object]
+    ) -> list[Fields]:
+        """Send D of account ACC."""
+        kind: list[tuple[int, object]] = [(40, 2), (44, price)] if price else [(40, 1)]
+        head: list[tuple[int, object]] = [(11, cl_ord_id), (1, "ACC"), (55, "SYN"), (54, side), (38, qty)]
+        given = {tag for tag, _ in more}
+        return self.ask("D", *[f for f in [*head, *kind] if f[0] not in given], *more)
+
+    def cancel(self, cl_ord_id: str, orig: str, side: int = 1) -> list[Fields]:
+        """Send F."""
+        return self.ask("F", (11, cl_ord_id), (41, orig), (55, "SYN"), (54, side), (38, 100))
+
+    def replace(
+        self, cl_ord_id: str, orig: str, side: int, qty: int, price: str, *more: tuple[int, object]
+    ) -> list[Fields]:
+        """Send G."""
+        fields = [(11, cl_ord_id), (41, orig), (55, "SYN"), (54, side), (38, qty), (40, 2), (44, price)]
+        given = {tag for tag, _ in more}
+        return self.ask("G", *[f for f in fields if f[0] not in given], *more)  # type: ignore[misc]
+
+    def rebuilt(self) -> OrderBook:
+        """Return the book that a reader of the feed has."""
+        book = OrderBook(1 << 14, 1 << 12)
+        decoder = Decoder(MIDNIGHT_NS)
+        data = self.store.read(0, self.store.size)
+        batch = new_batch(64)
+        at = 0
+        while at < len(data):
+            events, used = decoder.decode(data[at:], batch)
+            assert used, decoder.error
+            at += used
+            book.apply(batch[:events])
+        assert book.counters.anomalies == 0
+        return book
+
+    def _keep(self, body: str) -> None:
+        self.bodies.append(body)
+        self.sent.append(dict(f.split("=", 1) for f in body.split(SOH)[:-1]))
+
+
+def brief(fields: Fields) -> tuple[str, ...]:
+    """Return ExecType, OrdStatus, OrderQty, CumQty, LeavesQty of a report: a row of FIX's matrices."""
+    return tuple(fields[tag] for tag in ("150", "39", "38", "14", "151"))
