@@ -39,13 +39,14 @@ class Links:
         self.received = 0
 
     async def listen(self, path: Path) -> None:
-        """Begin to listen; only this user may connect."""
+        """Begin to listen; this user and its group may connect: in production the trader is another user."""
         free_socket(path)
         loop = asyncio.get_running_loop()
         with umask_private():
             self._server = await loop.create_unix_server(
                 lambda: Peer(ToGate, self._messages, self._closed, self._opened), str(path)
             )
+        path.chmod(0o660)
 
     def close(self, reason: str) -> None:
         """Close everything."""
