@@ -46,7 +46,7 @@ class Links:
             self._server = await loop.create_unix_server(
                 lambda: Peer(ToGate, self._messages, self._closed, self._opened), str(path)
             )
-        path.chmod(0o660)
+        path.chmod(0o660)  # noqa: ASYNC240  (one call, before anybody waits)
 
     def close(self, reason: str) -> None:
         """Close everything."""
