@@ -76,6 +76,11 @@ class Paper:
         return venue_argv(self._args, self._market, self._run, lockstep)
 
     @property
+    def _plays_to_the_end(self) -> bool:
+        """In lockstep the market is played to its last event, so that equal runs leave equal bytes."""
+        return bool(self._args.lockstep) and not self._interrupted
+
+    @property
     def _control(self) -> Path:
         return self._sockets / "control.sock"
 
@@ -117,7 +122,7 @@ class Paper:
         self._view.stage("trader")
         await self._start_trader(runtime)
         page = await self._metrics.said("ready", READY_WAIT_S)
-        self._view.metrics_page(page["endpoints"]["metrics"])
+        self._view.metrics_page(page["url"])
         self._view.stage("logon")
         deadline = time.monotonic() + LOGON_WAIT_S
         while not connected(status := await self._ask({"cmd": "status"})):
@@ -129,7 +134,7 @@ class Paper:
         self._trader = Child("trader", ["trader", "--config", str(self._config)], self._run / "trader.log")
         await self._trader.start(runtime.spawn)
         ready = await self._trader.said("ready", READY_WAIT_S)
-        self._view.policy(ready.get("policy", {}))
+        self._view.policy({"name": ready["policy"], "sha256": ready["sha256"], "describe": ready["describe"]})
         runtime.spawn(self._keep_trader(runtime, self._trader), "trader keeper")
 
     async def _keep_trader(self, runtime: Runtime, trader: Child) -> None:
@@ -188,15 +193,15 @@ class Paper:
         while True:
             status = await self._ask({"cmd": "status"})
             self._view.show(status)
-            if all_ended(status, len(self._parents)):
+            market_over = self._venue.has_said("ended")
+            if all_ended(status, len(self._parents)) and (market_over or not self._plays_to_the_end):
                 return
             if runtime.stopping.is_set() and not self._interrupted:
                 self._interrupted = True
                 self._view.note("interrupted: cancelling")
                 for parent in status["parents"]:
                     await self._ask({"cmd": "cancel", "parent_id": parent["parent_id"]})
-            over = status["ts_ns"] > last_end_ns + END_GRACE_NS or self._venue.has_said("ended")
-            if over and not self._args.lockstep:
+            if status["ts_ns"] > last_end_ns + END_GRACE_NS or (market_over and not self._args.lockstep):
                 self._view.note("the market is over and a parent has not ended: see gate.log")
                 return
             self._check_alive()
