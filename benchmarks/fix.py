@@ -144,7 +144,7 @@ async def serve(folder: Path) -> None:
             assert isinstance(request, NewOrderSingle), request
             engine.send(name, codec.encode_report(report(request.cl_ord_id)))
 
-    spec = SessionSpec(name="order", sender_comp_id="VENUE", target_comp_id="STEADYHAND")
+    spec = SessionSpec(name="order", sender_comp_id="VENUE", target_comp_id="STEADYHAND", in_memory=True)
     engine = Engine(Role.ACCEPTOR, [spec], folder / "venue", None, inbox, loop)
     engine.start()
     server = await loop.create_server(Echo, "127.0.0.1", 0)
