@@ -97,7 +97,8 @@ def test_no_other_distribution_owns_our_package_names() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_a_module_fits_in_the_head_and_a_function_on_the_screen(path: Path) -> None:
-    assert path.read_text().count("\n") <= MODULE_LINES_MAX
+    lines = path.read_text().count("\n")
+    assert lines <= MODULE_LINES_MAX
     for function in functions(tree_of(path)):
         assert function.end_lineno is not None
         assert function.end_lineno - function.lineno < FUNCTION_LINES_MAX, function.name
@@ -124,6 +125,8 @@ def test_everything_is_caught_in_two_places_only() -> None:
             if isinstance(node, ast.ExceptHandler) and (
                 node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
             ):
+                if ast.unparse(node.body[-1]) == "raise":
+                    continue  # it cleans up and lets it go on
                 found[name_of(path)] = found.get(name_of(path), 0) + 1
 
     assert {n: k for n, k in found.items() if k > MAY_CATCH_ALL.get(n, 0)} == {}
