@@ -1,0 +1,168 @@
+"""`steadyhand status` on a terminal: everything that matters at one glance, from the control answer."""
+
+from typing import Any, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from market.instruments import Instrument
+from market.parents import shortfall_bps
+from market.types import Side
+
+ORDERS_SHOWN: Final = 20
+BAR_CELLS: Final = 20
+POSTURES: Final = {"ACTIVE": "bold green", "REDUCE_ONLY": "bold yellow"}
+STATUSES: Final = {
+    "working": "cyan",
+    "filled": "green",
+    "paused": "yellow",
+    "expired": "yellow",
+    "canceled": "red",
+    "NEW": "cyan",
+    "PARTIALLY_FILLED": "cyan",
+    "FILLED": "green",
+    "REJECTED": "red",
+    "CANCELED": "dim",
+    "EXPIRED": "dim",
+}
+E4: Final = 10_000
+MICROS: Final = 1_000_000
+
+
+def show(facts: dict[str, Any], instruments: dict[str, Instrument], all_orders: bool = False) -> None:
+    """Print a status."""
+    console = Console(highlight=False)
+    console.print(Panel(Group(*head(facts, instruments)), title="steadyhand gate", title_align="left"))
+    if facts["reference"]:
+        console.print(prices(facts))
+    if facts["parents"]:
+        console.print(parents(facts, instruments))
+    if facts["orders"]:
+        console.print(orders(facts, all_orders))
+    for text in facts["breaks"][:5]:
+        console.print(Text(f"break: {text}", style="bold red"))
+
+
+def head(facts: dict[str, Any], instruments: dict[str, Instrument]) -> list[RenderableType]:
+    """Return posture, time, sessions, counts, money."""
+    style = POSTURES.get(facts["posture"], "bold red")
+    instrument = next(iter(instruments.values()))
+    clock = instrument.clock(facts["ts_ns"])[:8] if facts["ts_ns"] else "market time has not begun"
+    line = Text.assemble((facts["posture"], style), f"  {facts['mode']}  {clock}")
+    if facts["speed"] != 1:
+        line.append(f"  x{facts['speed']:g}", style="yellow")
+    if facts["posture_reason"]:
+        line.append(f"\n{facts['posture_reason']}", style=style)
+    order, trader, counts, pnl = (
+        facts["sessions"]["order"],
+        facts["trader"],
+        facts["counters"],
+        facts["pnl"],
+    )
+    reference = facts["sessions"]["reference"]["up"]
+    sessions = Text.assemble(
+        "order session ",
+        (order["state"], "green" if order["state"] == "trading" else "red"),
+        "   reference ",
+        ("up" if reference else "down", "green" if reference else "red"),
+        "   trader ",
+        (trader["policy"] or "none", "green" if trader["connected"] else "red"),
+        "" if trader["fit"] or not trader["connected"] else f" ({trader['text'] or 'not fit yet'})",
+    )
+    refused = "  ".join(f"{c} {n}" for c, n in counts["rejects_by_control"].items()) or "none"
+    tallies = Text(
+        f"orders {counts['orders']}   replaces {counts['replaces']}   cancels {counts['cancels']}   "
+        f"fills {counts['fills']}   open {facts['open_orders']}   refused by control: {refused}"
+    )
+    held = "  ".join(f"{s} {q:+,}" for s, q in facts["positions"].items()) or "none"
+    money = Text.assemble(f"positions {held}   execution P&L ", signed(pnl["execution_micros"]))
+    if pnl["inventory_micros"]:
+        money.append_text(Text.assemble("   inventory ", signed(pnl["inventory_micros"])))
+    tick = facts["latency_us"]["tick_to_order"]
+    small = f"journal {facts['journal']['sequence']:,} inputs   limits {facts['limits']['sha256'][:12]}"
+    if tick["count"]:
+        small += f"   tick to order p50 {tick['p50']:,.0f} µs  p99 {tick['p99']:,.0f} µs"
+    return [line, sessions, tallies, money, Text(small, style="dim")]
+
+
+def signed(micros: int) -> Text:
+    """Return money in green or red."""
+    return Text(f"{micros / MICROS:+,.2f}", style="red" if micros < 0 else "green")
+
+
+def prices(facts: dict[str, Any]) -> Table:
+    """Return the gate's own reference prices."""
+    table = Table(title="reference", title_justify="left", box=None, pad_edge=False)
+    for name in ("symbol", "bid", "ask", "last", "volume", ""):
+        table.add_column(name, justify="left" if name in ("symbol", "") else "right")
+    for symbol, p in facts["reference"].items():
+        table.add_row(
+            symbol,
+            f"{p['bid_qty']:,} @ {p['bid_e4'] / E4:.2f}",
+            f"{p['ask_e4'] / E4:.2f} @ {p['ask_qty']:,}",
+            f"{p['last_e4'] / E4:.2f}" if p["last_e4"] else "-",
+            f"{p['volume']:,}",
+            Text(p["fault"], style="red"),
+        )
+    return table
+
+
+def parents(facts: dict[str, Any], instruments: dict[str, Instrument]) -> Table:
+    """Return the parent orders with their progress."""
+    table = Table(title="parents", title_justify="left", box=None, pad_edge=False)
+    for name in ("id", "order", "window", "done", "", "average", "shortfall", "status"):
+        table.add_column(name, justify="right" if name in ("average", "shortfall") else "left")
+    for p in facts["parents"]:
+        instrument = instruments[p["symbol"]]
+        window = f"{instrument.clock(p['start_ns'])[:5]}-{instrument.clock(p['end_ns'])[:5]}"
+        full = round(BAR_CELLS * p["cum_qty"] / p["qty"])
+        arrival, filled = p["arrival_mid_micros"], p["cum_qty"]
+        cost = "-"
+        if arrival and filled:
+            bps = shortfall_bps(Side(p["side"]), filled, filled, p["notional_e4"], arrival, arrival)
+            cost = f"{bps:+.2f} bps"
+        status = Text(p["status"], style=STATUSES.get(p["status"], ""))
+        if p["remainder_reason"]:
+            status.append(f" ({p['remainder_reason']})", style="dim")
+        table.add_row(
+            p["parent_id"],
+            f"{Side(p['side']).name} {p['qty']:,} {p['symbol']}",
+            window,
+            f"{filled:,}",
+            Text("█" * full + "░" * (BAR_CELLS - full), style="cyan"),
+            f"{p['avg_price']:.4f}" if p["avg_price"] else "-",
+            cost,
+            status,
+        )
+    return table
+
+
+def orders(facts: dict[str, Any], all_orders: bool) -> Table:
+    """Return the order table: live chains first, then the latest."""
+    rows = facts["orders"]
+    live = [o for o in rows if o["leaves_qty"]]
+    ended = [o for o in rows if not o["leaves_qty"]]
+    shown = rows if all_orders else live + ended[-max(0, ORDERS_SHOWN - len(live)) :]
+    title = f"orders ({len(shown)} of {len(rows)})"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    names = ("ClOrdID", "OrigClOrdID", "parent", "side", "price", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
+    for name in (*names, "OrderID", "status"):
+        right = name in ("price", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for o in shown:
+        table.add_row(
+            o["cl_ord_id"],
+            o["orig_cl_ord_id"] or "",
+            o["parent_id"],
+            Side(o["side"]).name,
+            f"{o['price_e4'] / E4:.2f}" if o["price_e4"] else "market",
+            f"{o['order_qty']:,}",
+            f"{o['cum_qty']:,}",
+            f"{o['leaves_qty']:,}",
+            f"{o['avg_px']:.4f}" if o["avg_px"] else "-",
+            o["order_id"],
+            Text(o["status"], style=STATUSES.get(o["status"], "")),
+        )
+    return table
