@@ -9,10 +9,8 @@ waited for. Either way a request meets the book after everything that was due be
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import signal
-import stat
 import sys
 import tempfile
 import time
@@ -35,6 +33,7 @@ from daemon.runtime import (
 )
 from daemon.venue_options import Options, read
 from daemon.venue_parts import LockstepServer, Parts, build_flow
+from daemon.venue_stdin import Commands
 from gateways.fix.engine import Engine
 from gateways.fix.sessions import (
     ORDER,
@@ -59,7 +58,6 @@ log = structlog.get_logger()
 
 WAKE_NS: Final = 1_000_000  # events due within a millisecond are one batch
 WAKE_NS_MAX: Final = 50_000_000  # between two looks at the clock, however quiet the flow
-LINE_BYTES_MAX: Final = 4_096  # of a command on stdin
 OFFLINE_REPORTS_MAX: Final = 100_000  # kept for a client that is away; beyond it the run is not clean
 ANSWER_S: Final = 30.0  # a gate in lockstep that is silent for so long has died
 SESSIONS_S: Final = 5.0  # lockstep: both FIX sessions are up long before, or will not come
@@ -100,9 +98,9 @@ class Venue:
             self._close()
             return EXIT_NOT_CLEAN
         self._announce_ready()
-        self._read_commands(loop)
+        Commands(self.start, lambda: self._stop(EXIT_DONE), self._stdin_gone).listen(loop)
         if self._options.start_now:
-            self.start(time.monotonic_ns())
+            self.start()
         loop.call_later(INTERVAL_NS / NS, self._tell_reference)
         await runtime.stopping.wait()
         self._finish()
@@ -154,11 +152,12 @@ class Venue:
         self._engine = Engine(Role.ACCEPTOR, specs, self._folder, tap, self._inbox, loop)
         self._engine.start()
 
-    def start(self, anchor_mono_ns: int) -> None:
-        """Begin market time: the window's first instant is at `anchor_mono_ns`."""
+    def start(self, anchor_mono_ns: int | None = None) -> None:
+        """Begin market time: the window's first instant is at `anchor_mono_ns`, None = now."""
         if self._started_ns is not None:
             log.warning("started_already")
             return
+        anchor_mono_ns = time.monotonic_ns() if anchor_mono_ns is None else anchor_mono_ns
         self._started_ns = anchor_mono_ns
         anchor = {
             "anchor_ts_ns": self._options.window[0],
@@ -174,13 +173,16 @@ class Venue:
 
     def _finish(self) -> None:
         """Say what happened, write it down, close everything."""
-        parts = self._parts
-        if parts.exchange.opened:
-            parts.publisher.close(parts.exchange.now_ns)
+        parts, exchange = self._parts, self._parts.exchange
+        if self._lockstep is not None and exchange.opened and not parts.ems.table.working():
+            # When the stop came is an accident; that the tape of a run is whole is not.
+            exchange.advance(max(exchange.window[1], exchange.now_ns))
+        if exchange.opened:
+            parts.publisher.close(min(exchange.now_ns, exchange.window[1]))
         parts.publisher.release_all()
         self._finished = True
         parts.server.end_session()
-        account = record.account(parts.exchange, parts.ems)
+        account = record.account(exchange, parts.ems)
         if self._options.out is not None:
             record.write(self._folder, account, parts.store)
         logs.announce("summary", **record.summary(account))
@@ -378,44 +380,11 @@ class Venue:
         }
         logs.announce("ready", endpoints=endpoints, window=list(self._options.window))
 
-    def _read_commands(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Listen to stdin where somebody can write to it."""
-        with contextlib.suppress(OSError, ValueError):
-            mode = os.fstat(0).st_mode
-            if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0):
-                os.set_blocking(0, False)
-                self._line = b""
-                loop.add_reader(0, self._command_bytes, loop)
-
-    def _command_bytes(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            data = os.read(0, LINE_BYTES_MAX)
-        except BlockingIOError:
-            return
-        if not data:
-            loop.remove_reader(0)
-            if not self._options.start_now:
-                log.warning("stdin_closed", what="whoever started this venue is gone")
-                self._stop(EXIT_DONE)
-            return
-        self._line += data
-        *lines, self._line = self._line.split(b"\n")
-        self._line = self._line[:LINE_BYTES_MAX]
-        for line in lines:
-            self._command(line)
-
-    def _command(self, line: bytes) -> None:
-        try:
-            command = json.loads(line)
-            begin = command.get("start") if isinstance(command, dict) else None
-            if isinstance(begin, dict):
-                self.start(int(begin.get("anchor_mono_ns", time.monotonic_ns())))
-            elif isinstance(command, dict) and command.get("stop"):
-                self._stop(EXIT_DONE)
-            elif line.strip():
-                log.warning("command_unknown", line=line[:80].decode(errors="replace"))
-        except (ValueError, TypeError) as error:
-            log.warning("command_unreadable", error=str(error))
+    def _stdin_gone(self) -> None:
+        """Whoever was to start this venue is gone."""
+        if not self._options.start_now:
+            log.warning("stdin_closed")
+            self._stop(EXIT_DONE)
 
 
 def main(argv: list[str]) -> int:

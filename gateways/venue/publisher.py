@@ -33,6 +33,7 @@ class Publisher:
         self._round_lot = instrument.round_lot
         self._out: NDArray[np.uint8] = np.zeros(OUTCOMES_CHUNK * PACKET_BYTES_MAX, dtype=np.uint8)
         self._index: NDArray[np.int64] = np.zeros((OUTCOMES_CHUNK, 2), dtype=np.int64)
+        self._last_ns = 0  # of the last message
         self._held: deque[tuple[bytes, NDArray[np.int64]]] = deque()
 
     def open(self, ts_ns: int) -> None:
@@ -47,7 +48,8 @@ class Publisher:
             self._keep(packet("S", message), np.array([[len(message) + 3, ts_ns]], dtype=np.int64))
 
     def close(self, ts_ns: int) -> None:
-        """Say that messages end."""
+        """Say that messages end, at `ts_ns` or with the last of them."""
+        ts_ns = max(ts_ns, self._last_ns)
         message = itch_encode.system(ts_ns - self.midnight_ns, "C")
         self._keep(packet("S", message), np.array([[len(message) + 3, ts_ns]], dtype=np.int64))
 
@@ -90,6 +92,7 @@ class Publisher:
         return self.store.next_seq - 1
 
     def _keep(self, packets: bytes, index: NDArray[np.int64]) -> None:
+        self._last_ns = int(index[-1, 1])
         if self._delay_ns:
             self._held.append((packets, index.copy()))
         else:
