@@ -4,8 +4,7 @@
     engine.start()                     # EngineError: one line, e.g. a busy port
     engine.logged_on("order")          # our own flag
     engine.send("order", body)         # False: refused here, no sequence number used
-    engine.port("order")               # acceptor: where it listens
-    engine.sent("order")               # application messages since logon
+    engine.port("order"), engine.sent("order")   # where it listens; messages since logon
     engine.stop()                      # log out, flush; then flush what is yours and os._exit
 
 `body` is `35=..` and the body's fields; the engine adds header, sequence number and checksum.
@@ -87,7 +86,6 @@ class _Application(fix.Application):  # type: ignore[misc]
         super().__init__()
         self.engine = engine
 
-    @guarded
     def onCreate(self, session_id: Any) -> None:  # noqa: N802
         """Nothing to do."""
 
@@ -130,7 +128,9 @@ class _Application(fix.Application):  # type: ignore[misc]
             if self.engine.role is Role.INITIATOR:
                 raise fix.DoNotSend  # an order is never sent again; the engine fills the gap
         else:
-            self.engine.session_of(session_id).sent += 1  # a BusinessReject(j) of the engine's own
+            session = self.engine.session_of(session_id)
+            session.sent += 1
+            self.engine.post(session, Alarm("the engine refused a message of the counterparty (j)"))
 
     @guarded
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802

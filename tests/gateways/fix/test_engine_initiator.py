@@ -101,12 +101,14 @@ def test_test_request_is_answered_with_its_id(start: Start, acceptor: RawAccepto
     assert peer.receive().get(112) == b"ARE-YOU-THERE"
 
 
+@pytest.mark.slow
 def test_heartbeats_come_by_themselves(start: Start, acceptor: RawAcceptor) -> None:
     _, peer = log_on(start, acceptor, heartbeat_s=1)
 
     assert peer.receive().get(35) == b"0"
 
 
+@pytest.mark.slow
 def test_send_while_offline_is_refused_and_uses_no_number(start: Start, acceptor: RawAcceptor) -> None:
     engine = start()
     assert not engine.send(ORDER)
@@ -294,6 +296,7 @@ def test_stop_logs_out_and_exits_cleanly(start: Start, acceptor: RawAcceptor) ->
     assert engine.process.wait(15) == 0
 
 
+@pytest.mark.slow
 def test_dial_is_repeated_until_somebody_answers(start: Start, acceptor: RawAcceptor) -> None:
     engine = start()
     acceptor.accept().close()
@@ -303,6 +306,18 @@ def test_dial_is_repeated_until_somebody_answers(start: Start, acceptor: RawAcce
     assert engine.next("kind", "LoggedOn")
     assert logon.get(98) == b"0"
     peer.close()
+
+
+def test_message_type_that_the_engine_does_not_know_is_no_end(start: Start, acceptor: RawAcceptor) -> None:
+    engine, peer = log_on(start, acceptor)
+
+    peer.send("B", (148, "news"))
+    peer.send("8", *REPORT)
+
+    answer = peer.receive()
+    assert answer.get(35) in (b"3", b"j")
+    assert answer.get(372) == b"B"
+    assert "\x0117=E1\x01" in engine.next("kind", "Received")["raw"]
 
 
 def crash(engine: EngineProcess) -> None:
@@ -344,6 +359,7 @@ def test_reports_missed_while_dead_are_asked_for_again_after_a_second_death(
     assert peer.expect("2").get(7) == b"2", "the Logon ahead of the gap was not counted"
 
 
+@pytest.mark.slow
 def test_reset_by_the_broker_is_followed(start: Start, acceptor: RawAcceptor) -> None:
     engine, peer = log_on(start, acceptor)
     assert engine.send(ORDER)
