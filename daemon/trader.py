@@ -54,7 +54,7 @@ class Trader:
         self._runtime = runtime
         self._shell = shell
         self._policy = policy
-        self._epochs = Epochs(config.trader.journal_dir)
+        self._epochs = Epochs(config.trader.journal_dir, config.clock.lockstep_socket is not None)
         self._peer: link.Peer | None = None
         self._link_gone = asyncio.Event()
         self._client: soupbintcp.SoupClient | None = None

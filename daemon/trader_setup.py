@@ -23,16 +23,18 @@ from policies.state import STATE_SPEC_SHA256
 class Epochs:
     """Numbers of trader starts and links: each larger than any before, over restarts as well."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, counted: bool = False) -> None:
+        """`counted`: from 1, so that a run in lockstep repeats to the letter."""
         self._path = directory / "epoch" if directory is not None else None
         self._last = 0
+        self._counted = counted and directory is not None
 
     def next(self) -> int:
         """Return a new epoch; with a journal directory it is written down first."""
         if self._path is not None and self._path.exists():
             text = self._path.read_text().strip()
             self._last = max(self._last, int(text) if text.isdigit() else 0)
-        self._last = max(self._last + 1, time.time_ns())
+        self._last = self._last + 1 if self._counted else max(self._last + 1, time.time_ns())
         if self._path is not None:
             fresh = self._path.with_suffix(".new")
             fresh.write_text(f"{self._last}\n")

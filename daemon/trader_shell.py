@@ -14,15 +14,14 @@ from daemon.clock import Clock
 from daemon.journal import Journal
 from daemon.trader_core import TraderCore
 from daemon.trader_events import NOTHING, FeedDown, FeedIdle, Step
+from daemon.trader_feed import Intake
 from daemon.trader_journal import PIECE_BYTES_MAX, Frame, Input, Midnight, Output, Read, StateHash, encode
 from daemon.trader_market import MIDNIGHT
 from daemon.trader_metrics import TraderMetrics
-from gateways.feeds.itch import Decoder, FeedError, new_batch
 from market import events as ev
 
 log = structlog.get_logger()
 
-BATCH_ROWS: Final = 4_096  # of one kernel call; a larger read takes several
 HASH_EVERY: Final = 20_000  # inputs between two state hashes in the journal: one takes a millisecond
 HELD_MAX: Final = 100_000  # lockstep: reads and updates of one instant; more is no instant
 NS: Final = 1_000_000_000
@@ -37,12 +36,11 @@ class Shell:
         self.core = core
         self.clock = clock
         self.lockstep = False
-        self.decoder: Decoder | None = None
+        self.intake: Intake | None = None
         self.send: Callable[[ev.Event], bool] = lambda _: False
         self.wake_in: Callable[[float], None] = lambda _: None
         self._metrics = metrics
         self._journal = journal
-        self._batch = new_batch(BATCH_ROWS)
         self._held_reads: list[tuple[int, bytes]] = []
         self._held_events: list[Any] = []
         self._inputs = 0
@@ -52,10 +50,10 @@ class Shell:
 
     def begin_market(self, ts_ns: int) -> None:
         """Market time is known: the feed's times count from this day's midnight."""
-        if self.decoder is None:
+        if self.intake is None:
             instrument = next(iter(self.core.markets.values())).instrument
             midnight_ns = instrument.at(instrument.day_of(ts_ns), MIDNIGHT)
-            self.decoder = Decoder(midnight_ns)
+            self.intake = Intake(self.core, midnight_ns)
             self._write(Midnight(midnight_ns))
 
     def event(self, event: Any, mono_ns: int = 0) -> None:
@@ -132,40 +130,28 @@ class Shell:
     def _step(self, stamp: ev.Stamp, event: Any) -> None:
         self._write(Input(stamp, event))
         self._give(self.core.step(stamp, event), stamp.mono_ns if type(event) is not ev.Timer else 0)
+        self._count()
 
     def _take(self, stamp: ev.Stamp, first_seq: int, packets: bytes) -> None:
         assert len(packets) <= PIECE_BYTES_MAX, "a read is smaller than a journal frame"
         self._write(Read(stamp, first_seq, packets))
-        self._decode(stamp, packets, first_seq)
-
-    def _decode(self, stamp: ev.Stamp, packets: bytes, first: int) -> None:
-        decoder = self.decoder
-        assert decoder is not None, "the feed begins after market time"
-        view, at = memoryview(packets), 0
-        while at < len(packets):
-            events, used = decoder.decode(view[at:], self._batch)
-            batch = self._batch[:events]
-            step = self.core.feed(stamp, batch, first, decoder.next_seq) if used else NOTHING
+        assert self.intake is not None, "the feed begins after market time"
+        for step, batch, used in self.intake.take(stamp, packets, first_seq):
             self._metrics.read(batch, used)
             self._give(step, stamp.mono_ns)
-            at, first = at + used, decoder.next_seq
-            if decoder.error is not FeedError.NONE or not used:
-                error = decoder.error.name.lower().replace("_", " ")
-                text = f"feed: message {decoder.next_seq} was refused: {error}"
-                log.error("feed broken", error=text)
-                self._step(stamp, FeedDown(reason=text, broken=True))
-                return
+        if self.intake.fault and not self.core.broken:
+            log.error("feed broken", error=self.intake.fault)
+            self._step(stamp, FeedDown(reason=self.intake.fault, broken=True))
+        self._count()
 
     def _give(self, step: Step, cause_mono_ns: int) -> None:
         if step is NOTHING:
-            self._count()
             return
         core = self.core
         self._write(Output(core.decisions, core.obs_hash, step.intents))
         for intent in step.intents:
             self.send(intent)
         self._metrics.stepped(step, 0 if self.lockstep else cause_mono_ns)
-        self._count()
 
     def _count(self) -> None:
         self._inputs += 1
