@@ -32,7 +32,7 @@ from daemon.runtime import (
     umask_private,
 )
 from daemon.venue_options import Options, read
-from daemon.venue_parts import LockstepServer, Parts, build_flow
+from daemon.venue_parts import LockstepServer, Parts, build_flow, sessions
 from daemon.venue_stdin import Commands
 from gateways.fix.engine import Engine
 from gateways.fix.sessions import (
@@ -45,7 +45,6 @@ from gateways.fix.sessions import (
     Message,
     Received,
     Role,
-    SessionSpec,
 )
 from gateways.venue import record
 from gateways.venue.lockstep import Latency, Lockstep
@@ -110,23 +109,6 @@ class Venue:
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         o = self._options
-        specs = [
-            SessionSpec(
-                name=ORDER,
-                sender_comp_id=o.comp_id,
-                target_comp_id=o.client_comp_id,
-                port=o.fix_port,
-                in_memory=True,
-            ),
-            SessionSpec(
-                name=REFERENCE,
-                sender_comp_id=o.reference_comp_id,
-                target_comp_id=o.reference_client_comp_id,
-                port=o.reference_port,
-                in_memory=True,
-                persist=False,
-            ),
-        ]
         tap = self._folder / "fix-venue.log" if o.out else None
         try:
             self._itch_port = await self._parts.server.start(LOCALHOST, o.itch_port)
@@ -149,7 +131,7 @@ class Venue:
             with umask_private():
                 await self._gate.start(o.lockstep_socket)
             loop.call_later(1.0, self._watch_gate)
-        self._engine = Engine(Role.ACCEPTOR, specs, self._folder, tap, self._inbox, loop)
+        self._engine = Engine(Role.ACCEPTOR, sessions(o), self._folder, tap, self._inbox, loop)
         self._engine.start()
 
     def start(self, anchor_mono_ns: int | None = None) -> None:

@@ -10,6 +10,7 @@ from daemon.config import ConfigError
 from daemon.venue_options import Options
 from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
+from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec
 from gateways.link import Peer
 from gateways.venue import digest
 from gateways.venue.ems import Ems
@@ -78,6 +79,26 @@ def build_flow(options: Options) -> Flow:
         raise ConfigError(f"--tape {options.tape}: has no event in this window; change --from and --to")
     replay.warm()
     return replay.TapeFlow(events)
+
+
+def sessions(options: Options) -> list[SessionSpec]:
+    """Return both FIX sessions; a venue's numbers live as long as its process, which is its day."""
+    order = SessionSpec(
+        name=ORDER,
+        sender_comp_id=options.comp_id,
+        target_comp_id=options.client_comp_id,
+        port=options.fix_port,
+        in_memory=True,
+    )
+    reference = SessionSpec(
+        name=REFERENCE,
+        sender_comp_id=options.reference_comp_id,
+        target_comp_id=options.reference_client_comp_id,
+        port=options.reference_port,
+        in_memory=True,
+        persist=False,
+    )
+    return [order, reference]
 
 
 class LockstepServer:
