@@ -24,7 +24,6 @@ from pathlib import Path
 from threading import current_thread, get_ident, main_thread
 from typing import Any, Final, TypeVar, cast
 
-from gateways.fix.inbound import seq_num
 from gateways.fix.numbers import SequenceNumbers
 from gateways.fix.session_state import OwnSend, SessionState
 from gateways.fix.sessions import (
@@ -40,7 +39,7 @@ from gateways.fix.sessions import (
     Role,
     SessionSpec,
 )
-from gateways.fix.settings import DICTIONARY, free_port, refuse_busy, session_settings
+from gateways.fix.settings import DICTIONARY, listening_port, session_settings
 from gateways.fix.tap import Tap
 from gateways.fix.wire import SOH, fields
 
@@ -53,7 +52,6 @@ if current_thread() is main_thread() and _SIGINT_BEFORE is not None:
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
 GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
-POSS_DUP: Final = f"{SOH}43=Y{SOH}"
 NEW_RISK: Final = (f"35=D{SOH}", f"35=G{SOH}")  # refused once a callback of ours has failed; cancels still go
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
@@ -148,7 +146,7 @@ class _Application(fix.Application):  # type: ignore[misc]
             self.engine.post(session, Received(raw, NO_OFFSET, mono_ns, 0))
         else:
             self.engine.post(session, Alive(mono_ns))
-        self.engine.counted(session, raw)
+        session.counted(raw)
 
     @guarded
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -156,11 +154,20 @@ class _Application(fix.Application):  # type: ignore[misc]
         session = self.engine.session_of(session_id)
         mono_ns = time.monotonic_ns()
         raw = message.toString()
-        append = session.spec.append_inbound
-        offset = NO_OFFSET if append is None else append(raw.encode("utf-8", "surrogateescape"))
-        self.engine.counted(session, raw)
+        offset = self.logged(session, raw)
+        if offset is not None:
+            session.counted(raw)
         session.received += 1
-        self.engine.post(session, Received(raw, offset, mono_ns, session.received))
+        # A log that fails halts us, but the shares of this message are ours all the same.
+        self.engine.post(
+            session, Received(raw, NO_OFFSET if offset is None else offset, mono_ns, session.received)
+        )
+
+    @guarded
+    def logged(self, session: SessionState, raw: str) -> int | None:
+        """Append to the inbound log; None where that failed: it is asked for again after a restart."""
+        append = session.spec.append_inbound
+        return NO_OFFSET if append is None else append(raw.encode("utf-8", "surrogateescape"))
 
 
 class _Log(fix.Log):  # type: ignore[misc]
@@ -184,7 +191,8 @@ class _Log(fix.Log):  # type: ignore[misc]
     @guarded
     def onOutgoing(self, raw: str) -> None:  # noqa: N802
         """Note the number, then record what leaves."""
-        self.engine.numbered(self.session_id, raw)
+        if self.session_id is not None:
+            self.engine.by_id[self.session_id].leaves(raw)
         self.engine.tapped("OUT", raw)
 
     @guarded
@@ -231,8 +239,8 @@ class Engine:
         self.failures: list[str] = []
         self.own_send: OwnSend | None = None
         self._sessions = {spec.name: SessionState(spec) for spec in sessions}
-        self._by_id = {s.id_text: s for s in self._sessions.values()}
-        if len(self._by_id) != len(sessions):
+        self.by_id = {s.id_text: s for s in self._sessions.values()}
+        if len(self.by_id) != len(sessions):
             raise EngineError("two FIX sessions of one process must differ in their CompIDs")
         self._state_dir = state_dir
         self._tap = Tap(tap) if tap is not None else None
@@ -252,9 +260,7 @@ class Engine:
         for attempt in range(PORT_TRIES):
             for session in self._sessions.values():
                 if self.role is Role.ACCEPTOR:
-                    session.port = session.spec.port or free_port()
-                    if session.spec.port:
-                        refuse_busy(session.spec.port)
+                    session.port = listening_port(session.spec.port)
             try:
                 return self._connect()
             except (fix.ConfigError, fix.RuntimeError) as error:
@@ -329,7 +335,7 @@ class Engine:
 
     def session_of(self, session_id: Any) -> SessionState:
         """Return the session of quickfix's id."""
-        return self._by_id[session_id.toString()]
+        return self.by_id[session_id.toString()]
 
     def post(self, session: SessionState, message: Message) -> None:
         """Hand a message to the loop; after the loop has closed there is nobody to tell."""
@@ -350,22 +356,9 @@ class Engine:
         if self._tap is not None:
             self._tap.write(direction, raw)
 
-    def counted(self, session: SessionState, raw: str) -> None:
-        """Note the number that the engine will want next, once a message is safe with us."""
-        if session.numbers is not None:
-            wanted = session.session.getExpectedTargetNum()
-            # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
-            session.numbers.set_theirs(wanted + 1 if seq_num(raw) == wanted else wanted)
-
-    def numbered(self, session_id: str | None, raw: str) -> None:
-        """Note the number after the one that is about to leave; what is sent again has an old one."""
-        session = self._by_id.get(session_id or "")
-        if session is not None and session.numbers is not None and POSS_DUP not in raw:
-            session.numbers.set_ours(seq_num(raw) + 1)
-
     def said(self, session_id: str, text: str) -> None:
         """Remember the engine's last word of a session."""
-        session = self._by_id.get(session_id)
+        session = self.by_id.get(session_id)
         if session is not None and text != "Disconnecting":
             session.reason = text
 

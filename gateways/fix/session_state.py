@@ -1,9 +1,13 @@
 """What the engine knows of one session; written by quickfix's thread, read by the loop."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from gateways.fix.inbound import seq_num
 from gateways.fix.numbers import SequenceNumbers
 from gateways.fix.sessions import SessionSpec
+from gateways.fix.wire import SOH
+
+POSS_DUP: Final = f"{SOH}43=Y{SOH}"
 
 
 class SessionState:
@@ -21,6 +25,18 @@ class SessionState:
         self.received = 0
         self.logon_fields: dict[str, str] = {}
         self.reason = ""
+
+    def counted(self, raw: str) -> None:
+        """Note the number that the engine will want next, now that a message is safe with us."""
+        if self.numbers is not None:
+            wanted = self.session.getExpectedTargetNum()
+            # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
+            self.numbers.set_theirs(wanted + 1 if seq_num(raw) == wanted else wanted)
+
+    def leaves(self, raw: str) -> None:
+        """Note the number after the one that is about to leave; what is sent again has an old one."""
+        if self.numbers is not None and POSS_DUP not in raw:
+            self.numbers.set_ours(seq_num(raw) + 1)
 
 
 class OwnSend(NamedTuple):

@@ -50,6 +50,19 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
     }
 
 
+def listening_port(port: int) -> int:
+    """Return a configured port that can be listened on, or a free one for 0.
+
+    Raises:
+        EngineError: it is busy or not permitted.
+
+    """
+    if port:
+        refuse_busy(port)
+        return port
+    return free_port()
+
+
 def free_port() -> int:
     """Return a port that was free just now; quickfix binds it a moment later."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

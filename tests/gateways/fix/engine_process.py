@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from daemon.journal import Journal
-from gateways.fix import engine as fix_engine
+from gateways.fix import settings as fix_settings
 from gateways.fix.engine import Engine
 from gateways.fix.sessions import EngineError, Message, Role, SessionSpec
 
@@ -75,8 +75,8 @@ def main() -> None:
     ]
     if options.get("taken_port"):  # another process takes the free port before quickfix binds it
         ports = iter([options["taken_port"]])
-        real = fix_engine.free_port
-        fix_engine.free_port = lambda: next(ports, None) or real()
+        real = fix_settings.free_port
+        fix_settings.free_port = lambda: next(ports, None) or real()
     loop: asyncio.AbstractEventLoop = DirectLoop()  # type: ignore[assignment]
     try:
         engine = Engine(Role(options["role"]), specs, state_dir, Path(options["tap"]), inbox, loop)

@@ -221,6 +221,7 @@ def test_bug_in_a_callback_halts_orders_but_not_the_session(
     peer.send("8", *REPORT)
 
     assert engine.next("kind", "Alarm")["fatal"]
+    assert "\x0117=E1\x01" in engine.next("kind", "Received")["raw"], "its shares are ours all the same"
     peer.send("1", (112, "ALIVE"))
     assert peer.receive().get(112) == b"ALIVE"
     assert engine.status()["halted"]
