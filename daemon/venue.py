@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -315,6 +316,10 @@ class Venue:
         self._waiting_since_s = time.monotonic()
         if self._gate is not None:
             self._gate.send(message)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` after so much wall time, unless the books are closed by then."""
+        asyncio.get_running_loop().call_later(seconds, lambda: None if self._finished else act())
 
     def _gate_came(self) -> None:
         if self._lockstep is None:

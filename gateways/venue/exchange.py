@@ -147,6 +147,7 @@ class Exchange:
     def _play(self, until_ns: int) -> None:
         if self.flow.next_ts_ns() <= until_ns:
             for own in self._took(self.flow.advance(self.engine, until_ns)):
+                self.now_ns = max(self.now_ns, own.ts_ns)
                 if self._listener is not None:
                     self._listener(own)
         self.now_ns = max(self.now_ns, until_ns)

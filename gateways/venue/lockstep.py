@@ -20,6 +20,7 @@ from market.events import LockAdvance, LockIdle
 
 GRID_NS: Final = 1_000_000  # the feed is delivered on a grid of 1 ms: a burst is one wake-up
 IDLE_NS: Final = 1_000_000_000  # the longest step: progress and expiries are looked at each second
+PACE_S: Final = 0.02  # wall time of an idle step after the window: a person may still want something
 NEVER: Final = 2**63 - 1
 
 
@@ -37,6 +38,9 @@ class Lines(Protocol):
 
     def advance(self, message: LockAdvance) -> None:
         """Tell the gate."""
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` after so much wall time."""
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -60,7 +64,6 @@ class Lockstep:
         ended: Callable[[], None],
     ) -> None:
         self.running = False
-        self.waiting_for: int | None = None  # tick that the gate has not answered
         self.tick = 0
         self._exchange = exchange
         self._ems = ems
@@ -128,7 +131,11 @@ class Lockstep:
             return
         self._idle = None
         self._schedule()
-        self._instant(self._next_ns(idle.next_ts_ns))
+        next_ns = self._next_ns(idle.next_ts_ns)
+        if self._over and next_ns >= self._exchange.now_ns + IDLE_NS:
+            self._lines.later(PACE_S, lambda: self._instant(next_ns))  # nothing happens: do not spin
+        else:
+            self._instant(next_ns)
 
     def _schedule(self) -> None:
         """Give each order of this instant its time of arrival; none overtakes another."""
@@ -174,7 +181,6 @@ class Lockstep:
             self._over = True
             self._ended()
         self.tick += 1
-        self.waiting_for = self.tick
         order_messages, reference_messages = self._lines.sent()
         self._lines.advance(
             LockAdvance(
