@@ -36,6 +36,7 @@ from gateways.fix.sessions import (
     ORDER,
     REFERENCE,
     Alarm,
+    Alive,
     EngineError,
     LoggedOn,
     LoggedOut,
@@ -69,7 +70,6 @@ class Gate:
         self._clock = Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
         self._order_reason = ""
-        self._closed = False
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
 
@@ -188,8 +188,6 @@ class Gate:
 
     def _inbox(self, session: str, message: Message) -> None:
         """Take what the FIX engine says."""
-        if self._closed:
-            return  # after logout: whatever comes now is asked for at the next start
         if isinstance(message, Received):
             self._metrics.received(session)
             if self._lockstep is not None:
@@ -201,8 +199,11 @@ class Gate:
             log.error("fix alarm", session=session, text=message.text)
             self._shell.post(ev.EngineAlarm(text=message.text, fatal=message.fatal))
             return
-        if isinstance(message, LoggedOn) and self._lockstep is not None:
-            self._lockstep.logged_on(session)
+        if self._lockstep is not None:
+            if isinstance(message, Alive):
+                return  # heartbeats are wall time's
+            if isinstance(message, LoggedOn):
+                self._lockstep.logged_on(session)
         if session == REFERENCE and self._reference is not None:
             for event in self._reference.receive(message):
                 if not isinstance(event, ev.SessionDown) or self._core.state.references.up:
@@ -313,7 +314,7 @@ class Gate:
         self._control.close()
         await asyncio.sleep(0)
         self._engine.stop()
-        self._closed = True
+        self._shell.closed = True
         self._shell.write_digest()
         self._journal.close()
         self._inbound.close()

@@ -157,8 +157,6 @@ class LockstepGate:
             queue = self._queues[session]
             while queue and queue[0].n <= count:
                 self._step(session, queue.popleft())
-        if self._shell.core.state.references.up:
-            self._shell.post(ev.ReferenceAlive())
         while self._commands:
             self._shell.post(self._commands.popleft())
         self._shell.post(ev.Timer())

@@ -67,6 +67,7 @@ class GateShell:
         self.latency = {name: Latency() for name in ("tick_to_order", "decision_to_gate", "intent_to_wire")}
         self._latch = latch
         self.inputs = 0
+        self.closed = False
         self._follow_ups: deque[Event] = deque(maxlen=FOLLOW_UPS_MAX)
         self._acts: dict[type[Effect], Callable[[Any], None]] = {
             Tell: lambda e: self.tell(e.epoch, e.update),
@@ -85,6 +86,8 @@ class GateShell:
 
     def post(self, event: Event, offset: int = NOT_INBOUND) -> None:
         """Journal, step and carry out one event, and what its sending led to."""
+        if self.closed:
+            return  # after the end nothing is taken in: it is asked for at the next start
         self._post(event, offset)
         while self._follow_ups:
             self._post(self._follow_ups.popleft(), NOT_INBOUND)
