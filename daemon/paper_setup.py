@@ -16,6 +16,7 @@ from market.types import Symbol
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"
 DEFAULT_SPEED: Final = 10.0
 DEFAULT_QTY: Final = 2_000
+DEFAULT_POLICY: Final = "twap-passive"
 LEAD_NS: Final = 30 * NS  # market time before the first parent: features and reference prices settle
 TAIL_NS: Final = 20 * NS  # market time after the last parent: cancels come back
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
@@ -52,7 +53,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="TEXT",
         help='"SELL 2000 GOOG 10:05-10:25 [limit=… pov=…]", repeatable',
     )
-    p.add_argument("--policy", default=None, help="a baseline's name, script:FILE, or an artefact's folder")
+    p.add_argument(
+        "--policy",
+        default=DEFAULT_POLICY,
+        help=f"a baseline's name, script:FILE, or an artefact's folder (default {DEFAULT_POLICY})",
+    )
     pace = p.add_mutually_exclusive_group()
     pace.add_argument(
         "--speed", type=float, default=None, help=f"times real time (default {DEFAULT_SPEED:g})"

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,8 @@ def paper(tmp: Path, name: str, *argv: str) -> tuple[Path, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def lockstep_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
-    yield paper(tmp_path_factory.mktemp("paper"), "first", *MINUTES, *PARENTS)
+def lockstep_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    return paper(tmp_path_factory.mktemp("paper"), "first", *MINUTES, *PARENTS)
 
 
 @pytest.fixture(scope="module")
