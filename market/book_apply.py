@@ -24,7 +24,7 @@ from market.book_layout import (
     Records,
 )
 from market.kernel_types import ARENA, INT
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 
 ADD = int(Kind.ADD)
 CANCEL = int(Kind.CANCEL)
@@ -65,7 +65,7 @@ def replace(arena: Arena, order: int, new_id: int, price_e4: int, size: int) -> 
     return add(arena, new_id, side, price_e4, size)
 
 
-@kernel
+@lean_kernel
 def apply_one(arena: Arena, batch: Records, at: int) -> int:
     """Apply one event and complete it; return its anomaly flags."""
     event = batch[at]
@@ -111,7 +111,7 @@ def apply_one(arena: Arena, batch: Records, at: int) -> int:
     return 0
 
 
-@kernel
+@lean_kernel
 def book_apply(arena: Arena, batch: Records) -> int:
     """Apply a batch of MARKET_EVENT, complete it in place, return how many events were anomalous."""
     anomalies = 0

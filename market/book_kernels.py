@@ -43,7 +43,7 @@ from market.book_layout import (
     Arena,
 )
 from market.kernel_types import ARENA, INT
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -284,7 +284,7 @@ def reduce(arena: Arena, order: int, size: int) -> None:
     arena[arena[order + O_LEVEL] + L_SIZE] -= size
 
 
-@kernel
+@lean_kernel
 def take(arena: Arena, order: int, size: int) -> int:
     """Take up to `size` shares off an order, and the order off the book with its last; return how many."""
     leaves = arena[order + O_LEAVES]
@@ -296,7 +296,7 @@ def take(arena: Arena, order: int, size: int) -> int:
 
 
 # --- read off -------------------------------------------------------------------------------------
-@kernel
+@lean_kernel
 def levels_into(arena: Arena, out: Arena) -> None:
     """Fill rows bid price, bid size, ask price, ask size of `out`, best first; 0 where there is no level."""
     for side_index in range(2):
@@ -312,7 +312,7 @@ def levels_into(arena: Arena, out: Arena) -> None:
                 out[2 * side_index + 1, depth] = 0
 
 
-@kernel
+@lean_kernel
 def size_at(arena: Arena, side: int, price_e4: int) -> int:
     """Return the shares that rest at a price."""
     level = level_at(arena, side, price_e4)
@@ -321,7 +321,7 @@ def size_at(arena: Arena, side: int, price_e4: int) -> int:
     return arena[level + L_SIZE]  # type: ignore[no-any-return]
 
 
-@kernel
+@lean_kernel
 def queue_ahead(arena: Arena, order_id: int) -> int:
     """Return the shares that stand before an order at its price, -1 where it is not in the book."""
     order = find(arena, order_id)
@@ -335,7 +335,7 @@ def queue_ahead(arena: Arena, order_id: int) -> int:
     return ahead
 
 
-@kernel
+@lean_kernel
 def leaves_of(arena: Arena, order_id: int) -> int:
     """Return the shares that an order has left, 0 where it is not in the book."""
     order = find(arena, order_id)
@@ -344,7 +344,7 @@ def leaves_of(arena: Arena, order_id: int) -> int:
     return arena[order + O_LEAVES]  # type: ignore[no-any-return]
 
 
-@kernel
+@lean_kernel
 def mixed(state: np.uint64, value: int) -> np.uint64:
     """Return a hash state after one more value (splitmix64's finaliser)."""
     word = (state ^ np.uint64(value)) * GOLDEN
@@ -353,7 +353,7 @@ def mixed(state: np.uint64, value: int) -> np.uint64:
     return word ^ (word >> np.uint64(31))  # type: ignore[no-any-return]
 
 
-@kernel
+@lean_kernel
 def state_hash(arena: Arena) -> int:
     """Return a hash of (side, price, id, leaves) over all orders in price-time order."""
     state = np.uint64(0)
@@ -370,7 +370,7 @@ def state_hash(arena: Arena) -> int:
     return np.int64(state >> np.uint64(1))  # type: ignore[return-value]
 
 
-@kernel
+@lean_kernel
 def orders_into(arena: Arena, out: Arena) -> int:
     """Fill rows of `out` with (side, price, id, leaves, owner) in price-time order; return how many."""
     row = 0

@@ -43,14 +43,23 @@ def kernel(function: F) -> F:
     return cast(F, numba.njit(cache=True, fastmath=False)(function))
 
 
+def lean_kernel(function: F) -> F:
+    """Compile like `kernel`, without reference counts: for what allocates nothing and returns no array.
+
+    Between small kernels that hand on an array the counts are half of the time of matching (an atomic
+    operation on entry and exit). numba refuses to compile an allocation here, so the condition is checked.
+    """
+    return cast(F, numba.njit(cache=True, fastmath=False, _nrt=False)(function))
+
+
 def typed_kernel(*arguments: Any) -> Callable[[F], F]:
-    """Compile a leaf for these argument types alone, on import, cached on disk.
+    """Compile a lean leaf for these argument types alone, on import, cached on disk.
 
     For what many kernels call: left to itself numba makes one body for each mix of literals and narrow
     integers that callers pass, which takes most of the time of a cold start.
     """
 
     def compiled(function: F) -> F:
-        return cast(F, numba.njit(arguments, cache=True, fastmath=False)(function))
+        return cast(F, numba.njit(arguments, cache=True, fastmath=False, _nrt=False)(function))
 
     return compiled

@@ -44,7 +44,7 @@ from market.book_layout import (
     Records,
 )
 from market.kernel_types import ARENA, COMMANDS, INT, OUTCOMES
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 from market.matching_events import Command, CommandFlag, Outcome, OutcomeFlag, Tif, Why
 from market.outcome_kernels import hit, report
 
@@ -150,7 +150,7 @@ def settle(
     return report(out, n, CANCELED, ts_ns, order_id, owner, side, price_e4, left, 0, why, 0)
 
 
-@kernel
+@lean_kernel
 def new_fault(arena: Arena, commands: Records, at: int) -> int:
     """Return why a NEW is refused before it meets the book, WHY_NONE where it is not."""
     c = commands[at]
@@ -173,7 +173,7 @@ def new_fault(arena: Arena, commands: Records, at: int) -> int:
     return WHY_NONE
 
 
-@kernel
+@lean_kernel
 def enter(arena: Arena, commands: Records, at: int, out: Records, n: int) -> int:
     """Match a NEW; return the number of outcomes."""
     c = commands[at]
@@ -207,7 +207,7 @@ def enter(arena: Arena, commands: Records, at: int, out: Records, n: int) -> int
     return settle(arena, out, n, ts_ns, order_id, owner, side, price_e4, left, why)
 
 
-@kernel
+@lean_kernel
 def cancel(arena: Arena, commands: Records, at: int, out: Records, n: int) -> int:
     """Take shares off a resting order, all of them with size 0; return the number of outcomes."""
     c = commands[at]
@@ -236,7 +236,7 @@ def cancel(arena: Arena, commands: Records, at: int, out: Records, n: int) -> in
 
 
 # --- replace --------------------------------------------------------------------------------------
-@kernel
+@lean_kernel
 def replace_fault(arena: Arena, commands: Records, at: int, order: int) -> int:
     """Return why a REPLACE is refused, WHY_NONE where it is not."""
     c = commands[at]
@@ -275,7 +275,7 @@ def replaced(out: Records, n: int, commands: Records, at: int, side: int, leaves
     return n
 
 
-@kernel
+@lean_kernel
 def replace(arena: Arena, commands: Records, at: int, out: Records, n: int) -> int:
     """Give a resting order a new price, size and id; priority stays only where just the size shrinks."""
     c = commands[at]
@@ -304,7 +304,7 @@ def replace(arena: Arena, commands: Records, at: int, out: Records, n: int) -> i
     return settle(arena, out, n, c.ts_ns, c.new_id, c.owner, side, c.price_e4, left, why)
 
 
-@kernel
+@lean_kernel
 def match(arena: Arena, commands: Records, first: int, out: Records) -> tuple[int, int]:
     """Match commands from `first` on; return the next command to match and the number of outcomes."""
     n = np.int64(0)  # typed: from a literal everything below would compile twice

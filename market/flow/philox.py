@@ -8,7 +8,7 @@ Logarithms are made of exact operations only: the same seed gives the same bytes
 import numpy as np
 
 from market.kernel_types import INT
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 
 M0 = np.uint64(0xD2511F53)
 M1 = np.uint64(0xCD9E8D57)
@@ -34,7 +34,7 @@ def draw4(seed: int, stream: int, event: int, draw: int) -> tuple[int, int, int,
     return np.int64(c0), np.int64(c1), np.int64(c2), np.int64(c3)  # type: ignore[return-value]
 
 
-@kernel
+@lean_kernel
 def neg_log(draw: int) -> float:
     """Return -ln((draw + 0.5) / 2**32), an exponential variate, by halving and the atanh series."""
     x = (draw + 0.5) / UNIT
@@ -50,7 +50,7 @@ def neg_log(draw: int) -> float:
     return result - 2.0 * t * total
 
 
-@kernel
+@lean_kernel
 def bell(seed: int, stream: int, event: int) -> float:
     """Return a variate of mean 0 and variance 1, nearly normal: twelve uniforms less six."""
     total = 0

@@ -42,7 +42,7 @@ from market.flow.tape_state import (
 )
 from market.flow.tape_trades import execution, printed
 from market.kernel_types import ARENA, INT, OUTCOMES
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.matching_kernels import OUTCOMES_MARGIN, full_reason
 from market.outcome_kernels import hit, report
@@ -57,7 +57,7 @@ F_REVEALED = int(OutcomeFlag.REVEALED)
 WHY_USER, WHY_CONCEALED, WHY_HALTED = int(Why.USER), int(Why.CONCEALED), int(Why.HALTED)
 
 
-@kernel
+@lean_kernel
 def drain_taken(book: Arena, shadow: Arena, state: Arena) -> None:
     """Book what orders of ours took from the tape's since the last step, and who took it."""
     first = state[T_TAKEN_READ]
@@ -114,7 +114,7 @@ def rest(
     return report(out, n, REJECTED, ts_ns, order_id, 0, side, price_e4, size, 0, why, flags)
 
 
-@kernel
+@lean_kernel
 def addition(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -135,7 +135,7 @@ def addition(
     return rest(book, state, out, n, ts_ns, order_id, side, price_e4, left, flags)
 
 
-@kernel
+@lean_kernel
 def withdrawal(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -164,7 +164,7 @@ def withdrawal(
     return cut(book, out, n, event.ts_ns, order, shares, why)
 
 
-@kernel
+@lean_kernel
 def replacement(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -212,7 +212,7 @@ def replacement(
 
 
 # --- trading states -------------------------------------------------------------------------------
-@kernel
+@lean_kernel
 def owned_in(book: Arena, level: int) -> int:
     """Return the first owned order of a level, 0 where there is none."""
     order = book[level + L_HEAD] if book[level + L_OWNED] > 0 else 0
@@ -221,7 +221,7 @@ def owned_in(book: Arena, level: int) -> int:
     return order
 
 
-@kernel
+@lean_kernel
 def state_change(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -244,7 +244,7 @@ def state_change(
     return n
 
 
-@kernel
+@lean_kernel
 def replay_one(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -274,7 +274,7 @@ def replay_one(
     return purge(book, shadow, state, out, n, ts_ns)
 
 
-@kernel
+@lean_kernel
 def replay(
     book: Arena, shadow: Arena, state: Arena, events: Records, until_ns: int, out: Records
 ) -> tuple[int, bool]:  # fmt: skip

@@ -34,7 +34,7 @@ from market.flow.tape_state import (
     book_shares,
 )
 from market.kernel_types import ARENA, INT, OUTCOMES
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.outcome_kernels import report
 
@@ -46,7 +46,7 @@ UNATTRIBUTED = -1  # tag of a residual of which no order of ours is known to be 
 
 
 # --- who stands where -----------------------------------------------------------------------------
-@kernel
+@lean_kernel
 def ours_ahead(book: Arena, order: int) -> bool:
     """Say whether an owned order would be hit before this one."""
     level = book[order + O_LEVEL]
@@ -68,7 +68,7 @@ def ours_ahead(book: Arena, order: int) -> bool:
     return False
 
 
-@kernel
+@lean_kernel
 def side_of(shadow: Arena, events: Records, at: int) -> int:
     """Return the resting side of an execution or hidden print, 0 where it is not known."""
     if events[at].side != 0 or events[at].kind == HIDDEN:
@@ -79,13 +79,13 @@ def side_of(shadow: Arena, events: Records, at: int) -> int:
     return shadow[shadow[order + O_LEVEL] + L_SIDE]  # type: ignore[no-any-return]
 
 
-@kernel
+@lean_kernel
 def executes(kind: int) -> bool:
     """Say whether an event is a part of an aggressor."""
     return kind in (EXECUTE, EXECUTE_PRICE, HIDDEN)
 
 
-@kernel
+@lean_kernel
 def open_group(shadow: Arena, state: Arena, events: Records, at: int) -> None:
     """Find the end and the worst price of the aggressor whose first execution is `at`."""
     side = side_of(shadow, events, at)
@@ -122,7 +122,7 @@ def cut(
     return n
 
 
-@kernel
+@lean_kernel
 def purge(book: Arena, shadow: Arena, state: Arena, out: Records, n: int, ts_ns: int) -> int:
     """Take residuals off the book where the tape's touch has left their price; return outcomes."""
     at = 0
@@ -147,7 +147,7 @@ def purge(book: Arena, shadow: Arena, state: Arena, out: Records, n: int, ts_ns:
     return n
 
 
-@kernel
+@lean_kernel
 def keep_residual(
     book: Arena, shadow: Arena, state: Arena, out: Records, n: int, ts_ns: int, order_id: int, cause: int
 ) -> int:  # fmt: skip

@@ -38,7 +38,7 @@ from market.flow.tape_state import (
     book_shares,
 )
 from market.kernel_types import ARENA, INT, OUTCOMES
-from market.kernels import kernel, typed_kernel
+from market.kernels import lean_kernel, typed_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.outcome_kernels import hit, report
 
@@ -52,7 +52,7 @@ F_REVEALED = int(OutcomeFlag.REVEALED)
 WHY_USER, WHY_CONCEALED, WHY_HALTED = int(Why.USER), int(Why.CONCEALED), int(Why.HALTED)
 
 
-@kernel
+@lean_kernel
 def aggress(
     book: Arena, shadow: Arena, state: Arena, out: Records, n: int, ts_ns: int,
     order_id: int, side: int, size: int, price_e4: int, flags: int,
@@ -85,7 +85,7 @@ def aggress(
     return n, left, cause
 
 
-@kernel
+@lean_kernel
 def stand_in(book: Arena, shadow: Arena, target: int, order_id: int, cause: int) -> int:
     """Note why `target` is hit in the place of a recorded order; return the order of ours behind it."""
     if book[target + O_TAG] > 0:
@@ -98,7 +98,7 @@ def stand_in(book: Arena, shadow: Arena, target: int, order_id: int, cause: int)
     return cause if culprit == 0 else culprit
 
 
-@kernel
+@lean_kernel
 def execution(
     book: Arena, shadow: Arena, state: Arena, events: Records, at: int, out: Records, n: int
 ) -> int:  # fmt: skip
@@ -157,7 +157,7 @@ def hidden_fills(
     return n, left
 
 
-@kernel
+@lean_kernel
 def printed(book: Arena, state: Arena, events: Records, at: int, out: Records, n: int) -> int:
     """Replay a HIDDEN print or a CROSS; return the number of outcomes."""
     event = events[at]

@@ -58,7 +58,7 @@ from market.flow.zero_intelligence_state import (
     Z_TICK,
     Z_VALUE,
 )
-from market.kernels import kernel
+from market.kernels import lean_kernel
 from market.matching_events import Outcome, Why
 from market.matching_kernels import NO_LIMIT, OUTCOMES_MARGIN, sweep
 from market.outcome_kernels import report
@@ -72,7 +72,7 @@ SECOND_NS = 1_000_000_000
 HALVED = UNIT // 10  # one cancel in ten takes half of an order only
 
 
-@kernel
+@lean_kernel
 def chosen(state: Arena, table: int, draw: int) -> int:
     """Return the first entry of a table of cumulative chances that exceeds a draw."""
     at = 0
@@ -81,7 +81,7 @@ def chosen(state: Arena, table: int, draw: int) -> int:
     return at
 
 
-@kernel
+@lean_kernel
 def bring_value(state: Arena, ts_ns: int) -> None:
     """Take the exogenous value on to the second of an instant."""
     second = (ts_ns - state[Z_ORIGIN]) // SECOND_NS
@@ -92,7 +92,7 @@ def bring_value(state: Arena, ts_ns: int) -> None:
         state[Z_VALUE] += int(back + step)
 
 
-@kernel
+@lean_kernel
 def see_touch(book: Arena, state: Arena) -> None:
     """Remember the touch of both sides."""
     bid, ask = best_e4(book, 0), best_e4(book, 1)
@@ -102,7 +102,7 @@ def see_touch(book: Arena, state: Arena) -> None:
         state[Z_LAST_ASK] = ask
 
 
-@kernel
+@lean_kernel
 def side_drawn(state: Arena, lean: int, draw: int) -> int:
     """Return +1 or -1; value above mid favours buying."""
     twice = 2 * state[Z_VALUE] - state[Z_LAST_BID] - state[Z_LAST_ASK]
@@ -111,7 +111,7 @@ def side_drawn(state: Arena, lean: int, draw: int) -> int:
     return 1 if draw < UNIT // 2 + tilt else -1
 
 
-@kernel
+@lean_kernel
 def free_slot(book: Arena, state: Arena, near: bool, draw: int) -> int:
     """Return the offset of a slot whose order is gone, 0 where all are taken."""
     first = Z_SLOTS if near else Z_SLOTS + SLOTS_NEAR
@@ -123,7 +123,7 @@ def free_slot(book: Arena, state: Arena, near: bool, draw: int) -> int:
     return 0
 
 
-@kernel
+@lean_kernel
 def limit(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: int) -> int:
     """A limit order at a drawn distance from the opposite touch."""
     u_side, u_offset, u_size, u_slot = draw4(state[Z_SEED], LIMIT, event, 1)
@@ -148,7 +148,7 @@ def limit(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: in
     return report(out, n, RESTED, ts_ns, order_id, 0, side, price_e4, left, left, 0, 0)
 
 
-@kernel
+@lean_kernel
 def market(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: int) -> int:
     """A market order, at most as large as the two best levels."""
     u_side, u_size, _, _ = draw4(state[Z_SEED], MARKET, event, 1)
@@ -169,7 +169,7 @@ def market(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: i
     return n
 
 
-@kernel
+@lean_kernel
 def slot_struck(state: Arena, clock: int, event: int) -> int:
     """Return the offset of the slot that a cancel clock strikes."""
     draw, _, _, _ = draw4(state[Z_SEED], clock, event, 1)
@@ -178,7 +178,7 @@ def slot_struck(state: Arena, clock: int, event: int) -> int:
     return Z_SLOTS + SLOTS_NEAR + draw % SLOTS_FAR
 
 
-@kernel
+@lean_kernel
 def cancel(
     book: Arena, state: Arena, out: Records, n: int, ts_ns: int, clock: int, event: int
 ) -> int:  # fmt: skip
@@ -203,7 +203,7 @@ def cancel(
     return cut(book, out, n, ts_ns, order, size, WHY_USER)
 
 
-@kernel
+@lean_kernel
 def next_clock(book: Arena, state: Arena) -> int:
     """Return the clock that strikes next, strikes on empty slots left out."""
     while True:
@@ -219,7 +219,7 @@ def next_clock(book: Arena, state: Arena) -> int:
         wind(state, clock)
 
 
-@kernel
+@lean_kernel
 def wind(state: Arena, clock: int) -> None:
     """Set a clock to its next strike."""
     state[Z_EVENT + clock] += 1
@@ -227,7 +227,7 @@ def wind(state: Arena, clock: int) -> None:
     state[Z_DUE + clock] += 1 + int(state[Z_GAP + clock] * neg_log(draw))
 
 
-@kernel
+@lean_kernel
 def flow(book: Arena, state: Arena, until_ns: int, out: Records) -> tuple[int, int, bool]:
     """Match what is due; return outcomes, when the next event is due, and whether the buffer was full."""
     n = np.int64(0)  # typed: from a literal everything below would compile twice
