@@ -55,7 +55,8 @@ class GateCore:
         gate_sessions.settle_posture(g, stamp)
         if g.unwanted:
             gate_chains.pull(g, stamp)
-        self._tell_touched(stamp)
+        if type(event) not in FAST:
+            self._tell_touched(stamp)  # an intent's parent is told with the order's first report, or soon
         return Step(tuple(g.effects))
 
     def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:

@@ -303,10 +303,13 @@ def shutdown(g: GateState, stamp: Stamp, event: Shutdown) -> None:
 
 def settle_posture(g: GateState, stamp: Stamp) -> None:
     """After every step: tell a new posture, and carry out a kill, from whatever it came."""
+    if g.posture.changes == g.settled_changes and (g.kill_done or g.posture.posture is not Posture.KILLED):
+        return
     now = (g.posture.posture, g.posture.reason)
     if now[0] is Posture.KILLED and not g.kill_done:
         pull_everything(g, stamp)
         now = (g.posture.posture, g.posture.reason)
+    g.settled_changes = g.posture.changes
     if now == g.told_posture:
         return
     if now[0] is not g.told_posture[0]:

@@ -107,6 +107,7 @@ class GateState:
         self.references = References()
         self.posture = PostureTable()
         self.told_posture = (Posture.ACTIVE, "")
+        self.settled_changes = -1  # of the posture, when it was last told
         self.kill_done = False
         self.breaks: list[str] = []
         self.counters: Counter[str] = Counter()

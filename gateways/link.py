@@ -26,8 +26,10 @@ The gate listens; one trader serves a group of symbols. The exact sequence, as s
       status (it overtook our cancel): count it. `price_e4` is 0 for a market order. A bust or a
       correction shows as a changed `cum_qty` with last_qty = 0.
     - `ParentUpdate` follows whenever a parent is admitted, changes status, terms or progress: after
-      the `OrderUpdate` that caused it. It also comes alone when `headroom` changed: at once when
-      `can_trade` flips, otherwise at most four times a second. A parent in a terminal status is told once.
+      the `OrderUpdate` that caused it (for an intent: with the order's first report, or within a
+      timer; nothing stands between an approved order and the wire). It also comes alone when
+      `headroom` changed: at once when `can_trade` flips, otherwise at most four times a second. A
+      parent in a terminal status is told once.
     - `PostureUpdate` when the posture changes.
  5. Lockstep: updates of an instant, then `LockTick`. The trader steps them, sends its intents, then
     `LockTock`. Answers to those intents come before the next `LockTick`.

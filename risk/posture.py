@@ -54,12 +54,15 @@ class PostureTable(msgspec.Struct):
 
     causes: dict[str, str] = {}  # id: what happened
     latched: dict[str, str] = {}
+    changes: int = 0  # rises with every raise and clear
     raised_ns: dict[str, list[int]] = {}  # machine time of the last raises of causes that relapse
 
     @property
     def posture(self) -> Posture:
         """The worst of all causes."""
-        return max((CAUSES[c].posture for c in self.causes), default=Posture.ACTIVE)
+        if not self.causes:
+            return Posture.ACTIVE
+        return max(CAUSES[c].posture for c in self.causes)
 
     @property
     def reason(self) -> str:
@@ -71,6 +74,7 @@ class PostureTable(msgspec.Struct):
         if cause in self.causes:
             return False
         self.causes[cause] = text or CAUSES[cause].doc
+        self.changes += 1
         if CAUSES[cause].latched:
             self.latched[cause] = self.causes[cause]
         elif cause in RELAPSING:
@@ -85,11 +89,13 @@ class PostureTable(msgspec.Struct):
         if cause not in self.causes or cause in self.latched:
             return False
         del self.causes[cause]
+        self.changes += 1
         return True
 
     def rearm(self) -> list[str]:
         """Lift every latch (a person's doing) and return which."""
         lifted = sorted(self.latched)
+        self.changes += 1
         for cause in lifted:
             del self.causes[cause]
         self.latched.clear()
