@@ -1,12 +1,17 @@
 """The gate's metrics: handles bound once; counters move with each step, gauges once a second."""
 
+import importlib.metadata
+import platform
+import time
 from typing import Any, Final
 
 from daemon.gate_core import GateCore
 from daemon.gate_effects import ParentEnded, SendCancel, SendOrder, Step, Tell
 from daemon.metrics import Metrics
+from daemon.metrics_slots import ParentSlots
 from market import events as ev
 from market.orders import NewOrder
+from market.parents import ParentOrder, Progress, shortfall_bps
 from market.types import ExecType, ParentStatus, Side
 from risk.limits import Limits
 from risk.posture import Posture
@@ -25,7 +30,7 @@ STATES: Final = {
     ParentStatus.PAUSED: "paused",
     ParentStatus.CANCELING: "ending",
 }
-SLOTS_MAX: Final = 16
+UNANSWERED_MAX: Final = 4096  # requests whose answer is timed; many times what a gate has out at once
 MICROS: Final = 1_000_000
 
 
@@ -35,11 +40,17 @@ class GateMetrics:
     def __init__(self, metrics: Metrics, limits: Limits, currency: str) -> None:
         m = self._m = metrics
         self._currency = currency
+        m.gauge(
+            "steadyhand_build_info",
+            version=importlib.metadata.version("steadyhand"),
+            python=platform.python_version(),
+        ).set(1)
         m.gauge("steadyhand_config_info", config="", limits=limits.digest()[:12]).set(1)
         m.gauge("steadyhand_mode", mode=limits.mode).set(1)
         self.ready = m.gauge("steadyhand_ready")
         self.intent_to_wire = m.histogram("steadyhand_intent_to_wire_seconds")
         self.loop_lag = m.histogram("steadyhand_event_loop_lag_seconds")
+        self.fsync = m.histogram("steadyhand_journal_fsync_seconds")
         self._journal_bytes = m.counter("steadyhand_journal_bytes_total")
         self._frames_out = m.counter("steadyhand_link_frames_total", direction="out")
         self.frames_in = m.counter("steadyhand_link_frames_total", direction="in")
@@ -63,7 +74,12 @@ class GateMetrics:
             for s in ("order", "reference")
         }
         self._seen_refusals: dict[str, int] = {}
-        self._slots: dict[str, int] = {}
+        self._ack = {
+            kind: m.histogram("steadyhand_order_ack_seconds", kind=kind)
+            for kind in ("new", "replace", "cancel")
+        }
+        self._asked: dict[str, tuple[str, float]] = {}  # ClOrdID: kind, monotonic seconds
+        self._slots = ParentSlots(m)
         self._journal_end = 0
 
     def received(self, session: str) -> None:
@@ -80,22 +96,36 @@ class GateMetrics:
                 self._frames_out.inc()
             elif isinstance(effect, SendOrder):
                 new = isinstance(effect.approved.order, NewOrder)
-                self._events["new" if new else "replace"].inc()
-                self._fix_out.inc()
-            elif kind is SendCancel:
-                self._events["cancel"].inc()
-                self._fix_out.inc()
+                self._sent("new" if new else "replace", effect.approved.order.cl_ord_id)
+            elif isinstance(effect, SendCancel):
+                self._sent("cancel", effect.order.cl_ord_id)
         if isinstance(event, ev.ExecutionReport):
             self._reported(event)
         elif isinstance(event, ev.OrderCancelReject):
             self._events["cancel_rejected"].inc()
+            self._answered(event.cl_ord_id)
+        elif isinstance(event, ev.SendFailed):
+            self._asked.pop(event.ref_id, None)
         elif isinstance(event, ev.SessionUp):
             self._logons[event.session].inc()
+            self._asked.clear()  # what was out before is asked for by status, not timed
         elif isinstance(event, ev.Kill):
             source = event.source if event.source in ("cli", "signal", "file") else "other"
             self._m.counter("steadyhand_kill_switch_activations_total", source=source).inc()
 
+    def _sent(self, kind: str, cl_ord_id: str) -> None:
+        self._events[kind].inc()
+        self._fix_out.inc()
+        if len(self._asked) < UNANSWERED_MAX:
+            self._asked[cl_ord_id] = (kind, time.monotonic())
+
+    def _answered(self, cl_ord_id: str) -> None:
+        asked = self._asked.pop(cl_ord_id, None)
+        if asked is not None:
+            self._ack[asked[0]].observe(time.monotonic() - asked[1])
+
     def _reported(self, event: ev.ExecutionReport) -> None:
+        self._answered(event.cl_ord_id)
         name = REPORT_EVENTS.get(event.exec_type)
         if name is not None:
             self._events[name].inc()
@@ -110,8 +140,8 @@ class GateMetrics:
             money.inc(event.last_qty * event.last_price_e4 / 1e4)
 
     def parent_ended(self, effect: ParentEnded) -> None:
-        """A parent has ended: its slot is free."""
-        self._slots.pop(effect.parent_id, None)
+        """A parent has ended."""
+        self._m.counter("steadyhand_parents_total", result=effect.status).inc()
 
     def refresh(self, core: GateCore) -> None:
         """Set the gauges."""
@@ -122,7 +152,8 @@ class GateMetrics:
         self._up["order"].set(float(g.session.up))
         self._up["reference"].set(float(g.references.up))
         asked = [c.asked_mono_ns for c in g.live_chains() if c.asked_mono_ns]
-        self._oldest.set(min(asked) / 1e9 if asked else 0.0)
+        waited_s = (time.monotonic_ns() - min(asked)) * 1e-9 if asked else -1.0
+        self._oldest.set(time.time() - waited_s if waited_s >= 0 else 0.0)  # lockstep: not machine time
         for control, n in g.risk.refusals.items():
             more = n - self._seen_refusals.get(control, 0)
             if more:
@@ -161,19 +192,20 @@ class GateMetrics:
             counts[STATES.get(parent.progress.status, "done")] += 1
         for state, n in counts.items():
             self._m.gauge("steadyhand_parents", state=state).set(n)
-        for parent_id, parent in core.state.live_parents.items():
-            slot = self._slot(parent_id)
-            if slot is None:
-                continue
-            ratio = parent.progress.cum_qty / parent.progress.qty
-            self._m.gauge("steadyhand_parent_executed_ratio", slot=slot).set(ratio)
-            deadline = self._m.gauge("steadyhand_parent_deadline_timestamp_seconds", slot=slot)
-            deadline.set(parent.order.end_ns / 1e9)
+        for ended in self._slots.keep(core.state.live_parents):
+            self._m.gauge("steadyhand_parent_executed_ratio", slot=ended).set(0)
+            self._m.gauge("steadyhand_parent_shortfall_bps", slot=ended).set(0)
+        for parent in core.state.live_parents.values():
+            slot = self._slots.of(parent.order)
+            if slot is not None:
+                self._parent(slot, parent.order, parent.progress)
 
-    def _slot(self, parent_id: str) -> str | None:
-        if parent_id not in self._slots:
-            free = sorted(set(range(SLOTS_MAX)) - set(self._slots.values()))
-            if not free:
-                return None
-            self._slots[parent_id] = free[0]
-        return str(self._slots[parent_id])
+    def _parent(self, slot: str, order: ParentOrder, progress: Progress) -> None:
+        ratio = progress.cum_qty / progress.qty
+        self._m.gauge("steadyhand_parent_executed_ratio", slot=slot).set(ratio)
+        deadline = self._m.gauge("steadyhand_parent_deadline_timestamp_seconds", slot=slot)
+        deadline.set(order.end_ns / 1e9)
+        if progress.cum_qty and progress.arrival_mid_micros:
+            done = (progress.cum_qty, progress.cum_qty, progress.notional_e4)  # of what is filled, so far
+            cost = shortfall_bps(order.side, *done, progress.arrival_mid_micros, None, progress.fees_micros)
+            self._m.gauge("steadyhand_parent_shortfall_bps", slot=slot).set(cost)

@@ -19,6 +19,7 @@ import mmap
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,9 @@ class Journal:
         self._end = end
         self._durable = end
         self._on_failure = on_failure
+        self.synced: Callable[[float], None] = lambda _: (
+            None
+        )  # told how many seconds each sync took, on its thread
         self._lock: DirectoryLock | None = None
         self._dirty = False
         self._wake = threading.Event()
@@ -151,6 +155,7 @@ class Journal:
                 return
 
     def _sync(self, end: int) -> None:
+        start_ns = time.monotonic_ns()
         try:
             os.fdatasync(self._fd)
         except OSError as error:
@@ -159,6 +164,7 @@ class Journal:
                 self._on_failure(error)
         else:
             self._durable = max(self._durable, end)
+            self.synced((time.monotonic_ns() - start_ns) * 1e-9)
 
 
 def _open_file(path: Path) -> tuple[int, int, int]:

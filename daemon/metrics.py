@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from daemon.metrics_catalogue import CATALOGUE, Kind
+from daemon.metrics_catalogue import CATALOGUE, Kind, Metric
 
 MAGIC: Final = b"SHMETRC1"
 HEADER: Final = struct.Struct("=8sQdq16x")  # magic, bytes used, start time in UNIX seconds, pid
@@ -30,6 +30,7 @@ FILE_BYTES: Final = 1 << 20  # 2,500 series (the budget of an instance) of 400 b
 SUFFIX: Final = ".metrics"
 PROCESS: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 WORD: Final = 8
+INFO_TEXT_BYTES: Final = 640  # name and four labels of 128 characters, a multiple of eight
 
 Doubles: TypeAlias = "memoryview[float]"
 
@@ -90,6 +91,29 @@ class Histogram:
         return int(sum(self._values[self._at + 1 : self._at + 2 + len(self._bounds)]))
 
 
+class Info:
+    """A gauge of 1 whose labels are the news. They may change: the same place, other words."""
+
+    __slots__ = ("_at", "_metric", "_text", "_values")
+
+    def __init__(self, values: Doubles, at: int, text: memoryview, metric: Metric) -> None:
+        self._values, self._at, self._text, self._metric = values, at, text, metric
+
+    def show(self, **labels: str) -> None:
+        """Show these labels in place of the last ones."""
+        self._metric.check(labels)
+        text = encode(self._metric.name, labels, INFO_TEXT_BYTES)
+        self.hide()
+        self._text[0:1] = b" "  # no JSON begins like that: a reader in between sees nothing
+        self._text[1:] = text[1:]
+        self._text[0:1] = text[0:1]
+        self._values[self._at] = 1.0
+
+    def hide(self) -> None:
+        """Show 0: what the labels say is over."""
+        self._values[self._at] = 0.0
+
+
 class Metrics:
     """The block of one process. Bind handles at start-up; `close` on a clean end."""
 
@@ -122,6 +146,14 @@ class Metrics:
         handle = self._bind(Kind.HISTOGRAM, name, labels)
         assert isinstance(handle, Histogram)
         return handle
+
+    def info(self, name: str) -> Info:
+        """Return a place for an `_info` metric whose labels will change; each call a new place."""
+        metric = CATALOGUE[name]
+        assert metric.kind is Kind.GAUGE, f"{name} is no gauge"
+        start, at = self._place(b" " * INFO_TEXT_BYTES, 1, name)
+        text_at = start + RECORD.size
+        return Info(self._values, at, self._bytes[text_at : text_at + INFO_TEXT_BYTES], metric)
 
     def close(self) -> None:
         """Take the file away: a process that ended in order is not one that vanished."""
@@ -162,9 +194,16 @@ class Metrics:
         assert metric is not None, f"{name} is not in daemon/metrics_catalogue.py"
         assert metric.kind is kind, f"{name} is a {metric.kind.value}, not a {kind.value}"
         metric.check(labels)
-        text = json.dumps([name, labels], separators=(",", ":")).encode()
-        text += b" " * (-len(text) % WORD)
         doubles = len(metric.buckets) + 2 if kind is Kind.HISTOGRAM else 1
+        _, at = self._place(encode(name, labels), doubles, name)
+        if kind is Kind.COUNTER:
+            return Counter(self._values, at)
+        if kind is Kind.GAUGE:
+            return Gauge(self._values, at)
+        return Histogram(self._values, at, metric.buckets)
+
+    def _place(self, text: bytes, doubles: int, name: str) -> tuple[int, int]:
+        """Append a record; return where it begins, and which double is its first."""
         start = int(self._used[0])
         values_at = start + RECORD.size + len(text)
         end = values_at + doubles * WORD
@@ -172,9 +211,11 @@ class Metrics:
         RECORD.pack_into(self._buffer, start, len(text), doubles)
         self._bytes[start + RECORD.size : values_at] = text
         self._used[0] = end
-        at = values_at // WORD
-        if kind is Kind.COUNTER:
-            return Counter(self._values, at)
-        if kind is Kind.GAUGE:
-            return Gauge(self._values, at)
-        return Histogram(self._values, at, metric.buckets)
+        return start, values_at // WORD
+
+
+def encode(name: str, labels: dict[str, str], size: int = 0) -> bytes:
+    """Return name and labels as JSON, padded with spaces to whole words or to a size."""
+    text = json.dumps([name, labels], separators=(",", ":")).encode()
+    assert not size or len(text) <= size, f"labels of {name} take {len(text)} bytes, {size} are kept"
+    return text.ljust(size) if size else text + b" " * (-len(text) % WORD)

@@ -70,7 +70,6 @@ CONTROLS: Final = (
     *("R20", "R24", "R30", "R50", "R70"),
 )
 ITCH_TYPES: Final = tuple("AFECXDUPQSRH")
-STAGES: Final = ("decode", "book", "state", "act", "plan", "send")
 
 _IDENTITY = (
     gauge("steadyhand_build_info", "Always 1; the labels say what runs.", version=None, python=None),
@@ -93,14 +92,12 @@ _FEED = (
 _DECISIONS = (
     counter("steadyhand_policy_decisions_total", "Decisions taken.", outcome=("acted", "held", "masked")),
     histogram("steadyhand_decision_latency_seconds", "Feed bytes readable until the last intent is written."),
-    histogram("steadyhand_decision_stage_seconds", "Time spent by a decision, by stage.", stage=STAGES),
     histogram("steadyhand_feed_batch_seconds", "Time to decode and apply one read of the feed."),
 )
 _RISK = (
     counter(
         "steadyhand_risk_checks_total", "Verdicts by control.", control=CONTROLS, result=("pass", "reject")
     ),
-    histogram("steadyhand_risk_check_seconds", "Time of the whole overlay for one order."),
     gauge("steadyhand_kill_switch_engaged", "1 while the kill switch is latched."),
     counter(
         "steadyhand_kill_switch_activations_total",
@@ -150,9 +147,6 @@ _FIX = (
         "steadyhand_fix_messages_total", "Application messages.", session=SESSIONS, direction=("in", "out")
     ),
     counter("steadyhand_fix_logons_total", "Logons.", session=SESSIONS),
-    gauge(
-        "steadyhand_fix_last_received_timestamp_seconds", "Wall time of the last message.", session=SESSIONS
-    ),
 )
 _MONEY = (
     counter("steadyhand_fills_total", "Fills.", symbol=None, side=("buy", "sell")),
@@ -178,6 +172,12 @@ _PARENTS = (
     ),
     gauge("steadyhand_parent_executed_ratio", "Filled share of the parent.", slot=SLOTS),
     gauge("steadyhand_parent_schedule_ratio", "What the schedule wants filled by now.", slot=SLOTS),
+    gauge("steadyhand_parent_lag_ratio", "Schedule less filled; positive is behind.", slot=SLOTS),
+    counter(
+        "steadyhand_parents_total",
+        "Parents that ended, by how.",
+        result=("filled", "expired", "canceled", "rejected"),
+    ),
     gauge(
         "steadyhand_parent_shortfall_bps",
         "Shortfall of the fills so far against arrival; positive is cost.",
@@ -190,19 +190,8 @@ _RUNTIME = (
     counter("steadyhand_link_frames_total", "Frames between gate and trader.", direction=("in", "out")),
     histogram("steadyhand_event_loop_lag_seconds", "How late a timer of the loop came."),
     counter("steadyhand_journal_bytes_total", "Bytes appended to the journal."),
-    histogram("steadyhand_journal_append_seconds", "Time to hand one record to the kernel."),
     histogram("steadyhand_journal_fsync_seconds", "Time of one group commit."),
-    gauge("steadyhand_journal_unsynced_records", "Records handed over and not yet synced."),
-    counter(
-        "steadyhand_log_events_total", "Log lines, by level.", level=("debug", "info", "warning", "error")
-    ),
-    counter("steadyhand_watchdog_pings_total", "Signs of life sent to the service manager."),
 )
-_VENUE = (
-    counter("steadyhand_venue_events_total", "Events of the simulated exchange.", source=("flow", "client")),
-    counter("steadyhand_venue_displaced_shares_total", "Recorded shares that an own order took instead."),
-)
-
 # What the side process itself adds.
 SERVED: Final = (
     gauge("steadyhand_process_up", "1 while the process that wrote the block lives, 0 when it vanished."),
@@ -213,7 +202,7 @@ SERVED: Final = (
 CATALOGUE: Final[dict[str, Metric]] = {
     m.name: m
     for m in (
-        *(*_IDENTITY, *_FEED, *_DECISIONS, *_RISK, *_ORDERS, *_FIX, *_MONEY, *_PARENTS, *_RUNTIME, *_VENUE),
+        *(*_IDENTITY, *_FEED, *_DECISIONS, *_RISK, *_ORDERS, *_FIX, *_MONEY, *_PARENTS, *_RUNTIME),
         *SERVED,
     )
 }

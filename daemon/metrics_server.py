@@ -80,9 +80,11 @@ def _series(block: mmap.mmap, used: int) -> Iterator[Series]:
         while at < used:
             text_bytes, doubles = RECORD.unpack_from(block, at)
             values_at = at + RECORD.size + text_bytes
-            name, labels = json.loads(block[at + RECORD.size : values_at])
+            text = block[at + RECORD.size : values_at]
             first = values_at // WORD
-            yield Series(name, labels, tuple(values[first : first + doubles]))
+            with contextlib.suppress(ValueError):  # labels that are just being changed
+                name, labels = json.loads(text)
+                yield Series(name, labels, tuple(values[first : first + doubles]))
             at = values_at + doubles * WORD
     finally:
         values.release()

@@ -202,6 +202,7 @@ class Trader:
 
     def feed_idle(self, next_seq: int, mono_ns: int) -> None:  # noqa: ARG002  (the core counts itself)
         """Take a heartbeat; in lockstep the instants say more."""
+        self._shell.heard()
         if not self._shell.lockstep:
             self._shell.event(FeedIdle(), mono_ns)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.metrics import Metrics
+from daemon.metrics_slots import ParentSlots
 from daemon.trader_core import TraderCore
 from daemon.trader_events import Step
 from market.book_events import Kind
@@ -49,6 +50,7 @@ class TraderMetrics:
         self._latency = metrics.histogram("steadyhand_decision_latency_seconds")
         self._batch = metrics.histogram("steadyhand_feed_batch_seconds")
         self._metrics = metrics
+        self._slots = ParentSlots(metrics)
         self._ready = metrics.gauge("steadyhand_ready")
         self._bytes_seen = 0
         self._anomalies: dict[str, int] = {}
@@ -67,6 +69,10 @@ class TraderMetrics:
         self._logged_in += 1
         if self._logged_in > 1:
             self._logins.inc()
+
+    def heard(self) -> None:
+        """A heartbeat of the feed's server: the line lives."""
+        self._last_s.set(time.time())
 
     def read(self, batch: NDArray[Any], used: int) -> None:
         """Count what one read held."""
@@ -109,3 +115,24 @@ class TraderMetrics:
             if 0 < bid_e4 < ask_e4:
                 spread = self._metrics.gauge("steadyhand_book_spread_bps", symbol=symbol)
                 spread.set(2e4 * (ask_e4 - bid_e4) / (ask_e4 + bid_e4))
+        self._parents(core)
+
+    def _parents(self, core: TraderCore) -> None:
+        """Say where each schedule stands; a script has none."""
+        active = {parent_id: view for parent_id, view in core.parents.items() if view.active}
+        for ended in self._slots.keep(active):
+            self._metrics.gauge("steadyhand_parent_schedule_ratio", slot=ended).set(0)
+            self._metrics.gauge("steadyhand_parent_lag_ratio", slot=ended).set(0)
+        if isinstance(core.policy, Scripted):
+            return
+        for view in active.values():
+            slot = self._slots.of(view.parent)
+            market = core.markets[view.parent.symbol]
+            if slot is None or not view.last_decision_ns:
+                continue
+            now_ns = view.last_decision_ns
+            others = view.others_volume(market.builder)
+            due = core.policy.schedule(view.situation(now_ns, others, market.session(now_ns)))
+            self._metrics.gauge("steadyhand_parent_schedule_ratio", slot=slot).set(due)
+            lag = self._metrics.gauge("steadyhand_parent_lag_ratio", slot=slot)
+            lag.set(due - view.cum_qty / view.qty)

@@ -65,6 +65,10 @@ class Shell:
         self._step(ev.Stamp(self.clock.market_ns(mono_ns), mono_ns), event)
         self._sleep(mono_ns)
 
+    def heard(self) -> None:
+        """The feed's server lives, whatever the market does."""
+        self._metrics.heard()
+
     def read(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
         """Take one read of the feed now, or hold it."""
         if self.lockstep:

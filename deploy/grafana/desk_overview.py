@@ -131,7 +131,9 @@ def lights() -> list[stat.Panel]:
 
 def trading() -> list[timeseries.Panel]:
     """Return what the orders do and what it costs."""
-    named = "* on (slot, instance) group_left (parent_id, symbol, side) (steadyhand_parent_info == 1)"
+    named = (
+        "* on (slot, process, instance) group_left (parent_id, symbol, side) (steadyhand_parent_info == 1)"
+    )
     return [
         graph(
             "Parents: executed against schedule",
@@ -208,10 +210,10 @@ def machine() -> list[timeseries.Panel]:
             (quantile(0.99, ack, "le, kind"), "{{kind}}"),
         ),
         graph(
-            "Risk overlay and journal",
+            "The gate: an order's way, and its journal",
             "s",
-            "p99 of one order's checks, and of one group commit of the journal.",
-            (quantile(0.99, "steadyhand_risk_check_seconds"), "checks"),
+            "p99 from intent to FIX message, and of one group commit of the journal.",
+            (quantile(0.99, "steadyhand_intent_to_wire_seconds"), "intent to wire"),
             (quantile(0.99, "steadyhand_journal_fsync_seconds", "le, process"), "fsync {{process}}"),
         ),
         graph(

@@ -16,11 +16,27 @@ import pytest
 from daemon.metrics import FILE_BYTES, SUFFIX, Metrics
 from daemon.metrics_catalogue import CATALOGUE, LABEL_CHARS_MAX, LATENCY_S
 from daemon.metrics_server import BlockCollector, read_block
+from daemon.metrics_slots import ParentSlots
+from market.parents import ParentOrder
+from market.types import ParentID, Side, Symbol
 
 FEED_BYTES = "steadyhand_feed_bytes_total"
 READY = "steadyhand_ready"
-CHECKS_S = "steadyhand_risk_check_seconds"
+CHECKS_S = "steadyhand_intent_to_wire_seconds"
 CALL_S_MAX = 0.5e-6
+
+
+def parent(parent_id: str) -> ParentOrder:
+    return ParentOrder(
+        parent_id=ParentID(parent_id),
+        account="PAPER",
+        side=Side.SELL,
+        qty=100,
+        symbol=Symbol("SYN"),
+        mic="XNAS",
+        start_ns=0,
+        end_ns=1,
+    )
 
 
 def samples(directory: Path) -> dict[tuple[str, str], float]:
@@ -216,3 +232,37 @@ def test_a_busy_port_gives_one_line(gate: Metrics, tmp_path: Path) -> None:
     assert second.returncode == 2
     assert len(second.stderr.splitlines()) == 1
     assert f"127.0.0.1:{port}" in second.stderr
+
+
+def test_an_info_shows_its_last_words_and_then_nothing(gate: Metrics, tmp_path: Path) -> None:
+    info = gate.info("steadyhand_parent_info")
+    words = {"slot": "0", "symbol": "SYN", "side": "SELL"}
+    before = samples(tmp_path)
+    info.show(parent_id="P1", **words)
+    info.show(parent_id="P2-with-a-longer-name", **words)
+    shown = samples(tmp_path)
+    info.hide()
+    hidden = samples(tmp_path)
+
+    def of(seen: dict[tuple[str, str], float]) -> list[tuple[str, float]]:
+        return [(key[1], value) for key, value in seen.items() if key[0] == "steadyhand_parent_info"]
+
+    labels = "parent_id=P2-with-a-longer-name,process=gate,side=SELL,slot=0,symbol=SYN"
+    assert of(before) == []
+    assert of(shown) == [(labels, 1.0)]
+    assert of(hidden) == [(labels, 0.0)]
+
+
+def test_parents_take_slots_and_let_them_go(gate: Metrics) -> None:
+    slots = ParentSlots(gate)
+    parents = [parent(f"P{n}") for n in range(17)]
+
+    first = [slots.of(p) for p in parents]
+    again = slots.of(parents[3])
+    ended = slots.keep([p.parent_id for p in parents if p.parent_id != "P5"])
+    last = slots.of(parents[16])
+
+    assert first == [*map(str, range(16)), None]
+    assert again == "3"
+    assert ended == ["5"]
+    assert last == "5"
