@@ -201,11 +201,8 @@ def main(argv: list[str]) -> int:
 def show(verdicts: list[Verdict], as_json: bool) -> None:
     """Print what was found."""
     if as_json:
-        tree: dict[str, Any] = {
-            "clean": all(v.clean for v in verdicts),
-            "journals": msgspec.to_builtins(verdicts),
-        }
-        print(json.dumps(tree))
+        clean = all(v.clean for v in verdicts)
+        print(json.dumps({"clean": clean, "journals": msgspec.to_builtins(verdicts)}))
         return
     for v in verdicts:
         word = "same decisions and state" if v.clean else f"{len(v.differences)} DIFFERENCES"

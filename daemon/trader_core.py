@@ -321,7 +321,7 @@ class TraderCore:
         )
         if move.act is Act.CANCEL:
             return ev.CancelIntent(epoch=epoch, n=n, chain_id=move.chain_id, decision_id=self.decisions)
-        view.sent += 1
+        view.sent(stamp.mono_ns)
         if move.act is Act.REPLACE:
             return ev.ReplaceIntent(
                 epoch=epoch,

@@ -1,5 +1,6 @@
 """What the trader keeps of one parent: the gate's last word on it, and what follows for schedule and caps."""
 
+from collections import deque
 from typing import Any, Final
 
 from market import events as ev
@@ -32,7 +33,8 @@ class ParentView:
         self.wait_until_mono_ns = 0
         self.constraint = ""
         self.risk_qty = 0
-        self.sent = 0  # new and replace messages since the last headroom
+        self._sent_mono_ns: deque[int] = deque()  # new and replace messages of the last second
+        self._sent = 0  # of them, since the last headroom
         self._chains_qty = 0  # filled on chains that the table knows
         self._earlier_qty = 0  # filled on chains that ended before this trader came
         self._headroom_mono_ns = 0
@@ -43,7 +45,7 @@ class ParentView:
         self.parent, self.progress, self.headroom = update.parent, update.progress, update.headroom
         room = self.headroom.buy_qty_max if self.parent.side is Side.BUY else self.headroom.sell_qty_max
         self.risk_qty = self.progress.cum_qty + working + room
-        self.sent = 0
+        self._sent = 0
         self._headroom_mono_ns = mono_ns
         self._rate_max = max(self._rate_max, self.headroom.rate_free)
 
@@ -85,11 +87,19 @@ class ParentView:
             return self.parent.start_ns
         return self.last_decision_ns + (gap_ns if self.event else interval_ns)
 
+    def sent(self, mono_ns: int) -> None:
+        """Count a new or replace message."""
+        self._sent += 1
+        self._sent_mono_ns.append(mono_ns)
+
     def rate_free(self, mono_ns: int) -> int:
-        """Return how many messages may still be sent; headroom of over a second ago has recovered."""
-        if mono_ns - self._headroom_mono_ns > RATE_WINDOW_NS:
-            return max(0, self._rate_max - self.sent)
-        return max(0, self.headroom.rate_free - self.sent)
+        """Return how many messages may be sent: what the gate left, and what a second has freed since."""
+        while self._sent_mono_ns and mono_ns - self._sent_mono_ns[0] > RATE_WINDOW_NS:
+            self._sent_mono_ns.popleft()
+        free = self._rate_max - len(self._sent_mono_ns)
+        if mono_ns - self._headroom_mono_ns <= RATE_WINDOW_NS:
+            free = min(free, self.headroom.rate_free - self._sent)
+        return max(0, free)
 
     def others_volume(self, builder: StateBuilder) -> int:
         """Return what others traded while this trader worked the parent."""
@@ -161,5 +171,5 @@ class ParentView:
         """Return everything remembered, for the state hash."""
         told = (self.parent, self.progress, self.headroom)
         seen = (self.seen_ns, self.own_base, self.base_qty, self.last_decision_ns, self.event, self.touch)
-        sent = (self.wait_until_mono_ns, self.risk_qty, self.sent, self.cum_qty, self._rate_max)
+        sent = (self.wait_until_mono_ns, self.risk_qty, self._sent, list(self._sent_mono_ns), self.cum_qty)
         return told, seen, sent, self.constraint

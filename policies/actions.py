@@ -175,7 +175,12 @@ def resting(
     if where == NONE:
         return None
     room = corridor.high - terms.cum_qty - crossed
+    unit = min(corridor.slice_qty, headroom.order_qty_max)
     wanted = min(room, allowed, PASSIVE_SLICES * corridor.slice_qty, headroom.order_qty_max)
+    if wanted < terms.qty - terms.cum_qty and wanted >= unit > 0:
+        wanted = wanted // unit * unit  # whole slices: a quantity that grows by the share is churn
+    elif wanted < min(unit, terms.qty - terms.cum_qty) // 2:
+        return None
     qty = in_lots(wanted, terms)
     price_e4 = bounded(resting_price(where, terms.side, touch), terms, headroom, touch.tick_e4)
     return Child(qty, price_e4) if qty > 0 and price_e4 else None

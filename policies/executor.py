@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from market.types import ClOrdID, OrdStatus, OrdType, Side, TimeInForce
-from policies.actions import Plan
+from policies.actions import Child, Plan
 
 CHAINS_MAX: Final = 6  # resting chains of one parent; more would be churn, not trading
 RESTING: Final = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED})
@@ -89,10 +89,21 @@ def reconcile(plan: Plan, standing: Standing, rate_free: int, orders_free: int, 
             room, free = room - take, free - 1
     if plan.rest is not None and not pressed and free > 0:
         fits = missing if missing <= room else room // lot * lot
-        slots = CHAINS_MAX - len(standing.chains) - standing.submits
-        if fits >= max(lot, plan.rest.qty // 2) and slots > 0:
-            moves.append(Move(Act.SUBMIT, fits, plan.rest.price_e4))
+        if fits >= max(lot, plan.rest.qty // 2):
+            moves += top_up(plan.rest, standing, moves, fits)
     return moves
+
+
+def top_up(rest: Child, standing: Standing, moves: list[Move], qty: int) -> list[Move]:
+    """Return the order that adds what is missing; where there are many, the smallest one grows instead."""
+    if len(standing.chains) + standing.submits < CHAINS_MAX:
+        return [Move(Act.SUBMIT, qty, rest.price_e4)]
+    asked = {move.chain_id for move in moves}
+    idle = [c for c in standing.chains if c.idle and not c.crossing and c.chain_id not in asked]
+    if not idle:
+        return []
+    smallest = min(idle, key=lambda c: c.worst_leaves)
+    return [Move(Act.REPLACE, smallest.qty + qty, rest.price_e4, smallest.chain_id)]
 
 
 def rest_moves(

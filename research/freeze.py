@@ -60,10 +60,10 @@ def freeze(
         provenance=provenance,
     )
     golden = golden_rows(FrozenPolicy(base, weights, ""), observations, framework_logits)
+    manifest = m.canonical(msgspec.to_builtins(msgspec.structs.replace(base, golden=golden)))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / m.WEIGHTS).write_bytes(raw)
-    tree = msgspec.to_builtins(msgspec.structs.replace(base, golden=golden))
-    (folder / m.MANIFEST).write_bytes(m.canonical(tree))
+    (folder / m.MANIFEST).write_bytes(manifest)
     return FrozenPolicy.load(folder)
 
 
