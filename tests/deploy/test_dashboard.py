@@ -2,6 +2,8 @@
 
 import json
 import runpy
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from daemon.metrics_catalogue import CATALOGUE, SERVED, Kind, Metric
 from tests.deploy.scrape import (
     DEPLOY,
     Prometheus,
+    free_port,
     metrics_process,
     needs_prometheus,
     prometheus_process,
@@ -107,6 +110,32 @@ def test_a_real_prometheus_answers_every_panel_and_rule(tmp_path: Path) -> None:
         writer.metrics.close()
 
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
+
+
+@needs_prometheus
+@pytest.mark.slow
+def test_a_real_prometheus_that_scraped_a_paper_run_answers_every_panel(tmp_path: Path) -> None:
+    """What is on the desk's screen while a parent is being worked; nothing refused is no data."""
+    port = free_port()
+    options = ["--speed", "20", "--metrics-port", str(port), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "daemon.cli", "paper", *options]
+    unanswered = {e for e in expressions() if "_risk_checks_total" not in e}
+    fired: set[str] = set()
+
+    with (
+        prometheus_process(port, tmp_path / "prometheus") as face,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as paper,
+    ):
+        pause = threading.Event()
+        while paper.poll() is None:
+            unanswered = {e for e in unanswered if not face.query(e)}
+            alerts = face.api("alerts")["data"]["alerts"]
+            fired |= {a["labels"]["alertname"] for a in alerts if a["state"] == "firing"}
+            pause.wait(WRITE_S)
+
+    assert unanswered == set()
+    assert paper.returncode == 0
+    assert fired - {"SteadyhandMetricsMissing"} == set()  # before and after a run nothing is scraped
 
 
 def enough_scrapes(face: Prometheus) -> bool:
