@@ -248,7 +248,8 @@ class ChildOrder(msgspec.Struct, kw_only=True):
                 self._enter(LIVE)
         elif cl_ord_id == self.cancel_id:
             self.cancel_id = None
-            self._enter(S.PENDING_NEW if self._never_answered() else LIVE)
+            waiting = S.PENDING_REPLACE if self.replace_id else S.PENDING_NEW
+            self._enter(waiting if self.replace_id or self._never_answered() else LIVE)
         elif cl_ord_id == self.chain_id and self.status is S.PENDING_NEW:
             self._enter(S.REJECTED)
 
@@ -296,10 +297,10 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             return Change(duplicate=True)  # of a request that was settled long ago
         self.text = reject.text or self.text
         after = REPAIRS.get((self.status, reject.response_to))
-        if after is LIVE and self._never_answered():
-            after = S.PENDING_NEW
         if after is LIVE and self.replace_id is not None:
             after = S.PENDING_REPLACE
+        elif after is LIVE and reject.response_to is CxlRejResponseTo.CANCEL and self._never_answered():
+            after = S.PENDING_NEW
         if after is not None:
             self._enter(after)
         lost = reject.reason is CxlRejReason.UNKNOWN_ORDER or reject.ord_status in TERMINAL

@@ -1,0 +1,301 @@
+"""The order table cell by cell, then the arithmetic: fills, busts, corrections, overfills, races."""
+
+import itertools
+
+import pytest
+
+from market.events import ExecutionReport, OrderCancelReject
+from market.order_table import LIVE, REPAIRS, TERMINAL, TRANSITIONS, ChildOrder
+from market.orders import NewOrder
+from market.types import (
+    CxlRejReason,
+    CxlRejResponseTo,
+    ExecType,
+    OrdStatus,
+    OrdType,
+    Side,
+    TimeInForce,
+)
+
+S, E = OrdStatus, ExecType
+WAITING = (S.PENDING_CANCEL, S.PENDING_REPLACE)
+
+
+def chain(status: OrdStatus = S.NEW, qty: int = 100, cum: int = 0, side: Side = Side.BUY) -> ChildOrder:
+    terms = NewOrder(
+        cl_ord_id="A",
+        parent_id="P",
+        account="ACC",
+        symbol="SYN",
+        mic="XNAS",
+        side=side,
+        qty=qty,
+        ord_type=OrdType.LIMIT,
+        price_e4=1000,
+        time_in_force=TimeInForce.DAY,
+    )
+    return ChildOrder(
+        chain_id="A",
+        terms=terms,
+        cl_ord_id="A",
+        order_qty=qty,
+        price_e4=1000,
+        status=status,
+        cum_qty=cum,
+        notional_e4=cum * 1000,
+    )
+
+
+def report(exec_type: ExecType, exec_id: str = "X", **more: object) -> ExecutionReport:
+    fields = {"cl_ord_id": "A", "ord_status": S.NEW, "exec_id": exec_id} | more
+    return ExecutionReport(exec_type=exec_type, **fields)
+
+
+def trade(qty: int, cum: int, exec_id: str = "X", price: int = 1000, **more: object) -> ExecutionReport:
+    return report(E.TRADE, exec_id, last_qty=qty, last_price_e4=price, cum_qty=cum, leaves_qty=1, **more)
+
+
+CELLS = list(itertools.product(S, [e for e in E if e is not E.ORDER_STATUS]))
+
+
+@pytest.mark.parametrize(("status", "exec_type"), CELLS)
+def test_every_cell_leads_where_the_table_says_or_is_a_break(status: OrdStatus, exec_type: ExecType) -> None:
+    cum = 100 if status is S.FILLED else 30
+    c = chain(status, cum=cum)
+    if exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT):
+        c.trades["OLD"] = (30, 1000)
+    change_qty = {E.TRADE: 10, E.TRADE_CANCEL: -30, E.TRADE_CORRECT: -20}.get(exec_type, 0)
+    change = c.observe(
+        report(
+            exec_type,
+            last_qty=10 if exec_type in (E.TRADE, E.TRADE_CORRECT) else 0,
+            last_price_e4=1000 if change_qty else 0,
+            cum_qty=cum + change_qty,
+            leaves_qty=1,
+            exec_ref_id="OLD",
+        )
+    )
+
+    after = TRANSITIONS.get((status, exec_type))
+    assert change.qty == change_qty  # shares are booked whatever the status says
+    if after is None:
+        assert any("while" in text for text in change.breaks)
+        assert c.status is status
+    elif after is LIVE:
+        left = c.order_qty - c.cum_qty
+        assert c.status is (S.FILLED if left <= 0 else S.NEW if c.cum_qty == 0 else S.PARTIALLY_FILLED)
+    elif c.cum_qty >= c.order_qty and after not in TERMINAL:
+        assert c.status is S.FILLED
+    else:
+        assert c.status is after
+
+
+@pytest.mark.parametrize("response", CxlRejResponseTo)
+@pytest.mark.parametrize("status", S)
+def test_a_refused_request_goes_back_as_the_table_says(status: OrdStatus, response: CxlRejResponseTo) -> None:
+    c = chain(status, cum=30)
+    c.cancel_id = "C"
+    change = c.observe_reject(
+        OrderCancelReject(cl_ord_id="C", orig_cl_ord_id="A", response_to=response, ord_status=S.NEW)
+    )
+
+    after = REPAIRS.get((status, response), status)
+    assert c.status is (S.PARTIALLY_FILLED if after is LIVE else after)
+    assert change.breaks == ()
+
+
+def test_a_fill_that_overtakes_our_cancel_still_counts() -> None:
+    c = chain()
+    c.request_cancel("C", 1)
+    assert c.observe(trade(60, 60)).qty == 60
+    assert c.status is S.PENDING_CANCEL
+    c.observe(report(E.CANCELED, "Y", cl_ord_id="C", cum_qty=60))
+    assert (c.status, c.leaves_worst) == (S.CANCELED, 0)
+    late = c.observe(trade(10, 70, "Z"))
+
+    assert (late.qty, c.cum_qty, c.status) == (10, 70, S.CANCELED)
+
+
+def test_the_last_fill_ends_a_pending_cancel() -> None:
+    c = chain()
+    c.request_cancel("C", 1)
+    c.observe(trade(100, 100))
+
+    assert c.status is S.FILLED
+    late = c.observe_reject(OrderCancelReject(cl_ord_id="C", orig_cl_ord_id="A", ord_status=S.FILLED))
+    assert late.duplicate
+    assert c.status is S.FILLED
+
+
+def test_a_replace_counts_both_terms_until_it_is_confirmed() -> None:
+    c = chain(cum=40)
+    c.status = S.PARTIALLY_FILLED
+    c.request_replace("R", 200, 1100, 1)
+    assert (c.leaves_worst, c.price_worst_e4, c.leaves_qty) == (160, 1100, 60)
+    c.observe(trade(60, 100))
+    assert c.status is S.PENDING_REPLACE  # the old quantity is done, the new one is not
+    c.observe(report(E.REPLACED, "Y", cl_ord_id="R", order_qty=200, price_e4=1100, cum_qty=100))
+
+    assert (c.status, c.order_qty, c.price_e4) == (S.PARTIALLY_FILLED, 200, 1100)
+    assert (c.cl_ord_id, c.orig_cl_ord_id) == ("R", "A")
+
+
+def test_a_sell_replaced_downwards_has_the_lower_price_as_its_worst() -> None:
+    c = chain(side=Side.SELL)
+    c.request_replace("R", 100, 900, 1)
+
+    assert c.price_worst_e4 == 900
+
+
+def test_a_cancel_outranks_a_replace_in_flight_and_both_can_be_refused() -> None:
+    c = chain()
+    c.request_replace("R", 200, 1100, 1)
+    c.request_cancel("C", 2)
+    assert c.status is S.PENDING_CANCEL
+    refused = OrderCancelReject(cl_ord_id="C", orig_cl_ord_id="A", ord_status=S.PENDING_REPLACE)
+    c.observe_reject(refused)
+    assert c.status is S.PENDING_REPLACE
+    c.observe_reject(
+        OrderCancelReject(cl_ord_id="R", orig_cl_ord_id="A", response_to=CxlRejResponseTo.REPLACE)
+    )
+
+    assert (c.status, c.leaves_worst) == (S.NEW, 100)
+
+
+def test_a_cancel_refused_before_the_acknowledgement_goes_back_to_pending_new() -> None:
+    c = chain(S.PENDING_NEW)
+    c.request_cancel("C", 1)
+    change = c.observe_reject(
+        OrderCancelReject(cl_ord_id="C", orig_cl_ord_id="A", reason=CxlRejReason.UNKNOWN_ORDER)
+    )
+
+    assert c.status is S.PENDING_NEW
+    assert change.ask_status
+
+
+def test_the_same_exec_id_counts_once_and_with_other_contents_is_a_break() -> None:
+    c = chain()
+    c.observe(trade(10, 10, "E1"))
+    again = c.observe(trade(10, 10, "E1", poss_dup=True))
+    assert (again.duplicate, again.breaks, c.cum_qty) == (True, (), 10)
+    other = c.observe(trade(20, 10, "E1"))
+
+    assert other.breaks
+    assert c.cum_qty == 10
+
+
+def test_a_cum_qty_that_does_not_add_up_is_a_break_and_the_shares_are_booked() -> None:
+    c = chain()
+    change = c.observe(trade(10, 15))
+
+    assert c.cum_qty == 10
+    assert "CumQty 15" in change.breaks[0]
+
+
+def test_an_overfill_is_booked_and_named() -> None:
+    c = chain()
+    change = c.observe(trade(110, 110))
+
+    assert (c.cum_qty, c.status) == (110, S.FILLED)
+    assert change.breaks[0].startswith("overfill")
+
+
+def test_a_bust_takes_shares_back_and_the_order_works_again() -> None:
+    c = chain()
+    c.observe(trade(100, 100, "E1"))
+    change = c.observe(report(E.TRADE_CANCEL, "E2", exec_ref_id="E1", cum_qty=0, leaves_qty=100))
+
+    assert (change.qty, change.notional_e4) == (-100, -100_000)
+    assert (c.status, c.cum_qty, c.notional_e4) == (S.NEW, 0, 0)
+
+
+def test_a_bust_of_an_ended_order_leaves_it_ended() -> None:
+    c = chain()
+    c.observe(trade(100, 100, "E1"))
+    c.observe(report(E.TRADE_CANCEL, "E2", exec_ref_id="E1", cum_qty=0, leaves_qty=0))
+
+    assert (c.status, c.cum_qty, c.leaves_worst) == (S.FILLED, 0, 0)
+
+
+def test_a_correction_replaces_price_and_quantity() -> None:
+    c = chain()
+    c.observe(trade(50, 50, "E1"))
+    change = c.observe(
+        report(
+            E.TRADE_CORRECT, "E2", exec_ref_id="E1", last_qty=40, last_price_e4=990, cum_qty=40, leaves_qty=60
+        )
+    )
+
+    assert (change.qty, change.notional_e4) == (-10, 40 * 990 - 50 * 1000)
+    assert (c.cum_qty, c.notional_e4, c.trades) == (40, 39_600, {"E2": (40, 990)})
+
+
+def test_a_bust_of_what_was_never_booked_is_a_break() -> None:
+    change = chain().observe(report(E.TRADE_CANCEL, exec_ref_id="NONE"))
+
+    assert "never booked" in change.breaks[0]
+
+
+def test_an_unsolicited_restatement_changes_the_terms() -> None:
+    c = chain(cum=10)
+    c.status = S.PARTIALLY_FILLED
+    c.observe(report(E.RESTATED, order_qty=60, cum_qty=10))
+
+    assert (c.order_qty, c.leaves_qty, c.status) == (60, 50, S.PARTIALLY_FILLED)
+
+
+@pytest.mark.parametrize("status", [S.PENDING_NEW, *WAITING])
+def test_a_status_answer_tells_what_became_of_a_request(status: OrdStatus) -> None:
+    c = chain()
+    if status is S.PENDING_REPLACE:
+        c.request_replace("R", 200, 1100, 1)
+    elif status is S.PENDING_CANCEL:
+        c.request_cancel("C", 1)
+    else:
+        c.status = S.PENDING_NEW
+    change = c.observe(report(E.ORDER_STATUS, "0", ord_status=S.NEW, order_qty=100, price_e4=1000))
+
+    assert (c.status, change.breaks, c.leaves_worst) == (S.NEW, (), 100)
+    assert (c.replace_id, c.cancel_id) == (None, None)
+
+
+def test_a_status_answer_under_the_replaces_id_means_that_it_went_through() -> None:
+    c = chain()
+    c.request_replace("R", 200, 1100, 1)
+    c.observe(report(E.ORDER_STATUS, "0", cl_ord_id="R", ord_status=S.NEW, order_qty=200, price_e4=1100))
+
+    assert (c.cl_ord_id, c.orig_cl_ord_id, c.order_qty, c.status) == ("R", "A", 200, S.NEW)
+
+
+def test_an_order_that_never_arrived_is_dead_and_one_that_was_known_is_a_break() -> None:
+    never, known = chain(S.PENDING_NEW), chain()
+    known.order_id = "O1"
+    unknown = report(E.ORDER_STATUS, "0", ord_status=S.REJECTED)
+
+    assert never.observe(unknown).breaks == ()
+    assert never.status is S.REJECTED
+    assert known.observe(unknown).breaks
+    assert known.live  # never presumed dead
+
+
+def test_a_status_answer_with_shares_that_we_lack_is_a_break() -> None:
+    c = chain()
+    change = c.observe(report(E.ORDER_STATUS, "0", ord_status=S.CANCELED, cum_qty=50))
+
+    assert "CumQty 50" in change.breaks[0]
+    assert c.leaves_worst == 100  # until it is cleared up, the worst counts
+
+
+def test_a_request_that_never_left_changes_nothing() -> None:
+    c = chain(cum=30)
+    c.status = S.PARTIALLY_FILLED
+    c.request_replace("R", 200, 1100, 1)
+    c.withdraw("R")
+    assert (c.status, c.leaves_worst) == (S.PARTIALLY_FILLED, 70)
+    c.request_cancel("C", 1)
+    c.withdraw("C")
+    assert c.status is S.PARTIALLY_FILLED
+    new = chain(S.PENDING_NEW)
+    new.withdraw("A")
+
+    assert new.status is S.REJECTED
