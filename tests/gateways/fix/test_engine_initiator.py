@@ -312,12 +312,12 @@ def test_dial_is_repeated_until_somebody_answers(start: Start, acceptor: RawAcce
 def test_message_type_that_the_engine_does_not_know_is_no_end(start: Start, acceptor: RawAcceptor) -> None:
     engine, peer = log_on(start, acceptor)
 
-    peer.send("B", (148, "news"))
+    peer.send("ZZ", (148, "of no version of FIX"))
     peer.send("8", *REPORT)
 
     answer = peer.receive()
     assert answer.get(35) in (b"3", b"j")
-    assert answer.get(372) == b"B"
+    assert answer.get(372) == b"ZZ"
     assert "\x0117=E1\x01" in engine.next("kind", "Received")["raw"]
 
 
