@@ -93,7 +93,9 @@ def open_group(shadow: Arena, state: Arena, events: Records, at: int) -> None:
     worst = 1 << 62
     end = at
     while end < events.shape[0] and executes(events[end].kind):
-        if events[end].ts_ns != ts_ns or side_of(shadow, events, end) != side:
+        side_here = side_of(shadow, events, end)
+        unsided = side_here == 0 and events[end].kind == HIDDEN  # a feed's print does not say its side
+        if events[end].ts_ns != ts_ns or (side_here != side and not unsided):
             break
         order = 0 if events[end].kind == HIDDEN else find(shadow, events[end].order_id)
         price_e4 = events[end].price_e4 if order == 0 else shadow[shadow[order + O_LEVEL] + L_PRICE]

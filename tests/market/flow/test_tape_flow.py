@@ -165,8 +165,9 @@ def test_an_aggressor_whose_order_we_took_hits_the_next_within_its_limit() -> No
     assert desk.flow.by_order[ours].voided == 100
 
 
-def test_a_sweep_is_rebuilt_whole_down_to_its_worst_price() -> None:
-    desk = Desk(*STANDING, executed(2, 100, 10), hidden(SELL, 10_050, 5, 10), executed(3, 20, 10))
+@pytest.mark.parametrize("print_side", [SELL, 0], ids=["print with a side", "print without"])
+def test_a_sweep_is_rebuilt_whole_down_to_its_worst_price(print_side: int) -> None:
+    desk = Desk(*STANDING, executed(2, 100, 10), hidden(print_side, 10_050, 5, 10), executed(3, 20, 10))
     desk.at(0)
     desk.new(BUY, 10_000, 30, Tif.IOC)
 
