@@ -20,6 +20,7 @@ import pytest
 DEPLOY = Path(__file__).parents[2] / "deploy"
 WAIT_S = 60.0  # for anything to happen at all, on a busy machine
 POLL_S = 0.1
+NOT_READY = 503
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            if error.code == NOT_READY:
+                raise ConnectionError("it is starting") from None
             return json.load(error)
 
     def query(self, expression: str) -> list[Any]:
