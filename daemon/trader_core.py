@@ -38,6 +38,8 @@ from policies.working import Asked, WorkingTable
 
 FRESH_NS: Final = 1_000_000_000  # market time: an older feed is history, not a market
 BACKOFF_NS: Final = 1_000_000_000  # machine time, after a refusal: asking again at once gives the same answer
+BACKOFF_DOUBLINGS: Final = 5  # refusals in a row make it longer, up to 32 s
+CROSSED: Final = ("GATE",)  # what the gate itself refuses: the chain has ended, or is not known
 ANOMALIES_MAX: Final = 10  # events that cannot be true of the book; more, and the book is not believed
 PARENTS_MAX: Final = 256  # live parents of one trader: 16 are ordinary, the gate allows fewer
 DECISION: Final = struct.Struct("<QqB")  # number, market time, action: what the hash chain covers
@@ -180,6 +182,7 @@ class TraderCore:
             ts_ns = update.ts_ns or market.builder.last_ts_ns
             market.builder.fill(order.parent_id, heard.filled_qty, ts_ns, sign)
         if view is not None:
+            view.refusals = 0 if ours and update.n else view.refusals
             view.done(self.table.done_qty(order.parent_id))
             view.event = view.event or bool(heard.filled_qty) or heard.ended is not None
         if self.script is not None and self.synced:
@@ -206,8 +209,11 @@ class TraderCore:
         asked = self.table.refused(update)
         self.refusals += 1
         view = self.parents.get(asked.parent_id) if asked is not None else None
-        if view is not None:
-            view.wait_until_mono_ns = stamp.mono_ns + BACKOFF_NS
+        # A replace or cancel that crossed the chain's last fill is no refusal of what the parent wants.
+        crossed = asked is not None and asked.act is not Act.SUBMIT and update.controls == CROSSED
+        if view is not None and not crossed:
+            view.wait_until_mono_ns = stamp.mono_ns + (BACKOFF_NS << min(view.refusals, BACKOFF_DOUBLINGS))
+            view.refusals += 1
             view.constraint = f"refused: {' '.join(update.controls)}"
         if self.script is not None and asked is not None:
             self.script.happened(Trigger.REFUSE, asked.parent_id)

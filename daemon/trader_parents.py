@@ -31,6 +31,7 @@ class ParentView:
         self.event = False  # something happened that is worth a decision before the next tick
         self.touch = (0, 0)  # at the last decision
         self.wait_until_mono_ns = 0
+        self.refusals = 0  # in a row
         self.constraint = ""
         self.risk_qty = 0
         self._sent_mono_ns: deque[int] = deque()  # new and replace messages of the last second
@@ -171,5 +172,12 @@ class ParentView:
         """Return everything remembered, for the state hash."""
         told = (self.parent, self.progress, self.headroom)
         seen = (self.seen_ns, self.own_base, self.base_qty, self.last_decision_ns, self.event, self.touch)
-        sent = (self.wait_until_mono_ns, self.risk_qty, self._sent, list(self._sent_mono_ns), self.cum_qty)
+        sent = (
+            self.wait_until_mono_ns,
+            self.refusals,
+            self.risk_qty,
+            self._sent,
+            list(self._sent_mono_ns),
+            self.cum_qty,
+        )
         return told, seen, sent, self.constraint

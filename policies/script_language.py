@@ -26,9 +26,9 @@ import msgspec
 from market.types import PRICE_SCALE, OrdType, Side, TimeInForce
 
 LINES_MAX: Final = 10_000  # a script is written by hand, or by a short program
-FILE_BYTES_MAX: Final = 1 << 20
+FILE_BYTES_MAX: Final = 1 << 20  # LINES_MAX lines of a hundred characters
 NS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
-QTY_MAX: Final = 10**9
+QTY_MAX: Final = 10**9  # more shares than any company has traded in a day
 
 
 class ScriptError(Exception):
