@@ -17,7 +17,7 @@ STOP_WAIT_S: Final = 12.0  # SIGTERM promises an end within 10 s
 _LIBC: Final = ctypes.CDLL(None)
 
 
-class ChildFailed(Exception):
+class ChildError(Exception):
     """A process of the run ended when it should not have, or never became ready."""
 
     def __init__(self, name: str, code: int | None, tail: str) -> None:
@@ -76,12 +76,12 @@ class Child:
         """Return the announcement `event`, now or when it comes.
 
         Raises:
-            ChildFailed: it ended first, or said nothing within `wait_s`.
+            ChildError: it ended first, or said nothing within `wait_s`.
         """
         future = self._future(event)
         done, _ = await asyncio.wait({future}, timeout=wait_s)
         if not done:
-            raise ChildFailed(self.name, self.returncode, f"no {event!r} within {wait_s:g} s\n{self.tail}")
+            raise ChildError(self.name, self.returncode, f"no {event!r} within {wait_s:g} s\n{self.tail}")
         return future.result()
 
     def has_said(self, event: str) -> bool:
@@ -131,7 +131,7 @@ class Child:
         code = await process.wait()
         for future in self._said.values():
             if not future.done():
-                future.set_exception(ChildFailed(self.name, code, self.tail))
+                future.set_exception(ChildError(self.name, code, self.tail))
                 future.exception()  # seen: whoever waits gets it, nobody is warned otherwise
 
     async def _keep_log(self, process: asyncio.subprocess.Process) -> None:

@@ -22,7 +22,7 @@ from daemon.runtime import umask_private
 from market import events as ev
 from market.parents import ParentOrder
 
-CLIENTS_MAX: Final = 32
+CLIENTS_MAX: Final = 32  # people and scripts at one gate
 UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day must fit
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid

@@ -24,8 +24,8 @@ from market import events as ev
 
 WAIT_S: Final = 30.0  # for what a count promised, and for a trader's tock: a run that hangs says so
 GRID_NS: Final = 1_000_000  # the venue's grid: answers of this instant are seen at the next
-CONNECT_TRIES: Final = 60
-CONNECT_WAIT_S: Final = 0.5
+CONNECT_TRIES: Final = 60  # 30 s in all: the bound of every wait in lockstep
+CONNECT_WAIT_S: Final = 0.5  # between two tries
 QUEUE_MAX: Final = 100_000  # FIX messages of one instant, commands between two
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon import control, parent_text, report
-from daemon.children import Child, ChildFailed
+from daemon.children import Child, ChildError
 from daemon.config import ConfigError
 from daemon.paper_setup import (
     DEFAULT_SPEED,
@@ -47,7 +47,7 @@ from market.parents import ParentOrder
 from market.types import Side
 
 READY_WAIT_S: Final = 120.0  # the first start on a machine compiles the kernels
-LOGON_WAIT_S: Final = 30.0
+LOGON_WAIT_S: Final = 30.0  # two sessions on loopback take a second; a machine under load, some more
 POLL_S: Final = 0.25
 HEAD_START_NS: Final = 200_000_000  # between the order to start and market time's begin
 TRADER_RESTARTS_MAX: Final = 3  # as many as a unit's StartLimitBurst; then the run ends, not clean
@@ -93,7 +93,7 @@ class Paper:
                 await self._work(runtime)
             await self._finish()
             return self._conclude()
-        except ChildFailed as failure:
+        except ChildError as failure:
             print(f"steadyhand paper: {failure}\n  logs: {self._run}", file=sys.stderr)
             return EXIT_CONFIG if failure.code == EXIT_CONFIG else EXIT_NOT_CLEAN
         finally:
@@ -127,7 +127,7 @@ class Paper:
         deadline = time.monotonic() + LOGON_WAIT_S
         while not connected(status := await self._ask({"cmd": "status"})):
             if time.monotonic() > deadline:
-                raise ChildFailed("gate", None, f"not connected: {json.dumps(status.get('sessions'))}")
+                raise ChildError("gate", None, f"not connected: {json.dumps(status.get('sessions'))}")
             await asyncio.sleep(POLL_S / 5)
 
     async def _start_trader(self, runtime: Runtime) -> None:
@@ -149,7 +149,7 @@ class Paper:
         self._view.note(f"the trader ended with {code}: started again")
         try:
             await self._start_trader(runtime)
-        except ChildFailed as failure:
+        except ChildError as failure:
             self._view.note(str(failure))
 
     async def _hand_over(self) -> None:
@@ -184,7 +184,7 @@ class Paper:
         deadline = time.monotonic() + LOGON_WAIT_S
         while not priced(await self._ask({"cmd": "status"}), self._market.instrument.symbol):
             if time.monotonic() > deadline:
-                raise ChildFailed("gate", None, "no reference price came; see fix-gate.log")
+                raise ChildError("gate", None, "no reference price came; see fix-gate.log")
             await asyncio.sleep(POLL_S / 5)
 
     async def _work(self, runtime: Runtime) -> None:
@@ -213,9 +213,9 @@ class Paper:
     def _check_alive(self) -> None:
         for child in (self._venue, self._gate):
             if child is not None and child.returncode is not None:
-                raise ChildFailed(child.name, child.returncode, child.tail)
+                raise ChildError(child.name, child.returncode, child.tail)
         if self._trader is not None and self._trader.returncode == EXIT_CONFIG:
-            raise ChildFailed("trader", EXIT_CONFIG, self._trader.tail)
+            raise ChildError("trader", EXIT_CONFIG, self._trader.tail)
 
     async def _finish(self) -> None:
         """Keep the gate's last word, stop trader, gate and venue in this order, and write run.json."""
@@ -270,14 +270,14 @@ class Paper:
         """Ask the gate one thing.
 
         Raises:
-            ChildFailed: the gate does not answer.
+            ChildError: the gate does not answer.
         """
         try:
             return await control.request(self._control, request)
         except (OSError, TimeoutError, control.ControlError) as error:
             child = self._gate
             code = child.returncode if child else None
-            raise ChildFailed("gate", code, f"{error}\n{child.tail if child else ''}") from None
+            raise ChildError("gate", code, f"{error}\n{child.tail if child else ''}") from None
 
 
 def connected(status: dict[str, Any]) -> bool:

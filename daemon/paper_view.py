@@ -20,7 +20,7 @@ from daemon.paper_setup import Market
 from market.parents import shortfall_bps
 from market.types import Side
 
-PLAIN_INTERVAL_S: Final = 5.0
+PLAIN_INTERVAL_S: Final = 5.0  # between two lines where there is no terminal
 BAR_WIDTH: Final = 44
 NOTES_SHOWN: Final = 4
 STATUS_STYLE: Final = {
@@ -223,7 +223,8 @@ def summary(facts: dict[str, Any], run: Path) -> None:
     latency = facts["latency_us"]["tick_to_order"]
     if latency["count"]:
         console.print(
-            f"tick to order  p50 {latency['p50']:.0f} us, p99 {latency['p99']:.0f} us over {latency['count']} orders"
+            f"tick to order  p50 {latency['p50']:.0f} us, p99 {latency['p99']:.0f} us "
+            f"over {latency['count']} orders"
         )
     if check["clean"]:
         console.print("[green]reconciled[/]: gate and venue agree on every fill and position")

@@ -27,7 +27,7 @@ NAME: Final = re.compile(r"[A-Z0-9._-]{1,20}")
 CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 SPAN: Final = re.compile(r"\+([0-9]{1,5})(s|m|h)")
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
-TEXT_MAX: Final = 500
+TEXT_MAX: Final = 500  # every option once, with room to spare
 OPTIONS: Final = (
     *("limit", "pov", "min_pov", "benchmark", "must_complete", "urgency", "id", "account", "declared"),
     *("decision_price", "i_would", "max_display", "min_qty", "locate", "policy"),

@@ -9,7 +9,7 @@ from daemon.config import ConfigError
 from market.types import Symbol
 
 HEADER: Final = ["account", "symbol", "qty"]
-ROWS_MAX: Final = 10_000
+ROWS_MAX: Final = 10_000  # accounts times symbols of a desk
 INTEGER: Final = re.compile(r"-?[0-9]{1,12}")
 
 

@@ -63,7 +63,7 @@ WHY_ORDERS_FULL, WHY_LEVELS_FULL = int(Why.ORDERS_FULL), int(Why.LEVELS_FULL)
 WHY_NOT_OWNER, WHY_BAD_COMMAND, WHY_HALTED = int(Why.NOT_OWNER), int(Why.BAD_COMMAND), int(Why.HALTED)
 
 SIZE_MAX = (1 << 32) - 1  # the public feed carries shares and prices in 32 bits
-PRICE_MAX = (1 << 32) - 1
+PRICE_MAX = (1 << 32) - 1  # as above
 NO_LIMIT = -(1 << 62)  # below every key
 OUTCOMES_MARGIN = 8  # what a command, or an event of a flow, can say besides one line an order
 

@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 EVENTS_FILE = "events.parquet"
 META_FILE = "meta.json"
 META_BYTES_MAX = 1 << 20  # a meta file is a few KiB
-HASH_CHUNK_BYTES = 1 << 20
+HASH_CHUNK_BYTES = 1 << 20  # a file is hashed in pieces of this size, whatever its length
 AGAIN = "ingest the source again with --force"
 
 # The columns that matter; the rest of MARKET_EVENT is written by whoever plays the tape.

@@ -11,7 +11,7 @@ from risk.overlay import RiskOverlay
 PARENT_ID = re.compile(r"[A-Z0-9._-]{1,20}")  # it may travel in a FIX field
 SIDES = (Side.BUY, Side.SELL)  # short sales need a locate (R17), which is not checked yet
 URGENCY = range(1, 6)
-QTY_MAX = 2**31 - 1
+QTY_MAX = 2**31 - 1  # fits every counterparty's integer
 
 
 def faults(

@@ -48,7 +48,7 @@ for _code in "PQSHR":
     FAMILIES[ord(_code)] = 2
 
 DAY_NS_MAX = 25 * 3_600 * 1_000_000_000  # the longest day, when clocks go back
-SIZE_MAX = 2**32 - 1
+SIZE_MAX = 2**32 - 1  # shares are 32 bits in ITCH
 
 S_, R_, H_, A_, F_, E_, C_, X_, D_, U_, P_, Q_ = (ord(c) for c in "SRHAFECXDUPQ")
 BUY, SELL, NOT_PRINTED, SEQUENCED = (ord(c) for c in "BSNS")

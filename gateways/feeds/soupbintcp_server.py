@@ -34,7 +34,7 @@ CLIENT_SILENCE_S = 15.0  # the standard's limit for a client without heartbeats
 CLIENTS_MAX = 64  # one trader a symbol group, and whoever looks on
 INBOUND_BYTES_MAX = 1 << 12  # a client has nothing long to say
 STORE_BYTES_MAX = 2 << 30  # 50 million messages, five times a busy day of one large symbol
-PACKETS_MIN: Final = 1 << 16
+PACKETS_MIN: Final = 1 << 16  # the index begins at so many packets and doubles
 
 
 class StoreFullError(Exception):

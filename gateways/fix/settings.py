@@ -10,8 +10,8 @@ from gateways.fix.sessions import EngineError, Role, SessionSpec
 
 DICTIONARY: Final = Path(__file__).parent / "dictionary" / "FIX44.xml"
 MAX_LATENCY_S: Final = 120  # of SendingTime(52), the FIX default
-LOGON_WAIT_S: Final = 10
-LOGOUT_WAIT_S: Final = 2
+LOGON_WAIT_S: Final = 10  # a counterparty that needs longer is down
+LOGOUT_WAIT_S: Final = 2  # stopping has 10 s for everything
 
 
 def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) -> dict[str, str]:

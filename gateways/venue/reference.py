@@ -18,7 +18,7 @@ from market.types import Symbol
 
 INTERVAL_NS: Final = 50_000_000  # 20 pictures a second
 DEPTH_MAX: Final = 10  # levels of a side in one picture
-SUBSCRIPTIONS_MAX: Final = 16
+SUBSCRIPTIONS_MAX: Final = 16  # the gate has one; some clients beside it
 SNAPSHOT, SUBSCRIBE, STOP = "0", "1", "2"  # SubscriptionRequestType(263)
 KNOWN: Final = frozenset((BID, ASK, TRADE, CLOSE, VOLUME))
 UNKNOWN_SYMBOL, DUPLICATE_ID, TOO_MANY, BAD_TYPE = "0", "1", "2", "8"  # MDReqRejReason(281)

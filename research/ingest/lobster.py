@@ -41,7 +41,7 @@ NAME = re.compile(
 )
 MESSAGE_COLUMNS = 6
 MEMBER_BYTES_MAX = 32 << 30  # a 200-level book of the busiest day; it is read in chunks, never whole
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 8 << 20  # read at once: some 100,000 rows
 AGAIN = "fetch the file again"
 TYPE, ORDER, SIZE, PRICE, DIRECTION = 1, 2, 3, 4, 5
 HALT_CODES = {-1: ord("H"), 0: ord("Q"), 1: ord("T")}

@@ -28,7 +28,7 @@ NO_PRICE = 9_999_999_999  # LOBSTER's dummy of an empty level, with the side's s
 
 # What makes a recorded book row unreadable.
 BAD_ORDER, BAD_SIZE, BAD_GAP = 1, 2, 3
-SIZE_MAX = 2**32 - 1
+SIZE_MAX = 2**32 - 1  # shares travel as 32 bits unsigned on the ITCH wire
 
 # Kinds and flags of market.book_events as plain numbers, for the kernels.
 K_ADD, K_CANCEL, K_DELETE, K_EXECUTE, K_HIDDEN, K_CROSS, K_HALT = 1, 2, 3, 4, 5, 6, 7
