@@ -23,6 +23,7 @@ from market.types import Side
 PLAIN_INTERVAL_S: Final = 5.0  # between two lines where there is no terminal
 BAR_WIDTH: Final = 44
 NOTES_SHOWN: Final = 4
+SUMMARY_WIDTH: Final = 110
 STATUS_STYLE: Final = {
     "pending": "dim",
     "working": "cyan",
@@ -131,7 +132,8 @@ def schedule_qty(parent: dict[str, Any], ts_ns: int) -> int:
     """Return the shares that an even schedule would have done by now."""
     span = max(1, parent["end_ns"] - parent["start_ns"])
     share = min(1.0, max(0.0, (ts_ns - parent["start_ns"]) / span))
-    return round(parent["qty"] * share)
+    qty: int = parent["qty"]
+    return round(qty * share)
 
 
 def running_bps(parent: dict[str, Any]) -> float | None:
@@ -199,9 +201,12 @@ def market_line(status: dict[str, Any], symbol: str) -> RenderableType:
 def summary(facts: dict[str, Any], run: Path) -> None:
     """Print how the run ended."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=SUMMARY_WIDTH)  # a pipe is not 80 columns wide
     table = Table(title=None, box=None, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("parent", "order", "filled", "avg price", "arrival", "shortfall", "children", "ended"):
-        table.add_column(name, justify="left" if name in ("parent", "order", "ended") else "right")
+        left = name in ("parent", "order", "ended")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for p in facts["parents"]:
         table.add_row(
             p["id"],
