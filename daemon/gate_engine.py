@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.config import GateSection, SessionSection
 from daemon.journal import Journal
@@ -57,7 +57,7 @@ def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> l
     return specs
 
 
-def dial(section: SessionSection) -> dict[str, object]:
+def dial(section: SessionSection) -> dict[str, Any]:
     """Return where a session is dialled and under which names."""
     names = ("host", "port", "sender_comp_id", "target_comp_id", "heartbeat_s", "reconnect_s")
     return {name: getattr(section, name) for name in names}

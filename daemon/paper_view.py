@@ -132,8 +132,8 @@ def schedule_qty(parent: dict[str, Any], ts_ns: int) -> int:
     """Return the shares that an even schedule would have done by now."""
     span = max(1, parent["end_ns"] - parent["start_ns"])
     share = min(1.0, max(0.0, (ts_ns - parent["start_ns"]) / span))
-    qty: int = parent["qty"]
-    return round(qty * share)
+    due: float = parent["qty"] * share
+    return round(due)
 
 
 def running_bps(parent: dict[str, Any]) -> float | None:

@@ -350,7 +350,7 @@ def mixed(state: np.uint64, value: int) -> np.uint64:
     word = (state ^ np.uint64(value)) * GOLDEN
     word = (word ^ (word >> np.uint64(30))) * MIX_A
     word = (word ^ (word >> np.uint64(27))) * MIX_B
-    return word ^ (word >> np.uint64(31))  # type: ignore[no-any-return]
+    return word ^ (word >> np.uint64(31))
 
 
 @lean_kernel

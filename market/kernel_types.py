@@ -7,5 +7,5 @@ from market.matching_events import COMMAND, OUTCOME
 
 INT = numba.int64
 ARENA = numba.int64[::1]
-COMMANDS = numba.typeof(np.zeros(0, dtype=COMMAND))
-OUTCOMES = numba.typeof(np.zeros(0, dtype=OUTCOME))
+COMMANDS = numba.typeof(np.zeros(0, dtype=COMMAND))  # type: ignore[no-untyped-call]
+OUTCOMES = numba.typeof(np.zeros(0, dtype=OUTCOME))  # type: ignore[no-untyped-call]

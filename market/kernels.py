@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+njit: Any = numba.njit  # its stubs do not know `_nrt`
 F = TypeVar("F", bound=Callable[..., Any])
 ROOT = Path(__file__).parents[1]
 KERNEL_PACKAGES = ("market", "policies", "gateways", "risk")
@@ -40,7 +41,7 @@ numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 
 def kernel(function: F) -> F:
     """Compile `function` in nopython mode on first use, cached on disk; float order is as written."""
-    return cast(F, numba.njit(cache=True, fastmath=False)(function))
+    return cast(F, njit(cache=True, fastmath=False)(function))
 
 
 def lean_kernel(function: F) -> F:
@@ -49,7 +50,7 @@ def lean_kernel(function: F) -> F:
     Between small kernels that hand on an array the counts are half of the time of matching (an atomic
     operation on entry and exit). numba refuses to compile an allocation here, so the condition is checked.
     """
-    return cast(F, numba.njit(cache=True, fastmath=False, _nrt=False)(function))
+    return cast(F, njit(cache=True, fastmath=False, _nrt=False)(function))
 
 
 def typed_kernel(*arguments: Any) -> Callable[[F], F]:
@@ -60,6 +61,6 @@ def typed_kernel(*arguments: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
-        return cast(F, numba.njit(arguments, cache=True, fastmath=False, _nrt=False)(function))
+        return cast(F, njit(arguments, cache=True, fastmath=False, _nrt=False)(function))
 
     return compiled

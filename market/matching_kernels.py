@@ -4,6 +4,8 @@ Every command ends in at least one outcome and none is ever dropped: `match` sto
 for which the buffer might not do (one trade an order at most, and four more) and says where.
 """
 
+from typing import Any
+
 import numpy as np
 
 from market.book_kernels import (
@@ -307,7 +309,7 @@ def replace(arena: Arena, commands: Records, at: int, out: Records, n: int) -> i
 @lean_kernel
 def match(arena: Arena, commands: Records, first: int, out: Records) -> tuple[int, int]:
     """Match commands from `first` on; return the next command to match and the number of outcomes."""
-    n = np.int64(0)  # typed: from a literal everything below would compile twice
+    n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
     at = first
     while at < commands.shape[0]:
         if out.shape[0] - n < arena[H_ORDERS] + OUTCOMES_MARGIN:

@@ -3,6 +3,8 @@
 The rules are those of `market.flow.tape`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from market.book_apply import ADD, CANCEL, DELETE, HALT, REPLACE, apply_one
@@ -279,7 +281,7 @@ def replay(
     book: Arena, shadow: Arena, state: Arena, events: Records, until_ns: int, out: Records
 ) -> tuple[int, bool]:  # fmt: skip
     """Replay what is due; return the number of outcomes and whether the buffer stopped it early."""
-    n = np.int64(0)  # typed: from a literal everything below would compile twice
+    n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
     drain_taken(book, shadow, state)
     at = state[T_NEXT]
     while at < events.shape[0] and events[at].ts_ns <= until_ns:

@@ -4,6 +4,8 @@ When a clock strikes and what it draws is fixed by the seed; only the meaning (w
 whether a slot holds an order) comes from the book. A strike on an empty slot means nothing.
 """
 
+from typing import Any
+
 import numpy as np
 
 from market.book_kernels import ADDED, best_e4, best_level, find, join
@@ -230,7 +232,7 @@ def wind(state: Arena, clock: int) -> None:
 @lean_kernel
 def flow(book: Arena, state: Arena, until_ns: int, out: Records) -> tuple[int, int, bool]:
     """Match what is due; return outcomes, when the next event is due, and whether the buffer was full."""
-    n = np.int64(0)  # typed: from a literal everything below would compile twice
+    n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
     while True:
         clock = next_clock(book, state)
         ts_ns = state[Z_DUE + clock]
