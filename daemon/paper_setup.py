@@ -16,7 +16,8 @@ from market.types import Symbol
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"
 DEFAULT_SPEED: Final = 10.0
 DEFAULT_QTY: Final = 2_000
-DEFAULT_POLICY: Final = "twap-passive"
+DEFAULT_POLICY: Final = "cloned-twap-passive"  # the frozen policy that ships
+SCRIPT: Final = "script:"
 LEAD_NS: Final = 30 * NS  # market time before the first parent: features and reference prices settle
 TAIL_NS: Final = 20 * NS  # market time after the last parent: cancels come back
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
@@ -175,6 +176,14 @@ def write_positions(path: Path, account: str, sells: dict[str, int]) -> None:
     path.write_text("\n".join(["account,symbol,qty", *rows]) + "\n")
 
 
+def absolute_policy(policy: str) -> str:
+    """Return the policy with its file or folder made absolute; names stay names."""
+    if policy.startswith(SCRIPT):
+        return SCRIPT + str(Path(policy.removeprefix(SCRIPT)).resolve())
+    path = Path(policy)
+    return str(path.resolve()) if path.is_dir() and not path.is_symlink() else policy
+
+
 def compose_config(
     args: argparse.Namespace, market: Market, run: Path, sockets: Path, ports: dict[str, Any]
 ) -> Path:
@@ -203,7 +212,7 @@ def compose_config(
         "trader": {
             "feed": {"port": ports["itch"]},
             "symbols": [i.symbol],
-            "policy": args.policy,
+            "policy": absolute_policy(args.policy),
             "journal_dir": str(run / "trader"),
         },
         "metrics": {"port": args.metrics_port, "directory": str(sockets / "metrics")},
