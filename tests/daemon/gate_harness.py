@@ -9,6 +9,7 @@ from daemon.config import load_model
 from daemon.gate_core import GateCore
 from daemon.gate_effects import Effect, Reply, SendCancel, SendOrder, Tell
 from market import events as ev
+from market import updates as up
 from market.instruments import Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder
@@ -198,7 +199,7 @@ def outcome(effects: list[Effect]) -> Any:
     for effect in effects:
         if isinstance(effect, SendOrder):
             return effect.approved.spend()
-        if isinstance(effect, Tell) and isinstance(effect.update, ev.IntentRefused):
+        if isinstance(effect, Tell) and isinstance(effect.update, up.IntentRefused):
             return effect.update
     return None
 

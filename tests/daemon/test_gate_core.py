@@ -3,6 +3,7 @@
 from daemon.gate_core import GateCore
 from daemon.gate_effects import Reply
 from market import events as ev
+from market import updates as up
 from market.types import ExecType, OrdStatus, ParentStatus
 from tests.daemon.gate_harness import ASK, BID, OPEN_NS, SECOND, World, cancels, told
 
@@ -20,8 +21,8 @@ def test_a_parent_is_worked_to_its_end() -> None:
 
     assert w.ask_parent().progress.status is ParentStatus.FILLED
     assert w.core.state.ledger.books["SYN"].position == 300
-    assert [u.last_qty for u in told(effects, ev.OrderUpdate)] == [200]
-    assert told(effects, ev.ParentUpdate)[-1].progress.cum_qty == 300
+    assert [u.last_qty for u in told(effects, up.OrderUpdate)] == [200]
+    assert told(effects, up.ParentUpdate)[-1].progress.cum_qty == 300
 
 
 def test_replay_of_the_events_gives_the_same_state_and_effects() -> None:

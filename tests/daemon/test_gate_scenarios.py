@@ -17,6 +17,7 @@ from daemon.gate_effects import (
     Tell,
 )
 from market import events as ev
+from market import updates as up
 from market.types import CxlRejReason, ExecType, OrdStatus, ParentStatus, Side
 from tests.daemon.gate_harness import (
     ASK,
@@ -267,7 +268,7 @@ def test_a_trader_is_refused_with_a_reason(fields: dict[str, Any], reason: str) 
     w = world()
     effects = w.hello(8, **fields)
 
-    assert reason in told(effects, ev.HelloAck)[0].reason
+    assert reason in told(effects, up.HelloAck)[0].reason
     assert [e.epoch for e in effects if isinstance(e, DropTrader)] == [8]
 
 
@@ -275,7 +276,7 @@ def test_a_used_epoch_is_refused() -> None:
     w = world()
     w.step(ev.TraderGone(epoch=7))
 
-    assert "was used before" in told(w.hello(7), ev.HelloAck)[0].reason
+    assert "was used before" in told(w.hello(7), up.HelloAck)[0].reason
 
 
 def test_every_intent_is_answered_once() -> None:
@@ -287,7 +288,7 @@ def test_every_intent_is_answered_once() -> None:
         w.step(ev.CancelIntent(epoch=7, n=52, chain_id="NONE")),
         w.step(ev.ReplaceIntent(epoch=7, n=53, chain_id=chain, qty=5, price_e4=BID, decided_mono_ns=w.now)),
     ):
-        answers = [u for u in told(effects, ev.OrderUpdate) + told(effects, ev.IntentRefused) if u.n >= 50]
+        answers = [u for u in told(effects, up.OrderUpdate) + told(effects, up.IntentRefused) if u.n >= 50]
         assert len(answers) == 1
 
 
@@ -307,8 +308,8 @@ def test_headroom_says_what_would_pass() -> None:
 
 def test_can_trade_flips_at_once() -> None:
     w = world()
-    down = told(w.step(ev.SecurityStatus(symbol="SYN", trading=False)), ev.ParentUpdate)
-    up = told(w.step(ev.SecurityStatus(symbol="SYN", trading=True)), ev.ParentUpdate)
+    down = told(w.step(ev.SecurityStatus(symbol="SYN", trading=False)), up.ParentUpdate)
+    up = told(w.step(ev.SecurityStatus(symbol="SYN", trading=True)), up.ParentUpdate)
 
     assert [u.headroom.can_trade for u in down + up] == [False, True]
 
@@ -400,7 +401,7 @@ def test_a_message_that_never_left_is_no_order() -> None:
     order = w.intent(100, BID)
     effects = w.step(ev.SendFailed(msg_type="D", ref_id=order.cl_ord_id, reason="not logged on"))
 
-    assert told(effects, ev.OrderUpdate)[0].order.status is OrdStatus.REJECTED
+    assert told(effects, up.OrderUpdate)[0].order.status is OrdStatus.REJECTED
     assert w.core.state.ledger.books["SYN"].buy_leaves == 0
 
 
