@@ -59,6 +59,10 @@ class VenueProcess:
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> tuple[int, dict[str, Any], str]:
         """Stop it in good order; return exit code, its account and its log."""
         self.tell({"stop": True})

@@ -59,7 +59,7 @@ class RawFix:
             elif fields[35] != "0":
                 return fields
 
-    def until(self, msg_type: str, **_: object) -> Fields:
+    def until(self, msg_type: str) -> Fields:
         """Return the next message of a type, passing over others."""
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
@@ -68,11 +68,15 @@ class RawFix:
                 return fields
         raise TimeoutError(msg_type)
 
-    def report(self, **want: str) -> Fields:
+    def report(self) -> Fields:
         """Return the next execution report, checked: FIX's own arithmetic holds in every one."""
         fields = self.until("8")
         check_report(fields)
         return fields
+
+    def resume(self, before: "RawFix") -> None:
+        """Go on with the sequence numbers of an earlier connection."""
+        self._seq = before._seq
 
     def logon(self, heartbeat_s: int = 10, *extra: tuple[int, object]) -> Fields:
         """Log on; reset numbers where `extra` says so."""

@@ -1,0 +1,73 @@
+"""What a venue is started with: flags, a configuration file, flags beside it."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from daemon.config import ConfigError
+from daemon.venue_options import SYNTHETIC, read
+
+PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")
+TEN_NS = 1_704_207_600_000_000_000  # 2024-01-02 10:00 New York
+MINUTE_NS = 60 * 10**9
+
+
+def test_the_defaults_are_a_whole_synthetic_day() -> None:
+    options = read([])
+
+    assert options.instrument == SYNTHETIC
+    assert options.window == (TEN_NS - 30 * MINUTE_NS, TEN_NS + 360 * MINUTE_NS)
+    assert (options.seed, options.speed, options.lockstep_socket) == (1, 1.0, None)
+    assert options.midnight_ns == TEN_NS - 600 * MINUTE_NS
+
+
+def test_a_configuration_file_says_it_all() -> None:
+    options = read(["--config", PAPER])
+
+    assert options.instrument.symbol == "SYN"
+    assert options.window == (TEN_NS, TEN_NS + 15 * MINUTE_NS)
+    assert (options.speed, options.day) == (10.0, date(2024, 1, 2))
+
+
+def test_flags_win_over_the_file() -> None:
+    options = read(["--config", PAPER, "--to", "10:05:30", "--speed", "3", "--seed", "9"])
+
+    assert options.window == (TEN_NS, TEN_NS + 5 * MINUTE_NS + MINUTE_NS // 2)
+    assert (options.speed, options.seed) == (3.0, 9)
+
+
+def test_the_day_and_the_symbol_of_a_synthetic_flow_can_be_chosen() -> None:
+    options = read(["--symbol", "ABC", "--day", "2024-07-01", "--from", "10:00", "--to", "11:00"])
+
+    assert options.instrument.symbol == "ABC"
+    assert options.window[0] % (86_400 * 10**9) == 14 * 3_600 * 10**9  # summer time: UTC-4
+
+
+def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
+    socket = str(tmp_path / "lock.sock")
+
+    options = read(["--lockstep", "--lockstep-socket", socket, "--order-latency-us", "0"])
+
+    assert options.lockstep_socket == Path(socket)
+    assert (options.order_latency_ns, options.feed_latency_ns) == (0, 500_000)
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        (["--from", "9.30"], "9.30"),
+        (["--from", "10:00", "--to", "10:00"], "not before"),
+        (["--speed", "-1"], "--speed"),
+        (["--speed", "nan"], "--speed"),
+        (["--lockstep"], "--lockstep-socket"),
+        (["--lockstep", "--lockstep-socket", "/" + "x" * 120], "107"),
+        (["--feed-latency-us", "-5"], "latency"),
+        (["--tape", "/nonexistent/store"], "/nonexistent/store"),
+        (["--comp-id", "X", "--client-comp-id", "Y", "--reference-comp-id", "X",
+          "--reference-client-comp-id", "Y"], "CompIDs"),
+    ],
+)  # fmt: skip
+def test_wrong_options_are_named(argv: list[str], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        read(argv)
