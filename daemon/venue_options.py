@@ -14,6 +14,7 @@ from market.types import Symbol
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
+PORT_MAX: Final = 65_535
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,14 @@ def read(argv: list[str]) -> Options:
     speed = args.speed if args.speed is not None else base.get("speed", 1.0)
     if not 0 < speed <= 10_000:
         raise ConfigError(f"--speed {speed}: must be above 0 and at most 10000")
+    seed = args.seed if args.seed is not None else base.get("seed", 1)
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"--seed {seed}: must lie in 0..2^63-1")
+    for name in ("fix_port", "reference_port", "itch_port"):
+        if not 0 <= getattr(args, name) <= PORT_MAX:
+            raise ConfigError(f"--{name.replace('_', '-')} {getattr(args, name)}: must lie in 0..{PORT_MAX}")
+    if len(args.feed_username) > 6 or len(args.feed_password) > 10:
+        raise ConfigError("--feed-username has at most 6 letters, --feed-password 10 (SoupBinTCP)")
     names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
     if names[0] == names[1]:
         raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
@@ -110,7 +119,7 @@ def read(argv: list[str]) -> Options:
         day=day,
         tape=tape,
         window=window,
-        seed=args.seed if args.seed is not None else base.get("seed", 1),
+        seed=seed,
         speed=speed,
         lockstep_socket=_lockstep_socket(args, base),
         order_latency_ns=_us(args.order_latency_us, base.get("order_latency_us", 2_000)),
