@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from market.events import Update
 from market.orders import CancelOrder, MassCancel, MassStatus, StatusRequest
 from market.types import ParentID
+from market.updates import Update
 from risk.verdict import Approved
 
 

@@ -16,6 +16,7 @@ import structlog
 from daemon.runtime import umask_private
 from gateways.link import Peer, ToGate
 from market import events as ev
+from market import updates as up
 
 PEERS_MAX: Final = 64  # connections at once, those without a hello included
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ class Links:
         """Return the epochs that are connected."""
         return list(self._peers)
 
-    def tell(self, epoch: int, update: ev.Update) -> None:
+    def tell(self, epoch: int, update: up.Update) -> None:
         """Send an update; a trader that is gone hears nothing."""
         peer = self._peers.get(epoch)
         if peer is not None and peer.send(update):
@@ -94,7 +95,7 @@ class Links:
                 self._post(message)
             elif not isinstance(message, ev.TraderStatus):
                 text = f"epoch {message.epoch} is not this link's"
-                peer.send(ev.IntentRefused(epoch=message.epoch, n=message.n, controls=("GATE",), text=text))
+                peer.send(up.IntentRefused(epoch=message.epoch, n=message.n, controls=("GATE",), text=text))
 
     def _hello(self, peer: Peer, hello: ev.TraderHello) -> None:
         if peer in self._epochs:
@@ -102,7 +103,7 @@ class Links:
             return
         if hello.epoch in self._peers:
             reason = f"epoch {hello.epoch} is connected"
-            peer.send(ev.HelloAck(protocol=ev.LINK_PROTOCOL, accepted=False, reason=reason))
+            peer.send(up.HelloAck(protocol=ev.LINK_PROTOCOL, accepted=False, reason=reason))
             peer.close(reason)
             return
         self._peers[hello.epoch] = peer

@@ -21,6 +21,7 @@ from daemon.gate_shell import GateShell
 from gateways.fix.sessions import ORDER, REFERENCE, Received
 from gateways.link import FromVenue, Peer
 from market import events as ev
+from market import updates as up
 
 WAIT_S: Final = 30.0  # for what a count promised, and for a trader's tock: a run that hangs says so
 GRID_NS: Final = 1_000_000  # the venue's grid: answers of this instant are seen at the next
@@ -165,7 +166,7 @@ class LockstepGate:
     def _tick(self, advance: ev.LockAdvance) -> None:
         self._next_ns = 0
         self._waiting = set(self._links.epochs)
-        tick = ev.LockTick(tick=advance.tick, ts_ns=advance.ts_ns, feed_seq=advance.feed_seq)
+        tick = up.LockTick(tick=advance.tick, ts_ns=advance.ts_ns, feed_seq=advance.feed_seq)
         for epoch in self._links.epochs:
             self._links.tell(epoch, tick)
         self._told = self._links.told

@@ -11,17 +11,10 @@ import msgspec
 from daemon import gate_chains
 from daemon.gate_effects import ParentEnded, Reply
 from daemon.gate_state import GateState, Parent
-from market.events import (
-    AmendParent,
-    CancelParent,
-    ParentUpdate,
-    PauseParent,
-    ResumeParent,
-    Stamp,
-    SubmitParent,
-)
+from market.events import AmendParent, CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
 from market.parents import ParentOrder, ParentTrigger, Progress, next_status
 from market.types import ParentID, ParentStatus, Side
+from market.updates import ParentUpdate
 from risk import admission
 
 WAITING_TELL_NS: Final = 250_000_000  # headroom alone is told four times a second at most

@@ -19,21 +19,16 @@ from daemon.gate_effects import (
 from daemon.gate_state import GateState, Session, Trader
 from market.events import (
     LINK_PROTOCOL,
-    AnchorUpdate,
     ClockAnchor,
     EngineAlarm,
     ExecutionReport,
     GateStarted,
-    HelloAck,
     Kill,
-    OrderUpdate,
-    PostureUpdate,
     Rearm,
     SessionDown,
     SessionUp,
     Shutdown,
     Stamp,
-    Synced,
     TraderGone,
     TraderHello,
     TraderStatus,
@@ -41,6 +36,7 @@ from market.events import (
 from market.orders import MassCancel, MassStatus
 from market.parents import ParentTrigger
 from market.types import ClOrdID, ExecType, ParentStatus
+from market.updates import AnchorUpdate, HelloAck, OrderUpdate, PostureUpdate, Synced
 from risk.limits import is_listed
 from risk.posture import Posture
 

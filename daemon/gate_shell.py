@@ -33,7 +33,8 @@ from daemon.gate_metrics import GateMetrics
 from daemon.journal import Journal
 from daemon.latency import Latency
 from gateways.fix.order_entry import OrderEntry, SendResult
-from market.events import Event, SendFailed, Stamp, Update
+from market.events import Event, SendFailed, Stamp
+from market.updates import Update
 from risk.kill_switch import KillLatch
 
 FOLLOW_UPS_MAX: Final = 1_000  # send failures of one step: as many as a step can send

@@ -26,6 +26,7 @@ from daemon.trader_shell import Shell
 from gateways import link
 from gateways.feeds import soupbintcp
 from market import events as ev
+from market import updates as up
 from market.types import Symbol
 from policies import choose
 from policies.actions import ACTION_TABLE_SHA256
@@ -60,7 +61,7 @@ class Trader:
         self._client: soupbintcp.SoupClient | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
-        self._tick: ev.LockTick | None = None
+        self._tick: up.LockTick | None = None
         self._tick_watch: asyncio.TimerHandle | None = None
         self._refusals = 0
         self._accepted = False
@@ -142,17 +143,17 @@ class Trader:
     def _told(self, _: link.Peer, messages: list[Any]) -> None:
         for message in messages:
             match message:
-                case ev.HelloAck():
+                case up.HelloAck():
                     self._answered(message)
-                case ev.AnchorUpdate():
+                case up.AnchorUpdate():
                     self._begin_market(message.anchor)
-                case ev.LockTick():
+                case up.LockTick():
                     self._ticked(message)
                 case _:
                     self._shell.event(message)
         self._stay_awake()
 
-    def _answered(self, ack: ev.HelloAck) -> None:
+    def _answered(self, ack: up.HelloAck) -> None:
         if not ack.accepted:
             self._refusals += 1
             if self._refusals >= HELLO_TRIES_MAX:
@@ -217,7 +218,7 @@ class Trader:
 
     # --- time ---
 
-    def _ticked(self, tick: ev.LockTick) -> None:
+    def _ticked(self, tick: up.LockTick) -> None:
         self._dial_feed(tick.ts_ns)
         self._tick = tick
         if self._tick_watch is None:

@@ -25,6 +25,7 @@ from daemon.trader_events import (
 from daemon.trader_market import Market
 from daemon.trader_parents import ENDED, ParentView
 from market import events as ev
+from market import updates as up
 from market.book import OrderBook
 from market.book_events import Kind
 from market.instruments import Instrument
@@ -126,20 +127,20 @@ class TraderCore:
 
     # --- everything else ---
 
-    def step(self, stamp: ev.Stamp, event: ev.Event | ev.Update) -> Step:
+    def step(self, stamp: ev.Stamp, event: ev.Event | up.Update) -> Step:
         """Take one event that is no market data."""
         match event:
             case ev.Timer():
                 return self._decide_due(stamp, 0)
-            case ev.OrderUpdate():
+            case up.OrderUpdate():
                 self._order(event)
-            case ev.ParentUpdate():
+            case up.ParentUpdate():
                 self._parent(stamp, event)
-            case ev.IntentRefused():
+            case up.IntentRefused():
                 self._refused(stamp, event)
-            case ev.PostureUpdate():
+            case up.PostureUpdate():
                 self.posture = event.posture
-            case ev.Synced():
+            case up.Synced():
                 self.synced = True
                 for view in self.parents.values():
                     view.synced(self.table.done_qty(view.parent.parent_id))
@@ -166,7 +167,7 @@ class TraderCore:
         for market in self.markets.values():
             market.builder.forget_orders()
 
-    def _order(self, update: ev.OrderUpdate) -> None:
+    def _order(self, update: up.OrderUpdate) -> None:
         order = update.order
         market = self.markets.get(order.symbol)
         if market is None:
@@ -188,7 +189,7 @@ class TraderCore:
         if self.script is not None and self.synced:
             self.script.heard(order, heard)
 
-    def _parent(self, stamp: ev.Stamp, update: ev.ParentUpdate) -> None:
+    def _parent(self, stamp: ev.Stamp, update: up.ParentUpdate) -> None:
         parent_id = update.parent.parent_id
         market = self.markets.get(update.parent.symbol)
         if market is None:
@@ -203,7 +204,7 @@ class TraderCore:
         if update.progress.status in ENDED:
             del self.parents[parent_id]
 
-    def _refused(self, stamp: ev.Stamp, update: ev.IntentRefused) -> None:
+    def _refused(self, stamp: ev.Stamp, update: up.IntentRefused) -> None:
         if update.epoch != self.epoch:
             return
         asked = self.table.refused(update)

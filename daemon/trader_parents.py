@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, Final
 
-from market import events as ev
+from market import updates as up
 from market.types import ParentStatus, Side
 from policies.actions import Terms
 from policies.schedule import Corridor, Situation
@@ -20,7 +20,7 @@ MICROS_PER_MID2: Final = 50  # a mid in micros is (bid + ask) in 1e-4 times 50
 class ParentView:
     """One live parent. `cum_qty` is the larger of what the gate booked and what its chains show."""
 
-    def __init__(self, update: ev.ParentUpdate, seen_ns: int, own_volume: int) -> None:
+    def __init__(self, update: up.ParentUpdate, seen_ns: int, own_volume: int) -> None:
         self.parent = update.parent
         self.progress = update.progress
         self.headroom = update.headroom
@@ -41,7 +41,7 @@ class ParentView:
         self._headroom_mono_ns = 0
         self._rate_max = 0
 
-    def update(self, update: ev.ParentUpdate, working: int, mono_ns: int) -> None:
+    def update(self, update: up.ParentUpdate, working: int, mono_ns: int) -> None:
         """Take the gate's word; `working`: leaves of the chains that it counted when it said so."""
         self.parent, self.progress, self.headroom = update.parent, update.progress, update.headroom
         room = self.headroom.buy_qty_max if self.parent.side is Side.BUY else self.headroom.sell_qty_max

@@ -19,6 +19,7 @@ from daemon.trader_journal import PIECE_BYTES_MAX, Frame, Input, Midnight, Outpu
 from daemon.trader_market import MIDNIGHT
 from daemon.trader_metrics import TraderMetrics
 from market import events as ev
+from market import updates as up
 
 log = structlog.get_logger()
 
@@ -91,7 +92,7 @@ class Shell:
             self._step(ev.Stamp(ts_ns, mono_ns), ev.Timer())
         self._sleep(mono_ns)
 
-    def tick(self, tick: ev.LockTick) -> None:
+    def tick(self, tick: up.LockTick) -> None:
         """Lockstep: it is this instant, and everything that belongs to it is here."""
         self.clock.lock(tick.ts_ns)
         stamp = ev.Stamp(tick.ts_ns, tick.ts_ns)

@@ -46,6 +46,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from market import events as ev
+from market import updates as up
 
 PROTOCOL: Final = ev.LINK_PROTOCOL
 FRAME_BYTES_MAX: Final = 65_536  # a ParentUpdate is about 1 KiB; more than this is an error or an attack
@@ -54,14 +55,14 @@ HEADER_BYTES: Final = 4
 
 ToGate = ev.TraderHello | ev.SubmitIntent | ev.ReplaceIntent | ev.CancelIntent | ev.TraderStatus | ev.LockTock
 ToTrader = (
-    ev.HelloAck
-    | ev.Synced
-    | ev.AnchorUpdate
-    | ev.ParentUpdate
-    | ev.OrderUpdate
-    | ev.IntentRefused
-    | ev.PostureUpdate
-    | ev.LockTick
+    up.HelloAck
+    | up.Synced
+    | up.AnchorUpdate
+    | up.ParentUpdate
+    | up.OrderUpdate
+    | up.IntentRefused
+    | up.PostureUpdate
+    | up.LockTick
 )
 ToVenue = ev.LockIdle  # lockstep, gate to venue
 FromVenue = ev.LockAdvance  # lockstep, venue to gate
@@ -75,7 +76,7 @@ class LinkError(Exception):
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def encode(message: ev.Event | ev.Update) -> bytes:
+def encode(message: ev.Event | up.Update) -> bytes:
     """Return the frame of one message."""
     body = _ENCODER.encode(message)
     assert len(body) <= FRAME_BYTES_MAX, "our own frame is too large"
@@ -136,7 +137,7 @@ class Peer(asyncio.Protocol):
         """True while messages can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, message: ev.Event | ev.Update) -> bool:
+    def send(self, message: ev.Event | up.Update) -> bool:
         """Send one message; False where the link is closed. A peer that does not read is cut off."""
         if self._transport is None or self._transport.is_closing():
             return False

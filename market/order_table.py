@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from market.events import ExecutionReport, OrderCancelReject, WorkingOrder
+from market.events import ExecutionReport, OrderCancelReject
 from market.orders import NewOrder
 from market.types import (
     ClOrdID,
@@ -22,6 +22,7 @@ from market.types import (
     OrdStatus,
     Side,
 )
+from market.updates import WorkingOrder
 
 S, E = OrdStatus, ExecType
 LIVE: Final = S.PARTIALLY_FILLED  # in the table: NEW, PARTIALLY_FILLED or FILLED, as the arithmetic says

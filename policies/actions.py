@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from market.events import Headroom
 from market.types import Side
+from market.updates import Headroom
 from policies.schedule import Corridor
 
 NONE, JOIN, IMPROVE, SECOND = 0, 1, 2, 3

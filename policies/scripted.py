@@ -8,8 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from market.events import Headroom, WorkingOrder
 from market.types import OrdType, ParentID, Side
+from market.updates import Headroom, WorkingOrder
 from policies.actions import (
     HOLD_NO_BOOK,
     HOLD_NO_TRADING,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from market.book import OrderBook
 from market.book_kernels import levels_into
-from market.events import WorkingOrder
 from market.instruments import Instrument
 from market.types import ClOrdID, OrdStatus, ParentID, Side
+from market.updates import WorkingOrder
 from policies import state_features as f
 from policies import state_kernels as k
 from policies.actions import Touch
@@ -27,6 +27,7 @@ OBS_SIZE: Final = f.OBS_SIZE
 INDEX: Final = f.INDEX
 OWN_MAX: Final = 64  # displayed orders of one symbol; R12's default allows 10, a benchmark 50
 LEVELS_SEEN: Final = 16  # of the book, so that ten remain where six are ours alone
+EARLY_NS: Final = 3_000_000_000  # a feed is not later than that; bounds the weight to e**3
 DISPLAYED: Final = frozenset(
     {
         OrdStatus.PENDING_NEW,  # its ADD may be on the feed before its acknowledgement is here
@@ -123,7 +124,9 @@ class StateBuilder:
         """Take an own fill out of volume; `aggressor_sign` 0 where it was passive."""
         self.own_volume += qty
         self._last_fill_ns[parent_id] = ts_ns
-        k.forget(self.floats, qty, aggressor_sign, max(0, int(self.ints[k.LAST_TS]) - ts_ns))
+        # A fill may be told before the feed prints it: then it weighs more now, and the same by then.
+        age_ns = max(-EARLY_NS, int(self.ints[k.LAST_TS]) - ts_ns)
+        k.forget(self.floats, qty, aggressor_sign, age_ns)
 
     def forget_orders(self) -> None:
         """Forget every own order: a new link tells them anew."""

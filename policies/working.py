@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from market.events import IntentRefused, OrderUpdate, WorkingOrder
 from market.order_table import TERMINAL
 from market.types import ClOrdID, OrdStatus, ParentID, Symbol
+from market.updates import IntentRefused, OrderUpdate, WorkingOrder
 from policies.executor import RESTING, Act, Chain, Standing
 
 OVER_MAX: Final = 4_096  # ended chains that are remembered: a fill may overtake our cancel

@@ -7,12 +7,13 @@ recorded; a control that cannot run is a refusal and a halt (GR1). There is no w
 
 import msgspec
 
-from market.events import Headroom, Stamp
+from market.events import Stamp
 from market.instruments import Instrument
 from market.order_table import ChildOrder
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import ParentStatus, Side, Symbol
+from market.updates import Headroom
 from risk import checks
 from risk.case import Case, Decision
 from risk.controls import exposure, loss, policy, rates, sanity

@@ -17,6 +17,7 @@ from daemon.trader_feed import Intake
 from gateways.venue.exchange import Exchange
 from gateways.venue.publisher import Publisher
 from market import events as ev
+from market import updates as up
 from market.flow.flow import Flow
 from market.instruments import Instrument
 from market.matching import MatchingEngine
@@ -90,7 +91,7 @@ class Run:
         self.core.step(stamp, FeedUp(next_seq=1))
         for parent_id in self.gate.parents:
             self.gate.tell(parent_id)
-        self.gate.updates.append(ev.Synced())
+        self.gate.updates.append(up.Synced())
         self.instant(self.now_ns)
 
     def next_ns(self) -> int:

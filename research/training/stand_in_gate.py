@@ -11,6 +11,7 @@ import msgspec
 from daemon.trader_events import Intent
 from gateways.venue.exchange import Exchange, Own
 from market import events as ev
+from market import updates as up
 from market.matching_events import CommandFlag, Outcome, Tif
 from market.parents import ParentOrder, Progress
 from market.types import ClOrdID, OrdStatus, OrdType, ParentID, ParentStatus, Side, TimeInForce
@@ -26,7 +27,7 @@ TIF: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FO
 class Chain(msgspec.Struct):
     """A chain as the stand-in gate keeps it."""
 
-    order: ev.WorkingOrder
+    order: up.WorkingOrder
     engine_id: int
     tif: TimeInForce
     ord_type: OrdType
@@ -53,19 +54,19 @@ class Gate:
         self.chains: dict[ClOrdID, Chain] = {}
         self.by_engine: dict[int, Chain] = {}
         self.fills: list[Fill] = []
-        self.updates: list[ev.Update] = []
+        self.updates: list[up.Update] = []
         self.intents = 0
         self.messages = 0
         self.refused = 0
         self.close_e4 = 0
         exchange.listen(self.heard)
 
-    def headroom(self, parent: ParentOrder, progress: Progress) -> ev.Headroom:
+    def headroom(self, parent: ParentOrder, progress: Progress) -> up.Headroom:
         """Return ordinary limits."""
         book = self.exchange.engine.book
         mid_e4 = (book.best_bid_e4 + book.best_ask_e4) // 2
         room = max(0, progress.qty - progress.cum_qty - self.leaves(parent.parent_id))
-        return ev.Headroom(
+        return up.Headroom(
             order_qty_max=ORDER_QTY_MAX,
             buy_qty_max=room,
             sell_qty_max=room,
@@ -85,7 +86,7 @@ class Gate:
         """Send a parent as it stands."""
         parent, progress = self.parents[parent_id], self.progress[parent_id]
         headroom = self.headroom(parent, progress)
-        self.updates.append(ev.ParentUpdate(parent=parent, progress=progress, headroom=headroom))
+        self.updates.append(up.ParentUpdate(parent=parent, progress=progress, headroom=headroom))
 
     def clock(self, now_ns: int) -> None:
         """Begin and end parents."""
@@ -120,7 +121,7 @@ class Gate:
         chain = self.chains.get(intent.chain_id)
         if chain is None:
             self.refused += 1
-            self.updates.append(ev.IntentRefused(epoch=intent.epoch, n=intent.n, controls=("R02",)))
+            self.updates.append(up.IntentRefused(epoch=intent.epoch, n=intent.n, controls=("R02",)))
             return None
         if isinstance(intent, ev.CancelIntent):
             self.become(chain, intent.epoch, intent.n, status=OrdStatus.PENDING_CANCEL)
@@ -150,7 +151,7 @@ class Gate:
         if intent.price_e4 is not None:
             self.check_price(parent, intent.price_e4)
         chain_id = ClOrdID(f"C{self.messages}")
-        order = ev.WorkingOrder(
+        order = up.WorkingOrder(
             chain_id=chain_id,
             parent_id=parent.parent_id,
             symbol=parent.symbol,
@@ -163,7 +164,7 @@ class Gate:
         chain = Chain(order, self.exchange.new_id(), intent.time_in_force, intent.ord_type)
         self.chains[chain_id] = chain
         self.by_engine[chain.engine_id] = chain
-        self.updates.append(ev.OrderUpdate(order=order, epoch=intent.epoch, n=intent.n))
+        self.updates.append(up.OrderUpdate(order=order, epoch=intent.epoch, n=intent.n))
         return ("new", chain, 0, 0)
 
     def committed(self, parent_id: ParentID) -> int:
@@ -181,7 +182,7 @@ class Gate:
     def arrive(self, message: tuple[Any, ...]) -> None:
         """Do at the exchange what travelled to it."""
         kind, chain, qty, price_e4 = message
-        order: ev.WorkingOrder = chain.order
+        order: up.WorkingOrder = chain.order
         if chain.order.chain_id not in self.chains:
             return
         if kind == "new":
@@ -241,7 +242,7 @@ class Gate:
             status = OrdStatus.PARTIALLY_FILLED
         chain.order = msgspec.structs.replace(chain.order, cum_qty=cum, status=status)
         self.updates.append(
-            ev.OrderUpdate(order=chain.order, last_qty=own.size, last_price_e4=own.price_e4, ts_ns=own.ts_ns)
+            up.OrderUpdate(order=chain.order, last_qty=own.size, last_price_e4=own.price_e4, ts_ns=own.ts_ns)
         )
         progress = self.progress[parent_id]
         done = progress.cum_qty + own.size
@@ -255,7 +256,7 @@ class Gate:
     def become(self, chain: Chain, epoch: int = 0, n: int = 0, **fields: Any) -> None:
         """Change a chain and tell it."""
         chain.order = msgspec.structs.replace(chain.order, **fields)
-        self.updates.append(ev.OrderUpdate(order=chain.order, epoch=epoch, n=n))
+        self.updates.append(up.OrderUpdate(order=chain.order, epoch=epoch, n=n))
 
     def end(self, chain: Chain, status: OrdStatus) -> None:
         """End a chain."""

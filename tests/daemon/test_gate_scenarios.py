@@ -309,9 +309,9 @@ def test_headroom_says_what_would_pass() -> None:
 def test_can_trade_flips_at_once() -> None:
     w = world()
     down = told(w.step(ev.SecurityStatus(symbol="SYN", trading=False)), up.ParentUpdate)
-    up = told(w.step(ev.SecurityStatus(symbol="SYN", trading=True)), up.ParentUpdate)
+    open_again = told(w.step(ev.SecurityStatus(symbol="SYN", trading=True)), up.ParentUpdate)
 
-    assert [u.headroom.can_trade for u in down + up] == [False, True]
+    assert [u.headroom.can_trade for u in down + open_again] == [False, True]
 
 
 # --- sessions ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from market import events as ev
+from market import updates as up
 from market.orders import NewOrder
 from market.types import ExecType, OrdStatus, OrdType, Side, TimeInForce
 from risk.limits import Limits
@@ -23,7 +24,7 @@ def world(law: Limits | None = None, side: Side = Side.BUY, qty: int = 100_000, 
 
 def verdict(answer: Any) -> tuple[str, ...]:
     """Controls that refused, () where the order was sent."""
-    return answer.controls if isinstance(answer, ev.IntentRefused) else ()
+    return answer.controls if isinstance(answer, up.IntentRefused) else ()
 
 
 AT = [(-1, False), (0, False), (1, True)]  # against a cap: below, at, above
@@ -350,7 +351,7 @@ def test_r50_an_unlisted_artefact_is_not_even_let_in() -> None:
     w.open(trader=None)
     effects = w.hello(7, policy="frozen", policy_sha256="b" * 64)
 
-    acks = [e.update for e in effects if getattr(e, "update", None).__class__ is ev.HelloAck]
+    acks = [e.update for e in effects if getattr(e, "update", None).__class__ is up.HelloAck]
     assert [a.accepted for a in acks] == [False]
     assert verdict(w.intent(10, BID)) == ("GATE",)
 

@@ -9,6 +9,7 @@ import random
 import pytest
 
 from market import events as ev
+from market import updates as up
 from market.orders import ReplaceOrder
 from market.types import CxlRejResponseTo, ExecType, OrdStatus, Side
 from tests.daemon.gate_harness import BID, World, cancels, limits
@@ -127,7 +128,7 @@ def test_no_outcome_of_open_orders_breaks_a_limit(seed: int) -> None:
         at = len(w.sent)
         if dice < 0.35:
             answer = w.intent(rng.randint(1, 400), BID - 100 * rng.randint(0, 3), Side.BUY)
-            if not isinstance(answer, ev.IntentRefused):
+            if not isinstance(answer, up.IntentRefused):
                 ems.sent(answer)
                 passed += 1
         elif dice < 0.5 and chains:
