@@ -240,6 +240,8 @@ def known_keys(model: type[BaseModel]) -> set[str]:
 def line_of(text: str, loc: list[str]) -> int:
     """Return the line of a key: the last part of `loc` at or after its table's header."""
     lines = text.splitlines()
+    while loc and loc[-1].isdigit():  # an element of a list: the list's line
+        loc = loc[:-1]
     start, header = 0, ".".join(p for p in loc[:-1] if not p.isdigit())
     for number, line in enumerate(lines):
         if header and re.match(rf"\s*\[+\s*{re.escape(header)}\s*\]+", line):
