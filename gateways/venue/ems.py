@@ -35,8 +35,6 @@ from market.types import (
 log = structlog.get_logger()
 
 TIFS: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
-ORDER_TYPES: Final = ("D", "F", "G", "H", "AF", "q")
-TRANSACT_DIGITS: Final = 6  # of TransactTime(60): market data is in nanoseconds, three would hide order
 Send = Callable[[str], None]
 
 
@@ -84,7 +82,7 @@ class Ems:
 
     def report(self, report: ExecutionReport, account: str = "") -> None:
         """Send an execution report."""
-        self._send(codec.encode_report(report, account, TRANSACT_DIGITS))
+        self._send(codec.encode_report(report, account))
 
     # --- D ----------------------------------------------------------------------------------------
 
