@@ -20,6 +20,7 @@ class RawFix:
         self._socket = socket.create_connection(("127.0.0.1", port), WAIT_S)
         self._parser = simplefix.FixParser()
         self._seq = 0
+        self.corrupt = False  # send a wrong checksum
         self.log: list[Fields] = []
 
     def __enter__(self) -> Self:
@@ -38,7 +39,7 @@ class RawFix:
         head = [(35, msg_type), (34, seq), (49, sender), (52, now), (56, target)]
         body = "".join(f"{tag}={value}{SOH}" for tag, value in [*head, *fields])
         message = f"8=FIX.4.4{SOH}9={len(body)}{SOH}{body}"
-        checksum = sum(message.encode()) % 256
+        checksum = (sum(message.encode()) + self.corrupt) % 256
         self._socket.sendall(f"{message}10={checksum:03d}{SOH}".encode())
 
     def receive(self) -> Fields:
@@ -84,7 +85,14 @@ class RawFix:
         return self.until("A")
 
     def new(
-        self, cl_ord_id: str, side: str, qty: int, price: str | None, symbol: str = "SYN", **more: object
+        self,
+        cl_ord_id: str,
+        side: str,
+        qty: int,
+        price: str | None,
+        symbol: str = "SYN",
+        seq: int | None = None,
+        **more: object,
     ) -> None:
         """Send D."""
         fields: list[tuple[int, object]] = [(11, cl_ord_id), (1, "ACC1"), (21, 1), (55, symbol), (54, side)]
@@ -92,7 +100,7 @@ class RawFix:
         if price:
             fields.append((44, price))
         fields += [(int(tag[1:]), value) for tag, value in more.items()]
-        self.send("D", *fields)
+        self.send("D", *fields, seq=seq)
 
     def cancel(self, cl_ord_id: str, orig: str, side: str, qty: int, symbol: str = "SYN") -> None:
         """Send F."""

@@ -275,6 +275,36 @@ def test_wrong_options_are_one_clear_line(options: tuple[str, ...], what: str) -
     assert len(log.strip().splitlines()) == 1
 
 
+def test_garbage_at_every_port_leaves_it_serving(venue: VenueProcess) -> None:
+    strays = (
+        b"\xff" * 70_000,
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"8=FIX.4.4\x019=999999999\x01",
+        b"8=FIX.4.4\x01" * 9,
+    )
+    for port in (venue.endpoints["fix"], venue.endpoints["reference"], venue.endpoints["itch"]):
+        for stray in strays:
+            with socket.create_connection(("127.0.0.1", port), 10) as line:
+                line.sendall(stray)
+    with (
+        RawFix(venue.endpoints["fix"], "STRANGER") as stranger,
+        pytest.raises((ConnectionError, TimeoutError)),
+    ):
+        stranger.logon()
+
+    with RawFix(venue.endpoints["fix"]) as client:
+        client.logon()
+        client.corrupt = True
+        client.new("A0", "1", 100, "90.00", seq=2)
+        client.corrupt = False
+        client.new("A1", "1", 100, "90.00", seq=2)
+
+        assert client.report()[11] == "A1"
+    code, account, log = venue.stop()
+    assert (code, account["orders"]) == (0, 1)
+    assert "Traceback" not in log
+
+
 @pytest.mark.parametrize(("number", "want"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: signal.Signals, want: int) -> None:
     with VenueProcess(*WINDOW, "--speed", "20", out=tmp_path / "run") as venue:
