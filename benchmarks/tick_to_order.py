@@ -39,7 +39,7 @@ RAISED = {
     "short_max": 10**9,
     "notional_max_ccy": 10**12,
     "execution_max_ccy": 10**9,
-    "adv_max_bp": 10**7,
+    "adv_max_bp": 10_000,
     "decision_age_max_ms": 60_000,
     "ack_age_max_ms": 60_000,
     "unacked_max": 10_000,
