@@ -11,6 +11,7 @@ import pytest
 from daemon import check, config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+ARTEFACTS = Path(__file__).parents[2] / "policies" / "artifacts"
 
 Edit = Callable[[str], str]
 
@@ -128,3 +129,17 @@ def test_a_file_that_is_not_there_gives_one_line(tmp_path: Path, capsys: pytest.
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert "cannot be read" in said.err
+
+
+def test_a_broken_artefact_is_named(paper: Path) -> None:
+    artefact = paper.with_name("policy")
+    shutil.copytree(next(p.parent for p in ARTEFACTS.glob("*/manifest.json")), artefact)
+    weights = artefact / "weights.safetensors"
+    spoiled = bytearray(weights.read_bytes())
+    spoiled[-1] ^= 1
+    weights.write_bytes(spoiled)
+
+    found = errors(edited(paper, 'policy = "twap"', f'policy = "{artefact}"'))
+
+    assert [f.where.rsplit(":", 1)[1] for f in found] == ["trader.policy"]
+    assert str(weights) in found[0].message
