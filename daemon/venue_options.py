@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--reference-client-comp-id", default="STEADYREF", help="who gets reference prices")
     p.add_argument("--feed-username", default="trader", help="of the feed's login, 6 letters at most")
     p.add_argument("--feed-password", default="paper", help="of the feed's login, 10 letters at most")
+    p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
     p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
     p.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return p

@@ -13,7 +13,7 @@ from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec
 from gateways.link import Peer
 from gateways.venue import digest
-from gateways.venue.ems import Ems
+from gateways.venue.ems import Ems, Note
 from gateways.venue.exchange import Exchange
 from gateways.venue.publisher import Publisher
 from gateways.venue.reference import Reference
@@ -37,6 +37,8 @@ class Parts:
         flow: Flow,
         send_report: Callable[[str], None],
         send_reference: Callable[[str], None],
+        run: str = "",
+        note: Note | None = None,
     ) -> None:
         lockstep = options.lockstep_socket is not None
         self.store = PacketStore()
@@ -48,8 +50,8 @@ class Parts:
         engine = MatchingEngine(orders_max=BOOK_ORDERS_MAX, outcomes_max=OUTCOMES_MAX)
         self.exchange = Exchange(engine, flow, options.instrument, options.window, self.publisher)
         # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any.
-        run = f"L{options.seed}" if lockstep else f"V{int(time.time()):X}"
-        self.ems = Ems(self.exchange, run, send_report, options.pending_reports)
+        self.run = run or (f"L{options.seed}" if lockstep else f"V{int(time.time()):X}")
+        self.ems = Ems(self.exchange, self.run, send_report, options.pending_reports, note)
         self.reference = Reference(self.exchange, send_reference)
 
 

@@ -36,25 +36,36 @@ log = structlog.get_logger()
 
 TIFS: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
 Send = Callable[[str], None]
+Note = Callable[[int, str, str], None]  # market time, what happened to the EMS, the text of it
 
 
 class Ems:
     """Takes requests of one client, tells it what became of them."""
 
-    def __init__(self, exchange: Exchange, run: str, send: Send, pending_reports: bool = False) -> None:
-        """`run`: prefix of OrderIDs and ExecIDs, another one for each run."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        run: str,
+        send: Send,
+        pending_reports: bool = False,
+        note: Note | None = None,
+    ) -> None:
+        """`run`: prefix of OrderIDs and ExecIDs, another one for each run; `note` keeps what came in."""
         self.table = OrderTable()
         self.rejects = 0
         self._exchange = exchange
         self._run = run
         self._send = send
         self._pending = pending_reports
+        self._note = note
         self._exec_ids = reports.ExecIds(run)
         self._statuses = Statuses(self.table, exchange, self.report)
         exchange.listen(self._happened)
 
     def request(self, raw: str) -> None:
         """Answer one application message of the order session."""
+        if self._note is not None:
+            self._note(self._exchange.now_ns, "request", raw)
         asked = codec.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
@@ -76,6 +87,8 @@ class Ems:
     def cancel_all(self, text: str) -> int:
         """Take every order of the client off the market, unasked; return how many."""
         working = self.table.working()
+        if self._note is not None:
+            self._note(self._exchange.now_ns, "cancel_all", text)
         for order in working:
             self._end(order, order.cl_ord_id, "", text)
         return len(working)

@@ -47,6 +47,13 @@ def rebuild(path: Path) -> OrderBook:
     return book
 
 
+def replayed(folder: Path) -> int:
+    """Return the exit code of a replay of a run."""
+    code, log = VenueProcess("--replay", str(folder)).end()
+    assert (folder / "replay" / "itch.bin").exists(), log
+    return code
+
+
 def touch(reference: RawFix) -> tuple[str, str]:
     """Return best bid and ask of the last picture."""
     first = {}
@@ -111,6 +118,7 @@ def test_a_day_of_a_raw_client(venue: VenueProcess) -> None:
 
     assert code == 0
     assert venue.out is not None
+    assert replayed(venue.out) == 0
     assert rebuild(venue.out / "itch.bin").state_hash() == account["book_hash"]
     assert sum(f["qty"] for f in account["fills"]) == 5_000
     assert account["positions"] == {"ACC1": {"SYN": 5_000}}
@@ -265,6 +273,7 @@ def test_a_busy_port_is_one_clear_line(which: str) -> None:
         (("--tape", "/nonexistent"), "/nonexistent"),
         (("--lockstep",), "--lockstep-socket"),
         (("--speed", "0"), "--speed"),
+        (("--replay", "/nonexistent"), "venue.json"),
     ],
 )
 def test_wrong_options_are_one_clear_line(options: tuple[str, ...], what: str) -> None:
@@ -328,6 +337,26 @@ def test_a_gate_that_does_not_come_leaves_a_lockstep_venue_waiting(tmp_path: Pat
     assert venue.said[0]["endpoints"]["lockstep"] == str(tmp_path / "lock.sock")
 
 
+def test_a_folder_that_holds_a_run_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "fix-venue.log").write_text("a run")
+
+    code, log = VenueProcess("--out", str(tmp_path)).end()
+
+    assert code == 2
+    assert "holds a run already" in log
+    assert [path.name for path in tmp_path.iterdir()] == ["fix-venue.log"]
+
+
+def test_a_replay_of_another_day_is_not_clean(tmp_path: Path) -> None:
+    with VenueProcess(*WINDOW, "--speed", "20", out=tmp_path / "run") as venue:
+        venue.wait("started")
+        venue.stop()
+    path = tmp_path / "run" / "venue.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+
+    assert replayed(tmp_path / "run") == 1
+
+
 def test_a_wrong_config_key_is_one_clear_line(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / "paper.toml").read_text()
     (tmp_path / "paper.toml").write_text(text.replace("seed = 1", "sed = 1"))
@@ -377,6 +406,7 @@ def play_lockstep(folder: Path, instants: int) -> tuple[bytes, dict[str, Any]]:
         asyncio.run(gate())
         code, account, log = venue.stop()
     assert code == 0, log
+    assert replayed(folder / "run") == 0
     assert rebuild(folder / "run" / "itch.bin").state_hash() == account["book_hash"]
     return (folder / "run" / "itch.bin").read_bytes(), account
 
