@@ -80,6 +80,7 @@ class GateMetrics:
         }
         self._asked: dict[str, tuple[str, float]] = {}  # ClOrdID: kind, monotonic seconds
         self._slots = ParentSlots(m)
+        self._symbols: frozenset[str] = frozenset()  # what the wire may name in a label
         self._journal_end = 0
 
     def received(self, session: str) -> None:
@@ -104,6 +105,8 @@ class GateMetrics:
         elif isinstance(event, ev.OrderCancelReject):
             self._events["cancel_rejected"].inc()
             self._answered(event.cl_ord_id)
+        elif isinstance(event, ev.GateStarted):
+            self._symbols = frozenset(i.symbol for i in event.instruments)
         elif isinstance(event, ev.SendFailed):
             self._asked.pop(event.ref_id, None)
         elif isinstance(event, ev.SessionUp):
@@ -133,8 +136,9 @@ class GateMetrics:
             self._rejected.inc()
         if event.exec_type is ExecType.TRADE:
             side = "buy" if event.side is Side.BUY else "sell"
-            self._m.counter("steadyhand_fills_total", symbol=event.symbol, side=side).inc()
-            shares = self._m.counter("steadyhand_fill_quantity_total", symbol=event.symbol, side=side)
+            symbol = event.symbol if event.symbol in self._symbols else "other"
+            self._m.counter("steadyhand_fills_total", symbol=symbol, side=side).inc()
+            shares = self._m.counter("steadyhand_fill_quantity_total", symbol=symbol, side=side)
             shares.inc(event.last_qty)
             money = self._m.counter("steadyhand_fill_notional_total", currency=self._currency)
             money.inc(event.last_qty * event.last_price_e4 / 1e4)
