@@ -129,6 +129,8 @@ def parse(text: str, name: str) -> tuple[Line, ...]:
 def parse_line(words: list[str], number: int) -> Line:
     """Return one line."""
     head, rest = words[0], words[1:]
+    if not " ".join(words).isascii():
+        raise ScriptError("only ASCII outside of comments")
     if head == "at":
         trigger, time_ns, rest = parse_at(rest)
         return parse_action(rest, {"number": number, "trigger": trigger, "time_ns": time_ns})

@@ -111,10 +111,14 @@ class Run:
         self.gate.clock(now_ns)
         stamp = ev.Stamp(now_ns, now_ns)
         self.feed(stamp, self.sink.take())
-        updates, self.gate.updates = self.gate.updates, []
-        for update in updates:
+        for update in self.delivered():
             self.carry(self.core.step(stamp, update).intents)
         self.carry(self.core.step(stamp, ev.Timer()).intents)
+
+    def delivered(self) -> list[up.Update]:
+        """Return what the gate's link brings at this instant."""
+        updates, self.gate.updates = self.gate.updates, []
+        return updates
 
     def feed(self, stamp: ev.Stamp, packets: bytes) -> None:
         """Give the core the bytes of the feed, as the shell does."""

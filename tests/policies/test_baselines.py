@@ -26,7 +26,9 @@ START = SYN.at(date(2024, 1, 2), time(10, 0))
 ALL = (1 << 13) - 1
 
 
-def worked(policy: Policy | Scripted, seed: int = 3, minutes: int = 3, **more: Any) -> tuple[Gate, TraderCore]:
+def worked(
+    policy: Policy | Scripted, seed: int = 3, minutes: int = 3, **more: Any
+) -> tuple[Gate, TraderCore]:
     end = START + minutes * 60 * NS
     fields: dict[str, Any] = {"side": Side.BUY if seed % 2 else Side.SELL, "qty": 600} | more
     parent = ParentOrder(
@@ -38,9 +40,7 @@ def worked(policy: Policy | Scripted, seed: int = 3, minutes: int = 3, **more: A
         end_ns=end - NS,
         **fields,
     )
-    settings = Settings(
-        interval_ns=NS, gap_ns=NS // 4, corridor=0.2, orders_max=20_000, levels_max=4_000
-    )
+    settings = Settings(interval_ns=NS, gap_ns=NS // 4, corridor=0.2, orders_max=20_000, levels_max=4_000)
     core = TraderCore(settings, {SYN.symbol: SYN}, policy)
     run = Run(core, ZeroIntelligenceFlow(seed, START, end), SYN, (START, end), [parent])
     run.play()

@@ -113,9 +113,7 @@ def test_hold_touches_nothing() -> None:
 
 
 CHAINS = st.lists(
-    st.tuples(
-        st.integers(1, 300), st.integers(0, 299), st.integers(-3, 1), st.booleans(), st.booleans()
-    ),
+    st.tuples(st.integers(1, 300), st.integers(0, 299), st.integers(-3, 1), st.booleans(), st.booleans()),
     max_size=8,
 )
 
