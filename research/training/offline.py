@@ -109,7 +109,10 @@ class Run:
         while self._road and self._road[0][0] <= now_ns:
             self.gate.arrive(heapq.heappop(self._road)[2])
         self.gate.clock(now_ns)
-        stamp = ev.Stamp(now_ns, now_ns)
+        self.deliver(ev.Stamp(now_ns, now_ns))
+
+    def deliver(self, stamp: ev.Stamp) -> None:
+        """Step the core: feed, then updates, then the timer."""
         self.feed(stamp, self.sink.take())
         for update in self.delivered():
             self.carry(self.core.step(stamp, update).intents)
