@@ -8,6 +8,7 @@ from typing import Any, Final
 from daemon.gate_core import GateCore
 from daemon.gate_effects import ParentEnded, SendCancel, SendOrder, Step, Tell
 from daemon.metrics import Metrics
+from daemon.metrics_catalogue import CONTROLS
 from daemon.metrics_slots import ParentSlots
 from market import events as ev
 from market.orders import NewOrder
@@ -170,12 +171,8 @@ class GateMetrics:
         self._parents(core)
 
     def _count_control(self, control: str, more: int) -> None:
-        if control.startswith("R") and control[1:].isdigit():
-            try:
-                counter = self._m.counter("steadyhand_risk_checks_total", control=control, result="reject")
-            except AssertionError:
-                return  # a control that the catalogue does not list
-            counter.inc(more)
+        if control in CONTROLS:
+            self._m.counter("steadyhand_risk_refusals_total", control=control).inc(more)
 
     def _money(self, core: GateCore) -> None:
         g = core.state

@@ -67,7 +67,7 @@ SESSIONS: Final = ("order", "reference")
 SLOTS: Final = tuple(str(n) for n in range(16))  # parents at once: R24's ceiling
 CONTROLS: Final = (
     *("R01", "R02", "R03", "R04", "R05", "R06", "R08", "R10", "R12", "R14", "R16"),
-    *("R20", "R24", "R30", "R50", "R70"),
+    *("R18", "R20", "R24", "R30", "R50", "R60", "R61", "R62", "R67", "R70"),
 )
 ITCH_TYPES: Final = tuple("AFECXDUPQSRH")
 
@@ -95,9 +95,7 @@ _DECISIONS = (
     histogram("steadyhand_feed_batch_seconds", "Time to decode and apply one read of the feed."),
 )
 _RISK = (
-    counter(
-        "steadyhand_risk_checks_total", "Verdicts by control.", control=CONTROLS, result=("pass", "reject")
-    ),
+    counter("steadyhand_risk_refusals_total", "What the gate refused, by control.", control=CONTROLS),
     gauge("steadyhand_kill_switch_engaged", "1 while the kill switch is latched."),
     counter(
         "steadyhand_kill_switch_activations_total",

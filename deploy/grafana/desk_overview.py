@@ -174,7 +174,7 @@ def trading() -> list[timeseries.Panel]:
             "none",
             "What the risk overlay refused, and why.",
             (
-                'sum by (control) (rate(steadyhand_risk_checks_total{result="reject"}[$__rate_interval]))',
+                "sum by (control) (rate(steadyhand_risk_refusals_total[$__rate_interval]))",
                 "{{control}}",
             ),
         ),

@@ -81,7 +81,7 @@ def test_a_refusal_is_counted_by_its_control(tmp_path: Path) -> None:
 
     w.intent(6, BID)
 
-    assert w.seen("steadyhand_risk_checks_total", control="R03", result="reject") == 1
+    assert w.seen("steadyhand_risk_refusals_total", control="R03") == 1
     assert w.seen("steadyhand_order_rejects_total", origin="risk") == 1
 
 

@@ -81,8 +81,8 @@ def test_a_value_on_a_bound_counts_in_the_bucket_of_that_bound(gate: Metrics, tm
 
 
 def test_the_same_labels_give_the_same_handle_in_any_order(gate: Metrics) -> None:
-    one = gate.counter("steadyhand_risk_checks_total", control="R01", result="pass")
-    two = gate.counter("steadyhand_risk_checks_total", result="pass", control="R01")
+    one = gate.counter("steadyhand_fills_total", symbol="SYN", side="buy")
+    two = gate.counter("steadyhand_fills_total", side="buy", symbol="SYN")
 
     assert one is two
 

@@ -43,8 +43,6 @@ def bind(metrics: Metrics, metric: Metric) -> Counter | Gauge | Histogram:
     labels = {k: v[0] if v else FREE_LABELS.get(k, "x") for k, v in metric.labels.items()}
     if metric.name == "steadyhand_parents":
         labels["state"] = "active"
-    if metric.name == "steadyhand_risk_checks_total":
-        labels["result"] = "reject"
     make = {Kind.COUNTER: metrics.counter, Kind.GAUGE: metrics.gauge, Kind.HISTOGRAM: metrics.histogram}
     return make[metric.kind](metric.name, **labels)
 
@@ -119,7 +117,7 @@ def test_a_real_prometheus_that_scraped_a_paper_run_answers_every_panel(tmp_path
     port = free_port()
     options = ["--speed", "20", "--metrics-port", str(port), "--out", str(tmp_path / "run")]
     command = [sys.executable, "-m", "daemon.cli", "paper", *options]
-    unanswered = {e for e in expressions() if "_risk_checks_total" not in e}
+    unanswered = {e for e in expressions() if "_risk_refusals_total" not in e}
     fired: set[str] = set()
 
     with (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.metrics_catalogue import CATALOGUE, Kind
+from daemon.metrics_catalogue import CATALOGUE, CONTROLS, Kind
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "prometheus"
@@ -77,3 +77,10 @@ def test_the_catalogue_lists_what_is_written_and_nothing_else() -> None:
     unwritten = {name for name in CATALOGUE if f'"{name}"' not in written}
 
     assert unwritten == set()
+
+
+def test_every_control_of_the_house_can_be_counted() -> None:
+    sources = [p for d in ("risk", "daemon") for p in (ROOT / d).rglob("*.py")]
+    used = set(re.findall(r'"(R[0-9]{2})"', "\n".join(p.read_text() for p in sources)))
+
+    assert used == set(CONTROLS)
