@@ -37,6 +37,8 @@ from market.events import Event, SendFailed, Stamp
 from market.updates import Update
 from risk.kill_switch import KillLatch
 
+# Of an order's way: from the decision to the gate's ears; then journal, core, journal; then the engine.
+STAGES: Final = ("decision_to_gate", "intent_to_wire", "journal_and_step", "engine")
 FOLLOW_UPS_MAX: Final = 1_000  # send failures of one step: as many as a step can send
 log = structlog.get_logger()
 
@@ -65,7 +67,7 @@ class GateShell:
         self.tell: TellTrader = lambda *_: None
         self.drop: Callable[[int, str], None] = lambda *_: None
         self.answer: Answer = lambda *_: None
-        self.latency = {name: Latency() for name in ("tick_to_order", "decision_to_gate", "intent_to_wire")}
+        self.latency = {name: Latency() for name in ("tick_to_order", *STAGES)}
         self._latch = latch
         self.inputs = 0
         self.closed = False
@@ -119,6 +121,7 @@ class GateShell:
     def _send_order(self, effect: SendOrder) -> None:
         assert self.entry is not None
         order = effect.approved.order
+        decided_ns = time.monotonic_ns()
         result = self.entry.send(effect.approved, self._stamp.ts_ns)
         if not result.sent:
             kind = "G" if hasattr(order, "terms") else "D"
@@ -129,6 +132,8 @@ class GateShell:
         now_ns = time.monotonic_ns()
         arrived_ns = self._stamp.mono_ns
         self.latency["intent_to_wire"].observe(now_ns - arrived_ns)
+        self.latency["journal_and_step"].observe(decided_ns - arrived_ns)
+        self.latency["engine"].observe(now_ns - decided_ns)
         self.metrics.intent_to_wire.observe((now_ns - arrived_ns) / 1e9)
         if effect.cause_mono_ns > 0:
             self.latency["tick_to_order"].observe(now_ns - effect.cause_mono_ns)

@@ -16,9 +16,15 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     """Set logging up for this process. `level` is debug, info, warning or error."""
     out = stream if stream is not None else sys.stderr
     renderer: Any = structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer()
+
+    def name_process(_: Any, __: str, event: Any) -> Any:
+        """Say who speaks. No contextvar: callbacks of other threads come without ours."""
+        return {"process": process} | event
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_process,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -28,7 +34,6 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 def announce(event: str, **fields: Any) -> None:
