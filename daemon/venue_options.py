@@ -14,7 +14,7 @@ from market.types import Symbol
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
-PORT_MAX: Final = 65_535
+PORT_MAX: Final = 65_535  # of TCP
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
