@@ -130,6 +130,7 @@ class ControlServer:
         loop = asyncio.get_running_loop()
         with umask_private():
             self._server = await loop.create_unix_server(lambda: Client(self), str(path))
+        path.chmod(0o600)  # noqa: ASYNC240  (one call, before anybody waits)
 
     def close(self) -> None:
         """Stop listening and hang up."""

@@ -244,7 +244,10 @@ class Gate:
             self._lockstep.tock(epoch, tock)
 
     def _from_control(self, event: ev.Event) -> None:
-        if self._lockstep is not None:
+        if isinstance(event, ev.Rearm) and self._latch.touched():
+            error = f"remove {self._section.kill_file} first: while it exists, trading is killed"
+            self._control.answer(event.request_id, {"ok": False, "error": error})
+        elif self._lockstep is not None:
             self._lockstep.command(event)
         else:
             self._shell.post(event)

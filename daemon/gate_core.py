@@ -135,12 +135,8 @@ def security_status(g: GateState, stamp: ev.Stamp, event: ev.SecurityStatus) -> 
 def _tell_if_flipped(g: GateState, stamp: ev.Stamp, parent: Any) -> None:
     """Say at once where a parent can trade again, or no longer; anything else may wait."""
     told = parent.told
-    if told is None or told[2].can_trade != (not _fault(g, stamp, parent.order.symbol)):
+    if told is not None and told[2].can_trade != gate_parents.can_trade(g, stamp, parent):
         g.touched[parent.order.parent_id] = None
-
-
-def _fault(g: GateState, stamp: ev.Stamp, symbol: Any) -> str:
-    return g.references.fault(g.references.picture(symbol), stamp.mono_ns, g.risk.limits.market)
 
 
 def reference_alive(g: GateState, stamp: ev.Stamp, _: ev.ReferenceAlive) -> None:

@@ -16,6 +16,7 @@ from risk.case import Decision
 from risk.overlay import Context
 from risk.verdict import Refused
 
+CHAINS_MAX: Final = 100_000  # in one journal: all are kept in memory, about 1.5 KiB each
 GATE: Final = "GATE"  # refusals that are no control's: an intent that cannot be carried out at all
 REPLACEABLE: Final = (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 Intent = SubmitIntent | ReplaceIntent | CancelIntent
@@ -28,6 +29,9 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
     parent = g.parents.get(intent.parent_id)
     if parent is None or parent.order.symbol not in g.traders[intent.epoch].hello.symbols:
         _refuse(g, intent, ("R14",), f"no parent {intent.parent_id} for this trader")
+        return
+    if len(g.chains) >= CHAINS_MAX:
+        _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders in one journal; begin in a new state_dir")
         return
     order = NewOrder(
         cl_ord_id=g.next_cl_ord_id(),
@@ -58,6 +62,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
     g.chains[chain.chain_id] = chain
     g.chain_of[chain.chain_id] = chain.chain_id
     parent.chains[chain.chain_id] = None
+    parent.refused = ""
     parent.update(children=parent.progress.children + 1)
     g.counters["orders"] += 1
     g.effects.append(SendOrder(verdict, intent.cause_mono_ns, intent.decided_mono_ns))

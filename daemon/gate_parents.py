@@ -16,7 +16,9 @@ from market.parents import ParentOrder, ParentTrigger, Progress, next_status
 from market.types import ParentID, ParentStatus, Side
 from market.updates import ParentUpdate
 from risk import admission
+from risk.posture import Posture
 
+PARENTS_MAX: Final = 10_000  # in one journal: all are kept in memory, about 1 KiB each
 WAITING_TELL_NS: Final = 250_000_000  # headroom alone is told four times a second at most
 T = ParentTrigger
 
@@ -25,9 +27,11 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     """Admit a parent, or say every reason why not."""
     order = event.parent
     if not order.parent_id:
-        order = msgspec.structs.replace(order, parent_id=ParentID(f"P{len(g.parents) + 1}"))
+        order = msgspec.structs.replace(order, parent_id=free_id(g))
     live = [p.order for p in g.live_parents.values()]
     faults = admission.faults(g.risk, order, stamp.ts_ns, live)
+    if len(g.parents) >= PARENTS_MAX:
+        faults.append(f"R08 {PARENTS_MAX} parents in one journal; begin a new day in a new state_dir")
     if order.parent_id in g.parents:
         faults.append(f"R24 parent id {order.parent_id} was used before")
     if faults:
@@ -55,6 +59,14 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     g.touched[order.parent_id] = None
     g.refresh_wakeups()
     advance(g, stamp)
+
+
+def free_id(g: GateState) -> ParentID:
+    """Return an id for a parent that came without one."""
+    number = len(g.parents) + 1
+    while f"P{number}" in g.parents:
+        number += 1
+    return ParentID(f"P{number}")
 
 
 def amend(g: GateState, stamp: Stamp, event: AmendParent) -> None:
@@ -269,14 +281,24 @@ def _mid(g: GateState, order: ParentOrder) -> int | None:
 # --- telling ----------------------------------------------------------------------------------
 
 
+def can_trade(g: GateState, stamp: Stamp, parent: Parent) -> bool:
+    """Return whether orders of a parent have a chance now; the rest of `headroom` says how much."""
+    symbol = parent.order.symbol
+    return (
+        parent.progress.status is ParentStatus.WORKING
+        and g.session.trading
+        and g.posture.posture <= Posture.REDUCE_ONLY
+        and not g.overdue.get(symbol)
+        and not g.references.fault(g.references.picture(symbol), stamp.mono_ns, g.risk.limits.market)
+    )
+
+
 def tell(g: GateState, stamp: Stamp, parent: Parent) -> None:
     """Tell the trader how a parent stands, with its headroom, where that is news."""
     symbol = parent.order.symbol
     if g.trader_of(symbol) is None:
         return
-    headroom = g.risk.headroom(parent.order, parent.progress, stamp, g.overdue.get(symbol, 0))
-    if not g.session.trading:
-        headroom = msgspec.structs.replace(headroom, can_trade=False)
+    headroom = g.risk.headroom(parent.order, parent.progress, stamp, can_trade(g, stamp, parent))
     news = (parent.order, parent.progress, headroom)
     if news == parent.told:
         return

@@ -59,9 +59,16 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
     if event.killed:
         g.posture.raise_("R70", event.killed, stamp.mono_ns)
     g.kill_done = False  # what a crash left undone of a kill is done again
+    # The machine may have been started anew, and its clock with it.
     for chain in g.live_chains():
         if chain.asked_mono_ns:
             chain.asked_mono_ns = stamp.mono_ns
+    for wish in g.unwanted.values():
+        wish.next_mono_ns = 0
+    for picture in g.references.pictures.values():
+        picture.locked_since_ns = picture.unfit_since_ns = 0
+    for parent in g.live_parents.values():
+        parent.told, parent.told_mono_ns = None, 0
     g.anchor = None if g.lockstep else g.anchor
 
 
@@ -77,6 +84,7 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     session.mass_reports = 0
     session.awaited = {chain.chain_id: None for chain in g.live_chains()}
     session.deadline_mono_ns = stamp.mono_ns + g.reconcile_wait_ns
+    g.posture.clear("R60")
     g.posture.raise_("R60", "reconciling", stamp.mono_ns)
     g.effects.append(AskMassStatus(MassStatus(req_id=session.mass_status_id)))
     for chain in list(g.live_chains()):

@@ -12,7 +12,7 @@ from market.instruments import Instrument
 from market.order_table import ChildOrder
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
-from market.types import ParentStatus, Side, Symbol
+from market.types import Side, Symbol
 from market.updates import Headroom
 from risk import checks
 from risk.case import Case, Decision
@@ -172,11 +172,10 @@ class RiskOverlay:
         else:
             self.posture.clear("R30I")
 
-    def headroom(self, parent: ParentOrder, progress: Progress, stamp: Stamp, overdue: int = 0) -> Headroom:
+    def headroom(self, parent: ParentOrder, progress: Progress, stamp: Stamp, can_trade: bool) -> Headroom:
         """Return what the limits leave for one parent, so that nothing is asked for that is refused."""
         limits, book = self.limits, self.ledger.book(parent.symbol)
         picture, instrument = self.references.picture(parent.symbol), self.instruments.get(parent.symbol)
-        fault = self.references.fault(picture, stamp.mono_ns, limits.market)
         low_e4, high_e4 = self._collar(parent.symbol)
         value_e4 = max(high_e4, picture.last_e4, picture.ask_e4)
         qty_max = limits.order.qty_max
@@ -209,12 +208,7 @@ class RiskOverlay:
                     per_symbol - self.rates.sent_now_symbol(parent.symbol, stamp.mono_ns, per_symbol),
                 ),
             ),
-            can_trade=(
-                self.posture.posture <= Posture.REDUCE_ONLY
-                and progress.status is ParentStatus.WORKING
-                and not fault
-                and not overdue
-            ),
+            can_trade=can_trade,
         )
 
     def _collar(self, symbol: Symbol) -> tuple[int, int]:

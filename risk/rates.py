@@ -23,8 +23,8 @@ class Ring:
     def count(self, now_ns: int) -> int:
         """Return how many instants lie less than a window back."""
         times = self._times
-        while times and now_ns - times[0] >= self.window_ns:
-            times.popleft()
+        while times and not 0 <= now_ns - times[0] < self.window_ns:
+            times.popleft()  # too old, or of before a reboot, when the clock began anew
         return len(times)
 
     def add(self, now_ns: int) -> None:

@@ -592,3 +592,39 @@ def test_an_unreadable_report_halts_and_a_failed_callback_kills() -> None:
     w.step(ev.EngineAlarm(text="fromApp: ValueError", fatal=True))
 
     assert w.core.posture.name == "KILLED"
+
+
+def test_a_reboot_sets_no_clock_trap() -> None:
+    w = world(law=limits(rates={"orders_per_second": 1}))
+    chain = w.working()
+    w.step(ev.CancelParent(request_id=2, parent_id="P1"))
+    w.now = 5 * SECOND  # the machine was started anew: its clock began at zero
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+    w.step(ev.SessionUp(session="reference"))
+    w.step(ev.SessionUp(session="order"))
+    w.step(w.mass_status_empty())
+    w.report(chain, ExecType.ORDER_STATUS, OrdStatus.NEW, exec_id="0")
+    assert cancels(w.sent)[-1].orig_cl_ord_id == chain  # asked for again at once
+    gone(w, chain)
+    w.price()
+    w.hello(8)
+    assert w.parent(pid="P2")["ok"]
+    w.wait(1)
+
+    assert w.intent(10, BID, pid="P2").qty == 10
+
+
+def test_a_parent_without_an_id_gets_a_free_one() -> None:
+    w = world()
+    assert w.parent(pid="P3")["ok"]
+
+    assert [w.parent(pid="")["parent_id"] for _ in range(2)] == ["P4", "P5"]
+
+
+def test_a_refusal_long_past_is_not_the_remainders_reason() -> None:
+    w = world()
+    w.intent(10, BID * 2)
+    assert w.ask_parent().refused == "R05"
+    w.working()
+
+    assert w.ask_parent().refused == ""
