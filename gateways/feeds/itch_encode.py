@@ -7,6 +7,7 @@ below it make single messages, field by field as the specification lays them out
 import struct
 from typing import Any, Final
 
+import numba
 import numpy as np
 
 from gateways.feeds.itch_kernels import (
@@ -23,28 +24,33 @@ from gateways.feeds.itch_kernels import (
     O_RESTING,
     O_STATE,
     O_TRADE,
+    OUTCOME_ROW,
     P_,
     SELL,
     SEQUENCED,
     SPACE,
+    U8,
     U_,
     X_,
 )
-from market.kernels import kernel
+from market.kernel_types import INT, OUTCOMES
+from market.kernels import typed_kernel
 from market.matching_events import OUTCOME
 
 PACKET_BYTES_MAX = 3 + 44  # P is the longest message that outcomes become
 HEADER_BYTES = 3  # SoupBinTCP: length, type
+BLANKS = int.from_bytes(bytes([SPACE] * 5), "big")  # of H: reserved and reason
+INDEX = numba.int64[:, ::1]
 
 
-@kernel
+@typed_kernel(U8, INT, INT, INT)
 def put(out: Any, at: int, value: int, size: int) -> None:
     """Write `size` bytes, big-endian."""
     for i in range(size):
         out[at + i] = (value >> (8 * (size - 1 - i))) & 0xFF
 
 
-@kernel
+@typed_kernel(U8, INT, INT, INT, INT, INT)
 def put_head(out: Any, at: int, kind: int, length: int, locate: int, since_midnight_ns: int) -> None:
     """Write the packet header and the eleven bytes with which every message begins."""
     put(out, at, length + 1, 2)
@@ -55,7 +61,7 @@ def put_head(out: Any, at: int, kind: int, length: int, locate: int, since_midni
     put(out, at + 8, since_midnight_ns, 6)
 
 
-@kernel
+@typed_kernel(U8, INT, INT, INT, INT, INT, INT)
 def put_order(out: Any, at: int, order_id: int, side: int, size: int, symbol: int, price_e4: int) -> None:
     """Write reference, side, shares, stock and price as A and P have them."""
     put(out, at + 14, order_id, 8)
@@ -65,7 +71,39 @@ def put_order(out: Any, at: int, order_id: int, side: int, size: int, symbol: in
     put(out, at + 35, price_e4, 4)
 
 
-@kernel
+@typed_kernel(U8, INT, INT, INT, INT, INT, INT)
+def put_off(out: Any, at: int, locate: int, since_ns: int, order_id: int, size: int, leaves: int) -> int:
+    """Write shares taken off: X where some remain, D where none do; return the length."""
+    length = 23 if leaves > 0 else 19
+    put_head(out, at, X_ if leaves > 0 else D_, length, locate, since_ns)
+    put(out, at + 14, order_id, 8)
+    if leaves > 0:
+        put(out, at + 22, size, 4)
+    return length
+
+
+@typed_kernel(U8, INT, INT, INT, OUTCOME_ROW)
+def put_replaced(out: Any, at: int, locate: int, since_ns: int, o: Any) -> int:
+    """Write a replace; return the length, 0 where the public sees no difference.
+
+    X where only the size shrank and the order kept its place; D where it left the book to trade
+    at its new price; U otherwise.
+    """
+    if not o.flags & O_RESTING:
+        return put_off(out, at, locate, since_ns, o.resting_id, 0, 0)
+    if o.flags & O_KEPT and o.order_id == o.resting_id:
+        if o.resting_leaves == o.size:
+            return 0
+        return put_off(out, at, locate, since_ns, o.order_id, o.resting_leaves - o.size, o.leaves)
+    put_head(out, at, U_, 35, locate, since_ns)
+    put(out, at + 14, o.resting_id, 8)
+    put(out, at + 22, o.order_id, 8)
+    put(out, at + 30, o.leaves, 4)
+    put(out, at + 34, o.price_e4, 4)
+    return 35
+
+
+@typed_kernel(OUTCOMES, INT, INT, INT, U8, INDEX)
 def encode_outcomes(
     outcomes: Any, locate: int, symbol: int, midnight_ns: int, out: Any, index: Any
 ) -> tuple[int, int]:
@@ -103,45 +141,13 @@ def encode_outcomes(
             put_head(out, at, H_, length, locate, since_ns)
             put(out, at + 14, symbol, 8)
             out[at + 22] = o.reason
-            out[at + 23 : at + 28] = SPACE
+            put(out, at + 23, BLANKS, 5)
         if length:
             index[count, 0] = HEADER_BYTES + length
             index[count, 1] = o.ts_ns
             at += HEADER_BYTES + length
             count += 1
     return count, at
-
-
-@kernel
-def put_off(out: Any, at: int, locate: int, since_ns: int, order_id: int, size: int, leaves: int) -> int:
-    """Write shares taken off: X where some remain, D where none do; return the length."""
-    length = 23 if leaves > 0 else 19
-    put_head(out, at, X_ if leaves > 0 else D_, length, locate, since_ns)
-    put(out, at + 14, order_id, 8)
-    if leaves > 0:
-        put(out, at + 22, size, 4)
-    return length
-
-
-@kernel
-def put_replaced(out: Any, at: int, locate: int, since_ns: int, o: Any) -> int:
-    """Write a replace; return the length, 0 where the public sees no difference.
-
-    X where only the size shrank and the order kept its place; D where it left the book to trade
-    at its new price; U otherwise.
-    """
-    if not o.flags & O_RESTING:
-        return put_off(out, at, locate, since_ns, o.resting_id, 0, 0)
-    if o.flags & O_KEPT and o.order_id == o.resting_id:
-        if o.resting_leaves == o.size:
-            return 0
-        return put_off(out, at, locate, since_ns, o.order_id, o.resting_leaves - o.size, o.leaves)
-    put_head(out, at, U_, 35, locate, since_ns)
-    put(out, at + 14, o.resting_id, 8)
-    put(out, at + 22, o.order_id, 8)
-    put(out, at + 30, o.leaves, 4)
-    put(out, at + 34, o.price_e4, 4)
-    return 35
 
 
 # --- single messages ----------------------------------------------------------------------------

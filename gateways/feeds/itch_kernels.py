@@ -6,12 +6,21 @@ message type were found to lie inside the buffer, so no byte string can lead out
 
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from market.book_events import Flag, Kind
-from market.kernels import kernel
+from market.book_events import MARKET_EVENT, Flag, Kind
+from market.kernel_types import ARENA, INT, OUTCOMES
+from market.kernels import typed_kernel
 from market.matching_events import Outcome, OutcomeFlag
+
+U8_IN = numba.types.Array(numba.uint8, 1, "C", readonly=True)  # takes writable arrays, too
+U8 = numba.uint8[::1]
+SLOTS = ARENA
+BATCH = numba.typeof(np.zeros(0, dtype=MARKET_EVENT))  # type: ignore[no-untyped-call]
+EVENT_ROW = BATCH.dtype
+OUTCOME_ROW = OUTCOMES.dtype
 
 # Slots of a decoder's state, one int64 array.
 NEXT_SEQ = 0  # sequence number of the next message
@@ -65,13 +74,13 @@ O_REPLACED, O_PRINT, O_STATE = int(Outcome.REPLACED), int(Outcome.PRINT), int(Ou
 O_RESTING, O_KEPT = int(OutcomeFlag.RESTING), int(OutcomeFlag.KEPT_PRIORITY)
 
 
-@kernel
+@typed_kernel(U8_IN, INT)
 def be16(buffer: Any, at: int) -> Any:
     """Read two bytes, big-endian."""
     return (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
 
 
-@kernel
+@typed_kernel(U8_IN, INT)
 def be32(buffer: Any, at: int) -> Any:
     """Read four bytes, big-endian."""
     return (
@@ -82,19 +91,19 @@ def be32(buffer: Any, at: int) -> Any:
     )
 
 
-@kernel
+@typed_kernel(U8_IN, INT)
 def be48(buffer: Any, at: int) -> Any:
     """Read six bytes, big-endian."""
     return (be16(buffer, at) << 32) | be32(buffer, at + 2)
 
 
-@kernel
+@typed_kernel(U8_IN, INT)
 def be64(buffer: Any, at: int) -> Any:
     """Read eight bytes, big-endian; above 2**63 the result is negative."""
     return (be32(buffer, at) << 32) | be32(buffer, at + 4)
 
 
-@kernel
+@typed_kernel(U8_IN, INT, INT, EVENT_ROW)
 def decode_order(buffer: Any, at: int, kind: int, event: Any) -> int:
     """Fill an event from a message about one order (A F E C X D U); return the error code."""
     order_id = be64(buffer, at + 11)
@@ -131,7 +140,7 @@ def decode_order(buffer: Any, at: int, kind: int, event: Any) -> int:
     return BAD_FIELD if bad else NO_ERROR
 
 
-@kernel
+@typed_kernel(U8_IN, INT, INT, EVENT_ROW)
 def decode_other(buffer: Any, at: int, kind: int, event: Any) -> int:
     """Fill an event from P, Q, S, R or H; return the error code."""
     if kind == P_:
@@ -165,7 +174,7 @@ def decode_other(buffer: Any, at: int, kind: int, event: Any) -> int:
     return NO_ERROR
 
 
-@kernel
+@typed_kernel(EVENT_ROW)
 def clear(event: Any) -> None:
     """Make a record of a used batch blank."""
     event.order_id = 0
@@ -180,7 +189,40 @@ def clear(event: Any) -> None:
     event.pad = 0
 
 
-@kernel
+@typed_kernel(U8_IN, INT, INT, SLOTS, U8, EVENT_ROW)
+def decode_message(buffer: Any, at: int, length: int, state: Any, wanted: Any, event: Any) -> tuple[int, int]:
+    """Decode one message into `event`; return (error code, 1 where an event was made)."""
+    kind = buffer[at]
+    expected = LENGTHS[kind]
+    if expected == 0:
+        state[UNKNOWN] += 1
+        return NO_ERROR, 0
+    if expected != length:
+        return WRONG_LENGTH, 0
+    family = FAMILIES[kind]
+    if family == 0:
+        state[SKIPPED] += 1
+        return NO_ERROR, 0
+    locate = be16(buffer, at + 1)
+    if wanted[locate] == 0 and kind != R_ and kind != S_:
+        state[FILTERED] += 1
+        return NO_ERROR, 0
+    since_midnight_ns = be48(buffer, at + 5)
+    if since_midnight_ns >= DAY_NS_MAX:
+        return BAD_FIELD, 0
+    clear(event)
+    event.ts_ns = state[MIDNIGHT] + since_midnight_ns
+    event.locate = locate
+    event.seq_lo = state[NEXT_SEQ] & 0xFFFFFFFF
+    if family == 1:
+        error = decode_order(buffer, at, kind, event)
+    else:
+        state[DIRECTORIES] += kind == R_
+        error = decode_other(buffer, at, kind, event)
+    return error, 1
+
+
+@typed_kernel(U8_IN, INT, SLOTS, U8, BATCH)
 def decode_frames(buffer: Any, header: int, state: Any, wanted: Any, batch: Any) -> tuple[int, int]:
     """Decode whole frames until the buffer or the batch ends; return (events, bytes used).
 
@@ -214,36 +256,3 @@ def decode_frames(buffer: Any, header: int, state: Any, wanted: Any, batch: Any)
         at = frame_end
     state[EVENTS] += events
     return events, at
-
-
-@kernel
-def decode_message(buffer: Any, at: int, length: int, state: Any, wanted: Any, event: Any) -> tuple[int, int]:
-    """Decode one message into `event`; return (error code, 1 where an event was made)."""
-    kind = buffer[at]
-    expected = LENGTHS[kind]
-    if expected == 0:
-        state[UNKNOWN] += 1
-        return NO_ERROR, 0
-    if expected != length:
-        return WRONG_LENGTH, 0
-    family = FAMILIES[kind]
-    if family == 0:
-        state[SKIPPED] += 1
-        return NO_ERROR, 0
-    locate = be16(buffer, at + 1)
-    if wanted[locate] == 0 and kind != R_ and kind != S_:
-        state[FILTERED] += 1
-        return NO_ERROR, 0
-    since_midnight_ns = be48(buffer, at + 5)
-    if since_midnight_ns >= DAY_NS_MAX:
-        return BAD_FIELD, 0
-    clear(event)
-    event.ts_ns = state[MIDNIGHT] + since_midnight_ns
-    event.locate = locate
-    event.seq_lo = state[NEXT_SEQ] & 0xFFFFFFFF
-    if family == 1:
-        error = decode_order(buffer, at, kind, event)
-    else:
-        state[DIRECTORIES] += kind == R_
-        error = decode_other(buffer, at, kind, event)
-    return error, 1

@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from market.kernels import kernel
+from gateways.feeds.itch_kernels import U8, U8_IN
+from market.kernel_types import INT
+from market.kernels import typed_kernel
 
 NO_ERROR = 0
 BAD_PACKET = 1
 SEQUENCED, SERVER_HEARTBEAT = ord("S"), ord("H")
 
 
-@kernel
+@typed_kernel(U8_IN, INT, INT)
 def scan_run(buffer: Any, start: int, packet_bytes_max: int) -> Any:
     """Walk over sequenced packets and heartbeats from `start`, up to another type or a part of one.
 
@@ -36,7 +38,7 @@ def scan_run(buffer: Any, start: int, packet_bytes_max: int) -> Any:
     return NO_ERROR, at, sequenced, heartbeats
 
 
-@kernel
+@typed_kernel(U8_IN, U8)
 def without_types(packets: Any, out: Any) -> Any:
     """Copy sequenced packets as length-prefixed messages; return the bytes written."""
     at, to = np.int64(0), np.int64(0)
@@ -45,7 +47,8 @@ def without_types(packets: Any, out: Any) -> Any:
         body = length - 1
         out[to] = body >> 8
         out[to + 1] = body & 0xFF
-        out[to + 2 : to + 2 + body] = packets[at + 3 : at + 2 + length]
+        for i in range(body):
+            out[to + 2 + i] = packets[at + 3 + i]
         to += 2 + body
         at += 2 + length
     return to

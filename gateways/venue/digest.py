@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from market.kernels import kernel
+from market.kernel_types import ARENA, OUTCOMES
+from market.kernels import typed_kernel
 from market.matching_events import OUTCOME, Outcome
 
 LAST_E4 = 0
@@ -13,7 +14,7 @@ OWN = 2  # how many rows of the last batch concern participants
 TRADE, PRINT = int(Outcome.TRADE), int(Outcome.PRINT)
 
 
-@kernel
+@typed_kernel(OUTCOMES, ARENA, ARENA)
 def digest(outcomes: Any, totals: Any, own: Any) -> None:
     """Add to last price and volume; list the rows that concern orders of participants."""
     count = 0

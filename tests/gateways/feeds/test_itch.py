@@ -279,6 +279,28 @@ def test_random_bytes_are_never_read_out_of_bounds(data: bytes, framing: Framing
     assert 0 <= events <= 16
 
 
+@given(
+    st.lists(st.sampled_from(sorted(GOLDEN)), max_size=4),
+    st.integers(0, 200),
+    st.binary(max_size=2),
+    st.integers(0, 60),
+)
+@settings(max_examples=300, deadline=None)
+def test_what_lies_behind_the_buffer_makes_no_difference(
+    kinds: list[str], at: int, damage: bytes, cut: int
+) -> None:
+    data = bytearray(framed(*(message(kind) for kind in kinds)))
+    data[at : at + len(damage)] = damage
+    size = max(0, len(data) - cut)
+    seen = []
+    for junk in (b"\x00", b"\xff", b"D"):
+        memory = memoryview(data[:size] + junk * 100)
+        d, batch = decoder(), new_batch(8)
+        seen.append((d.decode(memory[:size], batch), batch.tobytes(), d.state.tolist()))
+
+    assert seen[0] == seen[1] == seen[2]
+
+
 @given(st.lists(st.sampled_from(sorted(GOLDEN)), max_size=20), st.integers(0, 500), st.binary(max_size=3))
 @settings(max_examples=300, deadline=None)
 def test_damaged_streams_are_refused_or_decoded_never_more(kinds: list[str], at: int, damage: bytes) -> None:
