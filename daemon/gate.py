@@ -331,6 +331,8 @@ class Gate:
         announce("stopped", clean=clean, open_orders=left, failure=self._failure)
         for path in (self._section.control_socket, self._section.link_socket):
             path.unlink(missing_ok=True)
+        if clean:
+            self._metrics.close()
         return EXIT_DONE if clean else EXIT_NOT_CLEAN
 
     def _fail(self, text: str) -> None:

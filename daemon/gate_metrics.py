@@ -84,6 +84,10 @@ class GateMetrics:
         self._symbols: frozenset[str] = frozenset()  # what the wire may name in a label
         self._journal_end = 0
 
+    def close(self) -> None:
+        """Take the counters away: the gate ends in order."""
+        self._m.close()
+
     def received(self, session: str) -> None:
         """A FIX application message came."""
         self._fix_in[session].inc()

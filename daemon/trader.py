@@ -308,4 +308,7 @@ def main(argv: list[str]) -> int:
         notify.ready(policy.describe())
         return await running.serve()
 
-    return run(serve)
+    code = run(serve)
+    if code == EXIT_DONE:
+        metrics.close()
+    return code

@@ -64,6 +64,10 @@ class TraderMetrics:
         """The process has announced itself."""
         self._ready.set(1)
 
+    def close(self) -> None:
+        """Take the counters away: the trader ends in order."""
+        self._metrics.close()
+
     def logged_in(self) -> None:
         """The feed is up; every time after the first is a reconnect."""
         self._logged_in += 1
