@@ -51,7 +51,7 @@ from risk.posture import Posture
 
 TIMER_S: Final = 0.1  # machine time between timers where nothing else is due
 HOUSEKEEPING_S: Final = 0.25  # kill file, gauges, watchdog
-STOP_WAIT_S: Final = 6.0  # for cancels to be confirmed; logout and the rest fit into 10 s
+STOP_WAIT_S: Final = 5.0  # for cancels to be confirmed; logout and the rest fit into 10 s
 STOP_POLLS: Final = 120
 LATCH_NAME: Final = "KILLED"
 log = structlog.get_logger()

@@ -7,6 +7,7 @@ trader is accepted; this module sees that nobody speaks in another's name.
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from gateways.link import Peer, ToGate
 from market import events as ev
 from market import updates as up
 
+INTENTS_MAX: Final = 20_000  # frames of one trader in a second: more is a trader that has gone mad
 PEERS_MAX: Final = 64  # connections at once, those without a hello included
 log = structlog.get_logger()
 
@@ -35,6 +37,7 @@ class Links:
         self._peers: dict[int, Peer] = {}  # by epoch
         self._epochs: dict[Peer, int] = {}
         self._open: set[Peer] = set()
+        self._frames: dict[Peer, tuple[int, int]] = {}  # (second, frames in it)
         self._server: asyncio.AbstractServer | None = None
         self.told = 0  # updates sent to any trader
         self.received = 0
@@ -80,6 +83,9 @@ class Links:
             peer.abort(f"more than {PEERS_MAX} connections")
 
     def _messages(self, peer: Peer, messages: list[Any]) -> None:
+        if self._floods(peer, len(messages)):
+            peer.abort(f"more than {INTENTS_MAX} frames in a second")
+            return
         for message in messages:
             self.received += 1
             if isinstance(message, ev.TraderHello):
@@ -97,6 +103,14 @@ class Links:
                 text = f"epoch {message.epoch} is not this link's"
                 peer.send(up.IntentRefused(epoch=message.epoch, n=message.n, controls=("GATE",), text=text))
 
+    def _floods(self, peer: Peer, more: int) -> bool:
+        """Count frames by second: what floods would fill the journal."""
+        second = int(time.monotonic())
+        then, count = self._frames.get(peer, (second, 0))
+        count = count + more if then == second else more
+        self._frames[peer] = (second, count)
+        return count > INTENTS_MAX
+
     def _hello(self, peer: Peer, hello: ev.TraderHello) -> None:
         if peer in self._epochs:
             peer.abort("a second TraderHello")
@@ -112,6 +126,7 @@ class Links:
 
     def _closed(self, peer: Peer, reason: str) -> None:
         self._open.discard(peer)
+        self._frames.pop(peer, None)
         epoch = self._epochs.pop(peer, None)
         if epoch is not None:
             self._peers.pop(epoch, None)

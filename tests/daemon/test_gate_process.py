@@ -1,15 +1,19 @@
 """The gate as a process: what is on the wire, through kills, restarts and stops."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from daemon import operator
+from gateways import link
+from market import events as ev
 from market import updates as up
 from market.types import OrdStatus
 from tests.daemon.gate_process import ASK, BID, ROOT, GateProcess
@@ -220,3 +224,46 @@ def test_what_is_not_a_request_gets_one_clear_line(gate: GateProcess) -> None:
     assert "anchor" in gate.ask(cmd="clock", anchor={"anchor_ts_ns": 0, "anchor_mono_ns": 1})["error"]
     assert "65536" in gate.ask(cmd="x" * 70_000)["error"]
     assert gate.ask(cmd="ping") == {"ok": True, "id": 0}
+
+
+def test_a_stop_that_nobody_confirms_lists_what_is_open_and_a_second_signal_is_now(gate: GateProcess) -> None:
+    trader = gate.trade()
+    trader.submit(100, BID)
+    cl_ord_id = gate.ems.expect("D").get(11).decode()
+    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
+    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
+    gate.signal(signal.SIGTERM)
+    gate.ems.expect("F")
+    trader.submit(10, BID)
+    assert "STOPPING" in trader.expect(up.IntentRefused).controls
+    gate.signal(signal.SIGTERM)
+
+    assert gate.end() == 128 + signal.SIGTERM
+
+
+def test_a_stop_without_an_answer_ends_in_time_and_not_clean(gate: GateProcess) -> None:
+    trader = gate.trade()
+    trader.submit(100, BID)
+    cl_ord_id = gate.ems.expect("D").get(11).decode()
+    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
+    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
+    began = time.monotonic()
+    gate.signal(signal.SIGTERM)
+    assert gate.end() == 1
+
+    assert time.monotonic() - began < 10
+    assert cl_ord_id in (gate.folder / "gate.log").read_text()
+
+
+def test_a_trader_that_does_not_read_is_cut_off_and_orders_go_on(gate: GateProcess) -> None:
+    trader = gate.trade()
+    flood = b"".join(
+        link.encode(ev.CancelIntent(epoch=trader.epoch, n=n, chain_id="NONE")) for n in range(1, 40_000)
+    )
+    trader.socket.settimeout(5)
+    with contextlib.suppress(OSError):
+        for _ in range(10):
+            trader.socket.sendall(flood)  # never reads an answer
+    gate.until("the trader gone", lambda s: not s["trader"]["connected"])
+
+    assert gate.ask(cmd="ping")["ok"]
