@@ -88,7 +88,7 @@ def _account(folder: Path) -> dict[str, Any]:
 
 def _options(setup: dict[str, Any], folder: Path) -> Options:
     """Return the options of the run, with no door open."""
-    closed = {
+    closed: dict[str, Any] = {
         "speed": 1.0,
         "lockstep_socket": None,
         "start_now": False,
@@ -101,10 +101,9 @@ def _options(setup: dict[str, Any], folder: Path) -> Options:
         "password": "",
         "log_level": "info",
     }
-    ports = dict.fromkeys(
-        ("order_latency_ns", "feed_latency_ns", "fix_port", "reference_port", "itch_port"), 0
-    )
-    tree = {**closed, **ports, **{name: setup[name] for name in SETUP if name in setup}}
+    unused = ("order_latency_ns", "feed_latency_ns", "fix_port", "reference_port", "itch_port")
+    tree: dict[str, Any] = {**closed, **dict.fromkeys(unused, 0)}
+    tree |= {name: setup[name] for name in SETUP if name in setup}
     try:
         return msgspec.convert(tree, Options, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
