@@ -25,6 +25,7 @@ setup setup-all:
 
 docs: setup-all
 	@.venv/bin/python deploy/setup/bounds.py
+	@.venv/bin/python deploy/setup/states.py
 	@.venv/bin/python deploy/grafana/desk_overview.py
 
 lock:
