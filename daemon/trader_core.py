@@ -35,6 +35,7 @@ from policies.executor import Act, Move
 from policies.policy import Policy
 from policies.script_language import Line, Trigger, Verb
 from policies.scripted import Scripted
+from policies.state_kernels import of_one_symbol
 from policies.working import Asked, WorkingTable
 
 FRESH_NS: Final = 1_000_000_000  # market time: an older feed is history, not a market
@@ -75,6 +76,7 @@ class TraderCore:
         self.broken = ""
         self._next_seq = 1
         self._n = 0
+        self._scripts: list[scripted.Parent] | None = None
         self._only = next(iter(self.markets.values())) if len(self.markets) == 1 else None
 
     # --- feed ---
@@ -90,17 +92,16 @@ class TraderCore:
         self.unfit = "" if stamp.ts_ns - int(batch["ts_ns"][-1]) < FRESH_NS else "catching up with the feed"
         if not self.fit:
             return NOTHING
-        for view in self.parents.values():
-            market = self.markets[view.parent.symbol]
-            if market in touched and market.builder.bid_ask_e4 != view.touch:
-                view.event = True
-        if self.script is not None and any(m.builder.bid_ask_e4 != m.touch for m in touched):
-            self.script.happened(Trigger.TOUCH, None)
+        if any(market.moved for market in touched):
+            for view in self.parents.values():
+                view.event = view.event or self.markets[view.parent.symbol].touch != view.touch
+            if self.script is not None:
+                self.script.happened(Trigger.TOUCH, None)
         return self._decide_due(stamp, stamp.mono_ns, fed=True)
 
     def _apply(self, batch: NDArray[Any]) -> list[Market]:
         only = self._only
-        if only is not None and (batch["locate"] == only.locate).all():
+        if only is not None and of_one_symbol(batch, only.locate):
             self._apply_to(only, batch)
             return [only]
         for row in batch[batch["kind"] == Kind.DIRECTORY]:
@@ -117,10 +118,7 @@ class TraderCore:
         return touched
 
     def _apply_to(self, market: Market, batch: NDArray[Any]) -> None:
-        market.touch = market.builder.bid_ask_e4
-        market.anomalies += market.book.apply(batch)
-        market.builder.observe(batch)
-        market.levels = None
+        market.apply(batch)
         if not (market.anomalies <= ANOMALIES_MAX):
             symbol = market.instrument.symbol
             self.broken = self.broken or f"{symbol}: {market.anomalies} events do not fit the book"
@@ -164,6 +162,7 @@ class TraderCore:
         self.synced = False
         self.table.clear()
         self.parents.clear()
+        self._scripts = None
         for market in self.markets.values():
             market.builder.forget_orders()
 
@@ -194,6 +193,7 @@ class TraderCore:
         market = self.markets.get(update.parent.symbol)
         if market is None:
             return
+        self._scripts = None
         view = self.parents.get(parent_id)
         if view is None:
             assert len(self.parents) < PARENTS_MAX, "more parents than a trader may work"
@@ -259,11 +259,13 @@ class TraderCore:
     def _decide(self, stamp: ev.Stamp, view: ParentView, cause_mono_ns: int) -> list[Intent]:
         market = self.markets[view.parent.symbol]
         view.last_decision_ns, view.event = stamp.ts_ns, False
-        view.touch = market.builder.bid_ask_e4
+        view.touch = market.touch
         if stamp.mono_ns < view.wait_until_mono_ns or not market.book.trading:
             return []
         wanted = self._plan(stamp, view, market)
         view.constraint = wanted.constraint
+        if wanted.hold:
+            return []
         sign = view.parent.side.sign
         standing = self.table.standing(view.parent.parent_id, sign, view.qty, view.cum_qty)
         free = max(0, view.headroom.orders_free - standing.submits)
@@ -302,13 +304,15 @@ class TraderCore:
         return actions.plan(action, terms, band, touch, view.headroom)
 
     def _script_parents(self) -> list[scripted.Parent]:
-        return [
-            scripted.Parent(
-                parent_id, view.start_ns, self.markets[view.parent.symbol].midnight_ns(view.start_ns)
-            )
-            for parent_id, view in self.parents.items()
-            if view.active
-        ]
+        """Return the parents that a script may work; made anew when the gate says something of one."""
+        if self._scripts is None:
+            self._scripts = []
+            for parent_id, view in self.parents.items():
+                if view.active:
+                    market = self.markets[view.parent.symbol]
+                    market.session(view.start_ns)
+                    self._scripts.append(scripted.Parent(parent_id, view.start_ns, market.midnight_ns))
+        return self._scripts
 
     def _carry_out(self, stamp: ev.Stamp, view: ParentView, line: Line, cause_mono_ns: int) -> list[Intent]:
         """Do what a line of a script says; all but `want` goes to the gate as it is."""

@@ -30,7 +30,7 @@ class Intake:
             step = self._core.feed(stamp, batch, first, decoder.next_seq) if used else NOTHING
             at, first = at + used, decoder.next_seq
             yield step, batch, used
-            if decoder.error is not FeedError.NONE or not used:
+            if not used or (at < len(packets) and self.fault):
                 return
 
     @property

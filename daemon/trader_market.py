@@ -1,7 +1,9 @@
 """One symbol as the trader holds it: its book, its memory, and its day."""
 
 from datetime import date, time
-from typing import Final
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from market.book import OrderBook
 from market.instruments import Instrument
@@ -22,6 +24,8 @@ class Market:
         "instrument",
         "levels",
         "locate",
+        "midnight_ns",
+        "moved",
         "touch",
     )
 
@@ -31,26 +35,31 @@ class Market:
         self.builder = state.StateBuilder(instrument)
         self.locate = -1
         self.anomalies = 0
-        self.touch = (0, 0)  # before the batch in hand
+        self.touch = (0, 0)
+        self.moved = False  # the last batch moved the touch
         self.levels: list[list[int]] | None = None  # others' levels, None = to be looked up
         self._day: date | None = None
         self._session = (0, 0)
+        self.midnight_ns = 0  # of the day's start in the instrument's zone; 0 = not known yet
 
     def session(self, now_ns: int) -> tuple[int, int]:
         """Return the open and close of the day; a trader runs within one day of its feed."""
         if self._day is None:
             self._day = self.instrument.day_of(now_ns)
             self._session = self.instrument.session(self._day)
+            self.midnight_ns = self.instrument.at(self._day, MIDNIGHT)
         return self._session
 
-    def midnight_ns(self, now_ns: int) -> int:
-        """Return the UTC ns of the day's start in the instrument's zone."""
-        self.session(now_ns)
-        assert self._day is not None
-        return self.instrument.at(self._day, MIDNIGHT)
+    def apply(self, batch: NDArray[Any]) -> None:
+        """Take events of this symbol into book and memory."""
+        self.anomalies += self.book.apply(batch)
+        self.builder.observe(batch)
+        self.levels = None
+        touch = self.builder.bid_ask_e4
+        self.moved, self.touch = touch != self.touch, touch
 
     def quote(self) -> scripted.Quote:
         """Return the market that a script's prices speak of."""
-        bid_e4, ask_e4 = self.builder.bid_ask_e4
+        bid_e4, ask_e4 = self.touch
         tick_e4 = self.instrument.tick_e4(bid_e4)
         return scripted.Quote(bid_e4, ask_e4, self.builder.last_price_e4, tick_e4)

@@ -220,6 +220,7 @@ def warm() -> None:
     book.apply(batch)
     builder.observe(batch)
     k.count_kinds(batch, np.zeros(16, dtype=np.int64))
+    k.of_one_symbol(batch, 0)
     builder.look(book, 0)
     builder.fill(ParentID("WARM"), 0, 0, 0)
     builder.volume_before(0)

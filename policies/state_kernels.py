@@ -185,6 +185,15 @@ def count_kinds(batch: Any, counts: Any) -> None:
 
 
 @kernel
+def of_one_symbol(batch: Any, locate: int) -> bool:
+    """Say whether all events are of one stock locate."""
+    for i in range(batch.shape[0]):  # noqa: SIM110  (numba has no generators here)
+        if batch[i].locate != locate:
+            return False
+    return True
+
+
+@kernel
 def volume_before(ints: Any, ts_ns: int) -> Any:
     """Return the volume printed before the second after `ts_ns`: what came later is surely later."""
     if ints[LAST_TS] == 0:
