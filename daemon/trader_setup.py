@@ -13,7 +13,7 @@ from gateways.feeds import itch, soupbintcp
 from market import book
 from market.instruments import Instrument
 from market.types import Symbol
-from policies import frozen, state
+from policies import choose, frozen, state
 from policies.actions import ACTION_TABLE_SHA256
 from policies.policy import Policy
 from policies.scripted import Scripted
@@ -81,7 +81,7 @@ def open_journal(config: Config, core: TraderCore, policy: Policy | Scripted) ->
         format=FORMAT,
         settings=core.settings,
         instruments={s: m.instrument for s, m in core.markets.items()},
-        policy=trader.policy,
+        policy=choose.absolute(trader.policy),
         policy_options=trader.policy_options,
         volume_curve=str(trader.volume_curve) if trader.volume_curve else None,
         policy_sha256=policy.sha256,

@@ -40,6 +40,15 @@ def choose(
     return FrozenPolicy.load(folder)
 
 
+def absolute(spec: str) -> str:
+    """Return a configured name that means the same from any folder: what a journal keeps."""
+    if spec.startswith(SCRIPT):
+        return SCRIPT + str(Path(spec.removeprefix(SCRIPT)).absolute())
+    if spec in NAMES or ("/" not in spec and (ARTEFACTS / spec).is_dir()):
+        return spec
+    return str(Path(spec).absolute())
+
+
 def shipped_artefacts() -> tuple[str, ...]:
     """Return the names of the artefacts that come with the house."""
     return tuple(sorted(p.name for p in ARTEFACTS.iterdir() if (p / "manifest.json").is_file()))

@@ -14,7 +14,7 @@ from market.parents import ParentOrder
 from market.types import ParentID, ParentStatus, Side
 from policies import baselines, curves
 from policies.baselines import NAMES, PolicyError, baseline
-from policies.choose import choose
+from policies.choose import absolute, choose
 from policies.policy import Policy
 from policies.scripted import Scripted
 from policies.state import INDEX, OBS_SIZE
@@ -180,3 +180,14 @@ def test_a_bad_curve_is_refused_by_line(tmp_path: Path, text: str, error: str) -
 
 def test_the_kappa_of_almgren_chriss_follows_urgency() -> None:
     assert list(baselines.KAPPA_T_BY_URGENCY[1:]) == sorted(baselines.KAPPA_T_BY_URGENCY[1:])
+
+
+def test_a_name_is_kept_so_that_it_means_the_same_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert absolute("twap") == "twap"
+    assert absolute("cloned-twap-passive") == "cloned-twap-passive"
+    assert absolute("script:drill.txt") == f"script:{tmp_path}/drill.txt"
+    assert absolute("mine") == f"{tmp_path}/mine"
