@@ -100,7 +100,7 @@ class Loss(Part):
     execution_max_ccy: Money
     inventory_max_ccy: Money
     fee_e4: Count  # assumed per unit of quantity
-    stale_haircut_bp: BasisPoints  # off the last mark while the reference is unfit
+    stale_haircut_bp: BasisPoints  # off the last mark once the market has been unfit for cancel_after_ms
 
 
 class Policy(Part):

@@ -133,6 +133,14 @@ class References(msgspec.Struct):
             return f"spread {picture.ask_e4 - picture.bid_e4} at {picture.price_e4}"
         return ""
 
+    def stale(self, picture: Picture, mono_ns: int, limits: Market) -> bool:
+        """Return whether a symbol has been unfit for so long that its last marks mean nothing.
+
+        A side of the book that is swept for a moment is no reason to think of a loss.
+        """
+        since_ns = picture.unfit_since_ns
+        return since_ns > 0 and mono_ns - since_ns >= limits.cancel_after_ms * MS
+
     def stale_marks(self, picture: Picture, haircut_bp: int) -> Picture:
         """Return the picture with marks moved against any position: what an unfit market is worth."""
         low = checks.collar_low_e4(picture.mark_bid_e4, haircut_bp)

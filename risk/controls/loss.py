@@ -8,14 +8,14 @@ from risk.reference import References
 
 
 def losses_micros(ledger: Ledger, references: References, limits: Limits, mono_ns: int) -> tuple[int, int]:
-    """Return (execution, inventory) profit of all symbols; an unfit market is marked against us."""
+    """Return (execution, inventory) profit of all symbols; a stale market is marked against us."""
     execution = inventory = 0
     for symbol, book in ledger.books.items():
         if not (book.fills or book.sod_qty):
             continue
         picture = references.picture(symbol)
         marks = picture
-        if references.fault(picture, mono_ns, limits.market):
+        if references.stale(picture, mono_ns, limits.market):
             marks = references.stale_marks(picture, limits.loss.stale_haircut_bp)
         if marks.mark_bid_e4:
             execution += book.execution_micros(marks)

@@ -324,6 +324,19 @@ def test_r30_a_jump_of_the_mark_needs_a_second_tick() -> None:
     assert w.core.posture.name == "KILLED"
 
 
+def test_r30_a_side_that_is_swept_for_a_moment_is_no_loss_and_a_dead_market_is() -> None:
+    w = world(limits(loss={"execution_max_ccy": 100, "stale_haircut_bp": 100}))
+    chain = w.working(1_000, ASK)
+    w.fill(chain, 1_000, ASK)
+    w.price(0, ASK)
+    w.wait(1)
+    assert w.core.posture.name == "ACTIVE"
+    assert w.core.state.risk.execution_micros == -20 * 1_000_000  # the last marks hold
+    w.wait(5)
+
+    assert w.core.posture.name == "KILLED"  # 1 % of 100,000 off the last mark
+
+
 def test_inventory_loss_only_reduces() -> None:
     w = world(limits(loss={"inventory_max_ccy": 100}), Side.SELL, positions=(("PAPER", "SYN", 1_000),))
     w.price(BID - 1_000, ASK - 1_000)
