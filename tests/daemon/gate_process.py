@@ -220,6 +220,8 @@ class GateProcess:
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # every thread stands, not only soon
 
     def kill9(self) -> None:
         """End it the hard way; both counterparties see the line drop."""
