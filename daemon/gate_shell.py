@@ -1,7 +1,7 @@
 """The gate's shell around its core: journal, step, act. One thread, no await in between.
 
-Every input is stamped and in the kernel before it is stepped; what the step decided is in the kernel
-before a byte of it leaves. Then the last check is the engine's own: logged on or not.
+Every input is stamped; it and what the step decided are in the kernel before a byte of it leaves
+(docs/decisions/0010). Then the last check is the engine's own: logged on or not.
 """
 
 import time
@@ -97,11 +97,16 @@ class GateShell:
 
     def _post(self, event: Event, offset: int) -> None:
         stamp = self._stamp = self.clock.stamp()
-        size = self.journal.append(encode(Input(stamp, event, offset)))  # type: ignore[arg-type]
-        step = self.core.step(stamp, event)
+        taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
+        step = None
+        try:
+            step = self.core.step(stamp, event)
+        finally:
+            if step is None:
+                self.journal.append(taken)  # what broke us is the first thing that anybody will ask for
         decided = decisions(step.effects)
-        if decided:
-            size = self.journal.append(encode(Output(decided)))
+        # A step has no effect until it is carried out, so input and decisions are one write.
+        size = self.journal.append(taken, encode(Output(decided))) if decided else self.journal.append(taken)
         for effect in step.effects:
             if type(effect) is SendOrder:
                 self._send_order(effect)

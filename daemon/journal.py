@@ -89,30 +89,32 @@ class Journal:
         journal._thread.start()
         return journal
 
-    def append(self, payload: bytes) -> int:
-        """Write one frame to the kernel and return its offset.
+    def append(self, *payloads: bytes) -> int:
+        """Write frames to the kernel, all in one call, and return the first one's offset.
 
         Raises:
-            JournalError: the disk is full or has failed; nothing of the frame remains.
+            JournalError: the disk is full or has failed; nothing of the frames remains.
 
         """
         if self.failure is not None:
             raise JournalError(f"{self.path}: {self.failure.strerror}; the journal has stopped")
-        if not 0 < len(payload) <= FRAME_MAX:
-            raise JournalError(f"{self.path}: a frame of {len(payload)} bytes; 1 to {FRAME_MAX} fit")
-        length = LENGTH.pack(len(payload))
-        checksum = zlib.crc32(payload, zlib.crc32(length))
-        frame = b"".join((length, LENGTH.pack(checksum), payload))
+        frames = b"".join([self._frame(payload) for payload in payloads])
         offset = self._end
         try:
-            written = os.write(self._fd, frame)
+            written = os.write(self._fd, frames)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from None
-        if written != len(frame):
+        if written != len(frames):
             os.ftruncate(self._fd, offset)
             raise JournalError(f"{self.path}: the disk is full")
         self._end = offset + written
         return offset
+
+    def _frame(self, payload: bytes) -> bytes:
+        if not 0 < len(payload) <= FRAME_MAX:
+            raise JournalError(f"{self.path}: a frame of {len(payload)} bytes; 1 to {FRAME_MAX} fit")
+        length = LENGTH.pack(len(payload))
+        return length + LENGTH.pack(zlib.crc32(payload, zlib.crc32(length))) + payload
 
     @property
     def end(self) -> int:

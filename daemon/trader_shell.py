@@ -1,4 +1,7 @@
-"""The trader's shell around its core: stamp, journal, step, send. One thread, no await in between.
+"""The trader's shell around its core: stamp, step, send, journal. One thread, no await in between.
+
+The journal comes last, since an order must not wait for it: this one may be lost, the gate's may not
+(docs/decisions/0010).
 
 Feed and link call in; what comes out goes to the link. It dials both again when they break. In
 lockstep it holds everything back until the gate says which instant it is.
@@ -133,39 +136,54 @@ class Shell:
         held.append(what)
 
     def _step(self, stamp: ev.Stamp, event: Any) -> None:
-        self._write(Input(stamp, event))
-        self._give(self.core.step(stamp, event), stamp.mono_ns if type(event) is not ev.Timer else 0)
+        taken, step = Input(stamp, event), None
+        try:
+            step = self.core.step(stamp, event)
+            self._send_all(step)
+        finally:
+            self._write(taken, *self._output(step))
+        self._note(step, stamp.mono_ns if type(event) is not ev.Timer else 0)
         self._count()
 
     def _take(self, stamp: ev.Stamp, first_seq: int, packets: bytes) -> None:
         assert len(packets) <= PIECE_BYTES_MAX, "a read is smaller than a journal frame"
-        self._write(Read(stamp, first_seq, packets))
         assert self.intake is not None, "the feed begins after market time"
-        for step, batch, used in self.intake.take(stamp, packets, first_seq):
-            self._metrics.read(batch, used)
-            self._give(step, stamp.mono_ns)
+        frames: list[Frame] = [Read(stamp, first_seq, packets)]
+        try:
+            for step, batch, used in self.intake.take(stamp, packets, first_seq):
+                self._send_all(step)
+                frames += self._output(step)
+                self._metrics.read(batch, used)
+                self._note(step, stamp.mono_ns)
+        finally:
+            self._write(*frames)
         if self.intake.fault and not self.core.broken:
             log.error("feed broken", error=self.intake.fault)
             self._step(stamp, FeedDown(reason=self.intake.fault, broken=True))
         self._count()
 
-    def _give(self, step: Step, cause_mono_ns: int) -> None:
-        if step is NOTHING:
-            return
-        core = self.core
-        self._write(Output(core.decisions, core.obs_hash, step.intents))
+    def _send_all(self, step: Step) -> None:
         for intent in step.intents:
             self.send(intent)
-        self._metrics.stepped(step, 0 if self.lockstep else cause_mono_ns)
+
+    def _output(self, step: Step | None) -> tuple[Frame, ...]:
+        """Return what the journal keeps of a step: nothing where nothing was decided."""
+        if step is None or step is NOTHING:
+            return ()
+        return (Output(self.core.decisions, self.core.obs_hash, step.intents),)
+
+    def _note(self, step: Step, cause_mono_ns: int) -> None:
+        if step is not NOTHING:
+            self._metrics.stepped(step, 0 if self.lockstep else cause_mono_ns)
 
     def _count(self) -> None:
         self._inputs += 1
         if self._inputs % HASH_EVERY == 0:
             self._write(StateHash(self.core.state_hash()))
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, *frames: Frame) -> None:
         if self._journal is not None:
-            self._journal.append(encode(frame))
+            self._journal.append(*(encode(frame) for frame in frames))
 
     def _sleep(self, mono_ns: int) -> None:
         """Have the timer ring when the next decision falls due."""
