@@ -4,8 +4,8 @@ from typing import Final
 
 from daemon.gate_effects import AskStatus, SendCancel
 from daemon.gate_state import GateState, Parent, Unwanted
+from market.child_order import ChildOrder
 from market.events import Stamp
-from market.order_table import ChildOrder
 from market.orders import CancelOrder, StatusRequest
 from market.types import ClOrdID
 from risk import checks

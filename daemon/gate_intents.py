@@ -7,8 +7,8 @@ import msgspec
 from daemon import gate_chains
 from daemon.gate_effects import SendOrder, Tell
 from daemon.gate_state import GateState, Parent
+from market.child_order import ChildOrder
 from market.events import CancelIntent, ReplaceIntent, Stamp, SubmitIntent
-from market.order_table import ChildOrder
 from market.orders import NewOrder, ReplaceOrder
 from market.types import OrdStatus, OrdType
 from market.updates import IntentRefused

@@ -2,6 +2,7 @@
 
 from daemon import gate_chains, gate_parents
 from daemon.gate_state import ORDER_PREFIX, GateState
+from market.child_order import Change, ChildOrder
 from market.events import (
     ExecutionReport,
     MassCancelReport,
@@ -10,7 +11,7 @@ from market.events import (
     SendFailed,
     Stamp,
 )
-from market.order_table import AWAITING, Change, ChildOrder
+from market.order_table import AWAITING
 from market.types import ClOrdID, ExecType, OrdStatus
 from risk import checks
 

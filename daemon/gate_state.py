@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from daemon.gate_effects import Effect, Note, Tell
+from market.child_order import ChildOrder
 from market.events import ClockAnchor, GateStarted, TraderHello
 from market.instruments import Instrument
-from market.order_table import ChildOrder
 from market.parents import TERMINAL, ParentOrder, Progress
 from market.types import ClOrdID, ParentID, ParentStatus, Symbol
 from market.updates import OrderUpdate, Update

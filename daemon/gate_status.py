@@ -3,8 +3,8 @@
 from typing import Any
 
 from daemon.gate_state import GateState, Parent
+from market.child_order import ChildOrder
 from market.events import Stamp
-from market.order_table import ChildOrder
 
 
 def status(g: GateState, stamp: Stamp) -> dict[str, Any]:

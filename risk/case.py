@@ -2,9 +2,9 @@
 
 import msgspec
 
+from market.child_order import ChildOrder
 from market.events import Stamp
 from market.instruments import Instrument
-from market.order_table import ChildOrder
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import ParentStatus, Side

@@ -6,7 +6,7 @@ what the start-of-day position did by itself. Money is micros. Buys never offset
 
 import msgspec
 
-from market.order_table import ChildOrder
+from market.child_order import ChildOrder
 from market.types import ClOrdID, ParentID, Side, Symbol
 from risk import checks
 from risk.reference import Picture

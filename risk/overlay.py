@@ -7,9 +7,9 @@ recorded; a control that cannot run is a refusal and a halt (GR1). There is no w
 
 import msgspec
 
+from market.child_order import ChildOrder
 from market.events import Stamp
 from market.instruments import Instrument
-from market.order_table import ChildOrder
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import Side, Symbol

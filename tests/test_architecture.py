@@ -33,7 +33,8 @@ IMPURE = {"asyncio", "time", "socket", "threading", "random", "uuid"}
 RIMS = {"market/tape.py", "policies/artifact.py", "policies/frozen.py", "policies/manifest.py"}
 LEARNERS = {"sklearn", "lightgbm", "gymnasium", "ray"}
 WORDS_OF_THE_MARKET = {
-    f"market.{n}" for n in ("types", "instruments", "events", "orders", "order_table", "parents", "updates")
+    f"market.{n}"
+    for n in ("types", "instruments", "events", "orders", "child_order", "order_table", "parents", "updates")
 }
 FORBIDDEN_IN_GATE = ["numpy", "numba", "pyarrow", "torch", "policies", "market.book", "market.book_events"]
 MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/engine.py": 1}

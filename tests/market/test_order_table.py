@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
+from market.child_order import ChildOrder
 from market.events import ExecutionReport, OrderCancelReject
-from market.order_table import LIVE, REPAIRS, TERMINAL, TRANSITIONS, ChildOrder
+from market.order_table import LIVE, REPAIRS, TERMINAL, TRANSITIONS
 from market.orders import NewOrder
 from market.types import (
     CxlRejReason,

@@ -1,0 +1,268 @@
+"""One child order, which lives by the order table: what was asked, what was answered, what was traded.
+
+A `ChildOrder` is a chain: replaces change its ClOrdID, price and quantity, never its identity
+(`chain_id` is the first ClOrdID). Quantities are per chain. Shares that were executed are booked
+whatever the status says; what does not add up is named as a break, never smoothed over.
+"""
+
+from typing import Final
+
+import msgspec
+
+from market.events import ExecutionReport, OrderCancelReject
+from market.order_table import AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
+from market.orders import NewOrder
+from market.types import (
+    ClOrdID,
+    CxlRejReason,
+    CxlRejResponseTo,
+    ExecID,
+    ExecType,
+    OrderID,
+    OrdStatus,
+    Side,
+)
+from market.updates import WorkingOrder
+
+S, E = OrdStatus, ExecType
+# How an order ends after a bust or a correction where the report says that nothing is left.
+ENDED: Final = frozenset({S.CANCELED, S.EXPIRED, S.DONE_FOR_DAY})
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report did to a chain. Negative quantities take executed shares back (bust, correction)."""
+
+    qty: int = 0
+    notional_e4: int = 0
+    last_price_e4: int = 0
+    exec_id: ExecID = ExecID("")
+    duplicate: bool = False
+    breaks: tuple[str, ...] = ()  # what does not add up; trading stops until a person has looked
+    ask_status: bool = False  # the EMS and we see the order differently
+
+
+class ChildOrder(msgspec.Struct, kw_only=True):
+    """One chain: changes by `observe`, `observe_reject` and our own requests, and by nothing else."""
+
+    chain_id: ClOrdID
+    terms: NewOrder  # as first sent; price and quantity as last accepted are below
+    cl_ord_id: ClOrdID  # last accepted
+    orig_cl_ord_id: ClOrdID | None = None
+    order_id: OrderID = OrderID("")
+    status: OrdStatus = S.PENDING_NEW
+    order_qty: int
+    price_e4: int  # 0 = market order
+    cum_qty: int = 0
+    notional_e4: int = 0  # sum of LastQty x LastPx
+    replace_id: ClOrdID | None = None  # in flight
+    replace_qty: int = 0
+    replace_price_e4: int = 0
+    cancel_id: ClOrdID | None = None  # in flight
+    asked_mono_ns: int = 0  # when the request went out that has no answer yet
+    queries: int = 0  # status requests since then
+    text: str = ""  # of the last reject
+    reports: dict[ExecID, tuple[ExecType, int, int]] = {}  # every ExecID seen: type, LastQty, LastPx
+    trades: dict[ExecID, tuple[int, int]] = {}  # executions that stand
+
+    @property
+    def live(self) -> bool:
+        """True while shares can still trade."""
+        return self.status not in TERMINAL
+
+    @property
+    def leaves_qty(self) -> int:
+        """Shares that can still trade, as accepted."""
+        return max(0, self.order_qty - self.cum_qty) if self.live else 0
+
+    @property
+    def leaves_worst(self) -> int:
+        """Shares that can still trade if every open question goes against us (GR4)."""
+        return max(0, max(self.order_qty, self.replace_qty) - self.cum_qty) if self.live else 0
+
+    @property
+    def price_worst_e4(self) -> int:
+        """The worse of the accepted price and the one asked for; 0 = any (market order)."""
+        if not self.replace_id:
+            return self.price_e4
+        prices = (self.price_e4, self.replace_price_e4)
+        return max(prices) if self.terms.side is Side.BUY else min(prices)
+
+    def working(self) -> WorkingOrder:
+        """Return the chain as the trader sees it."""
+        return WorkingOrder(
+            chain_id=self.chain_id,
+            parent_id=self.terms.parent_id,
+            symbol=self.terms.symbol,
+            side=self.terms.side,
+            price_e4=self.price_e4,
+            qty=self.order_qty,
+            cum_qty=self.cum_qty,
+            status=self.status,
+            pending_price_e4=self.replace_price_e4,
+            pending_qty=self.replace_qty,
+        )
+
+    def request_replace(self, cl_ord_id: ClOrdID, qty: int, price_e4: int, mono_ns: int) -> None:
+        """Note that new terms were asked for."""
+        assert self.status in (S.NEW, S.PARTIALLY_FILLED), (
+            f"{self.chain_id}: replace while {self.status.name}"
+        )
+        self.replace_id, self.replace_qty, self.replace_price_e4 = cl_ord_id, qty, price_e4
+        self.status, self.asked_mono_ns, self.queries = S.PENDING_REPLACE, mono_ns, 0
+
+    def request_cancel(self, cl_ord_id: ClOrdID, mono_ns: int) -> None:
+        """Note that a cancel was asked for; it outranks a replace in flight."""
+        assert self.live, f"{self.chain_id}: cancel while {self.status.name}"
+        self.cancel_id = cl_ord_id
+        self.status, self.asked_mono_ns, self.queries = S.PENDING_CANCEL, mono_ns, 0
+
+    def withdraw(self, cl_ord_id: ClOrdID) -> None:
+        """The request never left: the engine refused it, definitely."""
+        if cl_ord_id == self.replace_id:
+            self._drop_replace()
+            if self.status is S.PENDING_REPLACE:
+                self._enter(LIVE)
+        elif cl_ord_id == self.cancel_id:
+            self.cancel_id = None
+            waiting = S.PENDING_REPLACE if self.replace_id else S.PENDING_NEW
+            self._enter(waiting if self.replace_id or self._never_answered() else LIVE)
+        elif cl_ord_id == self.chain_id and self.status is S.PENDING_NEW:
+            self._enter(S.REJECTED)
+
+    def observe(self, report: ExecutionReport) -> Change:
+        """Book an execution report (35=8)."""
+        if report.exec_type is E.ORDER_STATUS:
+            return self._adopt(report)
+        seen = (report.exec_type, report.last_qty, report.last_price_e4)
+        if report.exec_id not in ("", "0"):
+            known = self.reports.get(report.exec_id)
+            if known is not None:
+                same = known == seen
+                clash = f"{report.exec_id} came twice, with other contents"
+                return Change(duplicate=True, breaks=() if same else (clash,))
+            self.reports[report.exec_id] = seen
+        breaks: list[str] = []
+        after = TRANSITIONS.get((self.status, report.exec_type))
+        if after is None:
+            breaks.append(f"{report.exec_type.name} while {self.status.name}")
+        qty, notional_e4 = self._book(report, breaks)
+        if report.order_id:
+            self.order_id = report.order_id
+        self._take_terms(report)
+        if after is not None:
+            ended = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT) and report.leaves_qty == 0
+            if not (ended and not self.live):
+                self._enter(after)
+        self.text = report.text or self.text
+        self._check_arithmetic(report, breaks)
+        return Change(
+            qty=qty,
+            notional_e4=notional_e4,
+            last_price_e4=report.last_price_e4 if qty > 0 else 0,
+            exec_id=report.exec_id,
+            breaks=tuple(breaks),
+        )
+
+    def observe_reject(self, reject: OrderCancelReject) -> Change:
+        """Repair the status after a refused cancel or replace (35=9)."""
+        if reject.cl_ord_id == self.replace_id:
+            self._drop_replace()
+        elif reject.cl_ord_id == self.cancel_id:
+            self.cancel_id = None
+        else:
+            return Change(duplicate=True)  # of a request that was settled long ago
+        self.text = reject.text or self.text
+        after = REPAIRS.get((self.status, reject.response_to))
+        if after is LIVE and self.replace_id is not None:
+            after = S.PENDING_REPLACE
+        elif after is LIVE and reject.response_to is CxlRejResponseTo.CANCEL and self._never_answered():
+            after = S.PENDING_NEW
+        if after is not None:
+            self._enter(after)
+        lost = reject.reason is CxlRejReason.UNKNOWN_ORDER or reject.ord_status in TERMINAL
+        return Change(ask_status=self.live and lost)
+
+    def _book(self, report: ExecutionReport, breaks: list[str]) -> tuple[int, int]:
+        """Book shares and money of a trade, a bust or a correction; return what changed."""
+        qty = notional_e4 = 0
+        if report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT):
+            before = self.trades.pop(report.exec_ref_id, None) if report.exec_ref_id else None
+            if before is None:
+                breaks.append(f"{report.exec_type.name} of {report.exec_ref_id}, which we never booked")
+                return 0, 0
+            qty, notional_e4 = -before[0], -before[0] * before[1]
+        if report.exec_type in (E.TRADE, E.TRADE_CORRECT):
+            if report.last_qty <= 0 or report.last_price_e4 <= 0:
+                breaks.append(f"{report.exec_id}: LastQty {report.last_qty} at {report.last_price_e4}")
+            self.trades[report.exec_id] = (report.last_qty, report.last_price_e4)
+            qty += report.last_qty
+            notional_e4 += report.last_qty * report.last_price_e4
+        self.cum_qty += qty
+        self.notional_e4 += notional_e4
+        return qty, notional_e4
+
+    def _take_terms(self, report: ExecutionReport) -> None:
+        """Adopt the terms that a replace or a restatement brings."""
+        if report.exec_type is E.REPLACED and report.cl_ord_id == self.replace_id:
+            self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
+            self.order_qty = report.order_qty or self.replace_qty
+            self.price_e4 = report.price_e4 or self.replace_price_e4
+            self._drop_replace()
+        elif report.exec_type in (E.REPLACED, E.RESTATED):
+            self.order_qty = report.order_qty or self.order_qty
+            self.price_e4 = report.price_e4 or self.price_e4
+
+    def _adopt(self, report: ExecutionReport) -> Change:
+        """Take the answer to a status request: the EMS's view of status and terms, never of shares."""
+        status = report.ord_status
+        if status is S.REJECTED:
+            if self._never_answered():
+                self._enter(S.REJECTED)  # it never arrived, and is never sent again
+                return Change()
+            return Change(breaks=() if self.status is S.REJECTED else ("the EMS does not know it",))
+        if report.order_id:
+            self.order_id = report.order_id
+        if report.cum_qty != self.cum_qty:
+            return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
+        if report.cl_ord_id == self.replace_id and status is not S.PENDING_REPLACE:
+            self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
+            self._drop_replace()
+        if status in AWAITING:
+            return Change()  # it has the request; the answer is still to come
+        breaks = (
+            () if self.live or status in TERMINAL else (f"{status.name} at the EMS, {self.status.name} here",)
+        )
+        self.order_qty = report.order_qty or self.order_qty
+        self.price_e4 = report.price_e4 or self.price_e4
+        if self.live or breaks:
+            self._drop_replace()
+            self.cancel_id = None
+            self._enter(status if status in TERMINAL or status in (S.STOPPED, S.SUSPENDED) else LIVE)
+        return Change(breaks=breaks)
+
+    def _never_answered(self) -> bool:
+        return not self.reports and not self.order_id and self.cum_qty == 0
+
+    def _drop_replace(self) -> None:
+        self.replace_id, self.replace_qty, self.replace_price_e4 = None, 0, 0
+
+    def _enter(self, status: OrdStatus) -> None:
+        """Take a status; LIVE, and what waits with nothing left, become what the arithmetic says."""
+        wanted = max(self.order_qty, self.replace_qty)
+        if status is LIVE:
+            status = S.NEW if self.cum_qty == 0 else S.PARTIALLY_FILLED
+            wanted = self.order_qty
+        if status not in TERMINAL and self.cum_qty >= wanted:
+            status = S.FILLED
+        self.status = status
+        if status in TERMINAL:
+            self._drop_replace()
+            self.cancel_id = None
+        if status not in AWAITING:
+            self.asked_mono_ns, self.queries = 0, 0
+
+    def _check_arithmetic(self, report: ExecutionReport, breaks: list[str]) -> None:
+        if report.cum_qty != self.cum_qty:
+            breaks.append(f"{report.exec_id}: CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked")
+        if self.cum_qty > max(self.order_qty, self.replace_qty):
+            breaks.append(f"overfill: {self.cum_qty} of {self.order_qty}")
