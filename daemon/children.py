@@ -5,6 +5,7 @@ import ctypes
 import json
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +14,28 @@ from typing import Any, Final
 PR_SET_PDEATHSIG: Final = 1
 LINE_BYTES_MAX: Final = 1 << 20  # a status line of 16 parents and 2,000 chains is about 400 KB
 TAIL_LINES: Final = 12  # of stderr, shown when a child dies: enough for one traceback's end
+HEED_S: Final = 0.1  # between two looks at whether somebody wants the run to stop
 STOP_WAIT_S: Final = 12.0  # SIGTERM promises an end within 10 s
 _LIBC: Final = ctypes.CDLL(None)
 
 
 class ChildError(Exception):
-    """A process of the run ended when it should not have, or never became ready."""
+    """A process of the run ended when it should not have, or never became ready: one line."""
 
-    def __init__(self, name: str, code: int | None, tail: str) -> None:
-        self.name, self.code, self.tail = name, code, tail
-        super().__init__(f"{name} ended with {code}: {tail or 'it said nothing'}")
+    def __init__(self, name: str, code: int | None, why: str) -> None:
+        self.name, self.code = name, code
+        super().__init__(f"{name} {ending(code)}{': ' if why else ''}{why}")
+
+
+class Interrupted(Exception):  # noqa: N818  (a wish, not a mistake)
+    """Somebody asked the run to stop while it waited for a process."""
+
+
+def ending(code: int | None) -> str:
+    """Return how a process stands, in words."""
+    if code is None:
+        return "does not go on"
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
 
 def die_with_parent() -> None:
@@ -35,11 +48,18 @@ class Child:
 
     def __init__(self, name: str, argv: list[str], log: Path) -> None:
         self.name = name
-        self._argv = [sys.executable, "-m", "daemon.cli", *argv]
+        self._argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "daemon.cli",
+            *argv,
+        ]  # -P: no package of the folder we stand in
         self._log = log
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._process: asyncio.subprocess.Process | None = None
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._over = False  # it ended, and everything that it said has been heard
 
     async def start(self, spawn: Callable[..., Any]) -> None:
         """Start it; `spawn` is `Runtime.spawn`."""
@@ -68,26 +88,32 @@ class Child:
         return self._process.returncode if self._process else None
 
     @property
-    def tail(self) -> str:
-        """The last lines of its log."""
-        return "\n".join(self._tail)
+    def last_words(self) -> str:
+        """The last line that was meant for a person; what came as JSON is in the log file."""
+        spoken = [line.strip() for line in self._tail if line.strip() and not line.startswith("{")]
+        return spoken[-1].removeprefix(f"steadyhand {self.name}: ") if spoken else ""
 
-    async def said(self, event: str, wait_s: float) -> dict[str, Any]:
+    async def said(self, event: str, wait_s: float, stopping: asyncio.Event | None = None) -> dict[str, Any]:
         """Return the announcement `event`, now or when it comes.
 
         Raises:
             ChildError: it ended first, or said nothing within `wait_s`.
+            Interrupted: `stopping` was set meanwhile.
         """
-        future = self._future(event)
-        done, _ = await asyncio.wait({future}, timeout=wait_s)
-        if not done:
-            raise ChildError(self.name, self.returncode, f"no {event!r} within {wait_s:g} s\n{self.tail}")
+        future, deadline = self._future(event), time.monotonic() + wait_s
+        while not future.done():
+            if stopping is not None and stopping.is_set():
+                raise Interrupted
+            if self._over or time.monotonic() > deadline:
+                late = "" if self._over else f"it did not say {event!r} within {wait_s:g} s"
+                raise ChildError(self.name, self.returncode, self.last_words or late)
+            await asyncio.wait({future}, timeout=HEED_S)
         return future.result()
 
     def has_said(self, event: str) -> bool:
         """Whether the announcement came."""
         future = self._said.get(event)
-        return future is not None and future.done() and future.exception() is None
+        return future is not None and future.done()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Write one JSON line to its stdin."""
@@ -128,11 +154,8 @@ class Child:
             future = self._future(event)
             if not future.done():
                 future.set_result(message)
-        code = await process.wait()
-        for future in self._said.values():
-            if not future.done():
-                future.set_exception(ChildError(self.name, code, self.tail))
-                future.exception()  # seen: whoever waits gets it, nobody is warned otherwise
+        await process.wait()
+        self._over = True
 
     async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None

@@ -5,6 +5,7 @@ is an entry point of the group `steadyhand.commands`, loaded by name when it is 
 """
 
 import os
+import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Final
@@ -13,6 +14,10 @@ GROUP: Final = "steadyhand.commands"
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141  # what a shell reports for SIGPIPE
+
+# They handle signals themselves once they run; until then, kernels are loading, an interrupt ends them at
+# once: as KeyboardInterrupt it could be swallowed by a callback of the compiler.
+DAEMONS: Final = frozenset({"paper", "gate", "trader", "venue", "metrics"})
 
 # In the order of a day's work; a command that is not listed here is shown last.
 SUMMARIES: Final = {
@@ -68,6 +73,8 @@ def dispatch(args: list[str]) -> int:
 
 def run(command: EntryPoint, args: list[str]) -> int:
     """Load and call a sub-command; argparse's own exits become codes."""
+    if command.name in DAEMONS:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     try:
         code = command.load()(args)
     except SystemExit as stop:

@@ -103,8 +103,10 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     now_ns, down = 0, None
     try:
         now_ns = _ask(config, {"cmd": "status", "orders": "live"})["ts_ns"]
-    except NoGate as error:  # what was typed is checked all the same
-        down = error
+    except NoGate as error:
+        if not args.dry_run:
+            raise
+        down = error  # what was typed is checked all the same
     try:
         order = parse(
             args.text, config.instruments, _day(config, args.text, now_ns), config.gate.account, "", now_ns
@@ -112,8 +114,6 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     except ParentTextError as error:
         raise Refused(str(error), USAGE) from None
     if down is not None:
-        if not args.dry_run:
-            raise down
         facts = msgspec.to_builtins(order)
         _say(args, {"ok": True, "dry_run": True, "parent": facts}, "reads well; no gate to check it against")
         return DONE

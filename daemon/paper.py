@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon import control, parent_text, report
-from daemon.children import Child, ChildError
+from daemon.children import Child, ChildError, Interrupted, ending
 from daemon.config import ConfigError
 from daemon.paper_setup import (
     DEFAULT_SPEED,
@@ -49,6 +49,7 @@ from market.types import Side
 READY_WAIT_S: Final = 120.0  # the first start on a machine compiles the kernels
 LOGON_WAIT_S: Final = 30.0  # two sessions on loopback take a second; a machine under load, some more
 POLL_S: Final = 0.25
+ENDING_WAIT_S: Final = 1.0  # for a gate that does not answer to be seen as ended
 HEAD_START_NS: Final = 200_000_000  # between the order to start and market time's begin
 TRADER_RESTARTS_MAX: Final = 3  # as many as a unit's StartLimitBurst; then the run ends, not clean
 END_GRACE_NS: Final = 60 * NS  # market time after the last window in which parents must have ended
@@ -68,6 +69,9 @@ class Paper:
         self._trader: Child | None = None
         self._metrics: Child | None = None
         self._trader_restarts = 0
+        self._admitted: set[str] = set()
+        self._status: dict[str, Any] = {}  # the gate's last word
+        self._stopping: asyncio.Event | None = None
         self._view = View(market, args, self._run)
         self._interrupted = False
 
@@ -86,6 +90,7 @@ class Paper:
 
     async def main(self, runtime: Runtime) -> int:
         """Run to the end and return the exit code."""
+        self._stopping = runtime.stopping
         try:
             with self._view:
                 await self._start(runtime)
@@ -93,18 +98,40 @@ class Paper:
                 await self._work(runtime)
             await self._finish()
             return self._conclude()
+        except Interrupted:
+            await self._stop_all()
+            self._leave_nothing()
+            return EXIT_INTERRUPTED
         except ChildError as failure:
-            print(f"steadyhand paper: {failure}\n  logs: {self._run}", file=sys.stderr)
-            return EXIT_CONFIG if failure.code == EXIT_CONFIG else EXIT_NOT_CLEAN
+            await self._stop_all()
+            return self._break_off(failure)
         finally:
             await self._stop_all()
             shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _break_off(self, failure: ChildError) -> int:
+        """Say in one line what broke, and keep what there is: a report of the part that happened."""
+        if not self._admitted and failure.code == EXIT_CONFIG:
+            self._leave_nothing()
+            print(f"steadyhand paper: {failure}", file=sys.stderr)
+            return EXIT_CONFIG
+        self._view.notes.append(str(failure))
+        self._write_facts()
+        with contextlib.suppress(report.ReportError):
+            report.build(self._run)
+        print(f"steadyhand paper: {failure}; what there is: {self._run}", file=sys.stderr)
+        return EXIT_CONFIG if failure.code == EXIT_CONFIG else EXIT_NOT_CLEAN
+
+    def _leave_nothing(self) -> None:
+        """Remove the run folder of a run that never traded: the same command may be given again."""
+        if not self._admitted:
+            shutil.rmtree(self._run, ignore_errors=True)
 
     async def _start(self, runtime: Runtime) -> None:
         """Start venue, gate and trader, each ready before the next, and wait for both FIX sessions."""
         self._view.stage("venue")
         await self._venue.start(runtime.spawn)
-        ready = await self._venue.said("ready", READY_WAIT_S)
+        ready = await self._venue.said("ready", READY_WAIT_S, self._stopping)
         sells: dict[str, int] = {}
         for parent in self._parents:
             if parent.side is Side.SELL:
@@ -114,18 +141,20 @@ class Paper:
         self._view.stage("gate")
         self._gate = Child("gate", ["gate", "--config", str(self._config)], self._run / "gate.log")
         await self._gate.start(runtime.spawn)
-        await self._gate.said("ready", READY_WAIT_S)
+        await self._gate.said("ready", READY_WAIT_S, self._stopping)
         self._metrics = Child(
             "metrics", ["metrics", "--config", str(self._config)], self._run / "metrics.log"
         )
         await self._metrics.start(runtime.spawn)
         self._view.stage("trader")
         await self._start_trader(runtime)
-        page = await self._metrics.said("ready", READY_WAIT_S)
+        page = await self._metrics.said("ready", READY_WAIT_S, self._stopping)
         self._view.metrics_page(page["url"])
         self._view.stage("logon")
         deadline = time.monotonic() + LOGON_WAIT_S
-        while not connected(status := await self._ask({"cmd": "status"})):
+        while not connected(status := await self._poll()):
+            if runtime.stopping.is_set():
+                raise Interrupted
             if time.monotonic() > deadline:
                 raise ChildError("gate", None, f"not connected: {json.dumps(status.get('sessions'))}")
             await asyncio.sleep(POLL_S / 5)
@@ -133,7 +162,7 @@ class Paper:
     async def _start_trader(self, runtime: Runtime) -> None:
         self._trader = Child("trader", ["trader", "--config", str(self._config)], self._run / "trader.log")
         await self._trader.start(runtime.spawn)
-        ready = await self._trader.said("ready", READY_WAIT_S)
+        ready = await self._trader.said("ready", READY_WAIT_S, self._stopping)
         self._view.policy({"name": ready["policy"], "sha256": ready["sha256"], "describe": ready["describe"]})
         runtime.spawn(self._keep_trader(runtime, self._trader), "trader keeper")
 
@@ -146,11 +175,12 @@ class Paper:
         if self._trader_restarts > TRADER_RESTARTS_MAX:
             self._view.note(f"the trader died {self._trader_restarts} times: not started again")
             return
-        self._view.note(f"the trader ended with {code}: started again")
+        self._view.note(f"the trader {ending(code)}: started again")
         try:
             await self._start_trader(runtime)
-        except ChildError as failure:
-            self._view.note(str(failure))
+        except (ChildError, Interrupted) as failure:
+            if not self._view.ending:
+                self._view.note(str(failure))
 
     async def _hand_over(self) -> None:
         """Begin market time and submit the parents; in lockstep they wait for the first instant."""
@@ -174,7 +204,9 @@ class Paper:
             await self._reference_known()
             replies = [await self._ask(submit) for submit in submits]
         for parent, reply in zip(self._parents, replies, strict=True):
-            if not reply.get("ok"):
+            if reply.get("ok"):
+                self._admitted.add(parent.parent_id)
+            else:
                 self._view.note(
                     f"refused {parent.side.name} {parent.qty} {parent.symbol}: {reply.get('error')}"
                 )
@@ -182,7 +214,9 @@ class Paper:
     async def _reference_known(self) -> None:
         """Wait for the gate's own price: without one R06 and R08 refuse, rightly."""
         deadline = time.monotonic() + LOGON_WAIT_S
-        while not priced(await self._ask({"cmd": "status"}), self._market.instrument.symbol):
+        while not priced(await self._poll(), self._market.instrument.symbol):
+            if self._stopping is not None and self._stopping.is_set():
+                raise Interrupted
             if time.monotonic() > deadline:
                 raise ChildError("gate", None, "no reference price came; see fix-gate.log")
             await asyncio.sleep(POLL_S / 5)
@@ -190,18 +224,20 @@ class Paper:
     async def _work(self, runtime: Runtime) -> None:
         """Show progress until every parent ended, the market is over, or somebody stops the run."""
         last_end_ns = max(p.end_ns for p in self._parents)
-        while True:
-            status = await self._ask({"cmd": "status"})
+        while self._admitted:
+            status = await self._poll()
             self._view.show(status)
             market_over = self._venue.has_said("ended")
-            if all_ended(status, len(self._parents)) and (market_over or not self._plays_to_the_end):
+            ended = all_ended(status, self._admitted)
+            if ended and (market_over or not self._plays_to_the_end):
                 return
             if runtime.stopping.is_set() and not self._interrupted:
                 self._interrupted = True
                 self._view.note("interrupted: cancelling")
                 for parent in status["parents"]:
                     await self._ask({"cmd": "cancel", "parent_id": parent["parent_id"]})
-            if status["ts_ns"] > last_end_ns + END_GRACE_NS or (market_over and not self._args.lockstep):
+            late = status["ts_ns"] > last_end_ns + END_GRACE_NS
+            if not ended and (late or (market_over and not self._args.lockstep)):
                 self._view.note("the market is over and a parent has not ended: see gate.log")
                 return
             self._check_alive()
@@ -213,21 +249,24 @@ class Paper:
     def _check_alive(self) -> None:
         for child in (self._venue, self._gate):
             if child is not None and child.returncode is not None:
-                raise ChildError(child.name, child.returncode, child.tail)
+                raise ChildError(child.name, child.returncode, child.last_words)
         if self._trader is not None and self._trader.returncode == EXIT_CONFIG:
-            raise ChildError("trader", EXIT_CONFIG, self._trader.tail)
+            raise ChildError("trader", EXIT_CONFIG, self._trader.last_words)
 
     async def _finish(self) -> None:
-        """Keep the gate's last word, stop trader, gate and venue in this order, and write run.json."""
+        """Keep the gate's last word, stop trader, gate and venue in this order, and write it all down."""
         self._view.ending = True
-        status = await self._ask({"cmd": "status"})
-        (self._run / "gate-status.json").write_text(json.dumps(status))
+        self._status = await self._ask({"cmd": "status"})
         if self._trader is not None:
             await self._trader.stop()
         if self._gate is not None:
             await self._gate.stop()
         self._venue.tell({"stop": True})
         await self._venue.said("summary", READY_WAIT_S)
+        self._write_facts()
+
+    def _write_facts(self) -> None:
+        """Write run.json and gate-status.json, which the report is made of."""
         args, market = self._args, self._market
         facts = {
             "mode": "paper",
@@ -245,6 +284,8 @@ class Paper:
             "trader_restarts": self._trader_restarts,
         }
         (self._run / "run.json").write_text(json.dumps(facts, indent=1))
+        if self._status:
+            (self._run / "gate-status.json").write_text(json.dumps(self._status))
 
     def _conclude(self) -> int:
         """Build the report, print it, and return the exit code."""
@@ -255,16 +296,20 @@ class Paper:
             summary(facts, self._run)
         if self._interrupted:
             return EXIT_INTERRUPTED
-        ended = len(facts["parents"]) == len(self._parents) and all(
-            p["status"] in ("filled", "expired", "canceled") for p in facts["parents"]
-        )
-        return EXIT_DONE if ended and facts["reconciliation"]["clean"] else EXIT_NOT_CLEAN
+        refused = len(self._admitted) < len(self._parents)
+        ended = all(p["status"] in ("filled", "expired", "canceled") for p in facts["parents"])
+        return EXIT_DONE if ended and not refused and facts["reconciliation"]["clean"] else EXIT_NOT_CLEAN
 
     async def _stop_all(self) -> None:
         self._view.ending = True
         for child in (self._trader, self._gate, self._venue, self._metrics):
             if child is not None:
                 await child.stop()
+
+    async def _poll(self) -> dict[str, Any]:
+        """Return the gate's status, with live orders alone: it is asked for four times a second."""
+        self._status = await self._ask({"cmd": "status", "orders": "live"})
+        return self._status
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask the gate one thing.
@@ -275,9 +320,12 @@ class Paper:
         try:
             return await control.request(self._control, request)
         except (OSError, TimeoutError, control.ControlError) as error:
-            child = self._gate
-            code = child.returncode if child else None
-            raise ChildError("gate", code, f"{error}\n{child.tail if child else ''}") from None
+            gate = self._gate
+            assert gate is not None, "nobody is asked before there is a gate"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(gate.wait(), ENDING_WAIT_S)
+            why = gate.last_words if gate.returncode is not None else str(error)
+            raise ChildError("gate", gate.returncode, why) from None
 
 
 def connected(status: dict[str, Any]) -> bool:
@@ -292,10 +340,10 @@ def priced(status: dict[str, Any], symbol: str) -> bool:
     return bool(price.get("bid_e4") and price.get("ask_e4"))
 
 
-def all_ended(status: dict[str, Any], expected: int) -> bool:
-    """Whether every parent that was admitted is in a terminal status."""
+def all_ended(status: dict[str, Any], admitted: set[str]) -> bool:
+    """Whether every parent that was admitted, of this run or by `submit`, is in a terminal status."""
     parents = status["parents"]
-    return len(parents) >= expected and all(p["ended"] for p in parents)
+    return admitted <= {p["parent_id"] for p in parents} and all(p["ended"] for p in parents)
 
 
 def main(argv: list[str]) -> int:
@@ -305,13 +353,15 @@ def main(argv: list[str]) -> int:
     try:
         if not 0 < args.speed <= 10_000:
             raise ConfigError(f"--speed {args.speed:g}: must be above 0 and at most 10000")
+        if not 0 <= args.seed < 2**63:
+            raise ConfigError(f"--seed {args.seed}: must be 0 or more, and below 2^63")
         first = choose_market(args)
         texts = args.parent or [default_parent(first)]
         parents = [
             parent_text.parse(text, {first.instrument.symbol: first.instrument}, first.day, ACCOUNT, f"P{n}")
             for n, text in enumerate(texts, start=1)
         ]
-        market = choose_market(args, [(p.start_ns, p.end_ns) for p in parents])
+        market = choose_market(args, parents)
         paper = Paper(args, market, parents)
     except (ConfigError, parent_text.ParentTextError) as error:
         print(f"steadyhand paper: {error}", file=sys.stderr)

@@ -4,6 +4,7 @@ import argparse
 import datetime as dt
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 
 from daemon.config import ConfigError
 from market.instruments import NS, Instrument
+from market.parents import ParentOrder
 from market.types import Symbol
 
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"
@@ -74,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def choose_market(args: argparse.Namespace, windows: list[tuple[int, int]] | None = None) -> Market:
-    """Return the market that the options name; `windows` of the parents widen or set the part played.
+def choose_market(args: argparse.Namespace, parents: Sequence[ParentOrder] = ()) -> Market:
+    """Return the market that the options name; the windows of the parents set the part that is played.
 
     Raises:
         ConfigError: an option cannot be met.
@@ -86,26 +88,41 @@ def choose_market(args: argparse.Namespace, windows: list[tuple[int, int]] | Non
                 f"--symbol {args.symbol}: synthetic flow is {SYNTHETIC.symbol}; give --tape DIR"
             )
         instrument, day = SYNTHETIC, SYNTHETIC_DAY
+        first_ns, last_ns = instrument.session(day)
     else:
-        instrument, day = tape_of(args.tape)
+        instrument, day, first_ns, last_ns = tape_of(args.tape)
         if args.symbol not in (None, instrument.symbol):
             raise ConfigError(f"--symbol {args.symbol}: the tape {args.tape} is of {instrument.symbol}")
-    open_ns, close_ns = instrument.session(day)
     from_ns = clock_option(args.start, "--from", instrument, day)
     to_ns = clock_option(args.end, "--to", instrument, day)
-    if windows:
-        from_ns = from_ns or max(open_ns, min(w[0] for w in windows) - LEAD_NS)
-        to_ns = to_ns or min(close_ns, max(w[1] for w in windows) + TAIL_NS)
+    check_parents(parents, instrument, from_ns or first_ns, to_ns or last_ns)
+    if parents:
+        from_ns = from_ns or max(first_ns, min(p.start_ns for p in parents) - LEAD_NS)
+        to_ns = to_ns or min(last_ns, max(p.end_ns for p in parents) + TAIL_NS)
     if args.tape is None and from_ns is None:
         from_ns = instrument.at(day, SYNTHETIC_START) - LEAD_NS
         to_ns = to_ns or from_ns + LEAD_NS + SYNTHETIC_MINUTES * 60 * NS + TAIL_NS
-    from_ns, to_ns = from_ns or open_ns, to_ns or close_ns
-    if not open_ns <= from_ns < to_ns <= close_ns:
+    from_ns, to_ns = from_ns or first_ns, to_ns or last_ns
+    if not first_ns <= from_ns < to_ns <= last_ns:
         raise ConfigError(
-            f"--from/--to: {instrument.clock(from_ns)[:8]}-{instrument.clock(to_ns)[:8]} is not inside the "
-            f"session {instrument.open:%H:%M}-{instrument.close:%H:%M} of {instrument.symbol}"
+            f"--from/--to: {instrument.clock(from_ns)[:8]}-{instrument.clock(to_ns)[:8]} is not inside "
+            f"{instrument.clock(first_ns)[:8]}-{instrument.clock(last_ns)[:8]}, which is what there is of "
+            f"{instrument.symbol}"
         )
     return Market(instrument=instrument, day=day, tape=args.tape, from_ns=from_ns, to_ns=to_ns)
+
+
+def check_parents(parents: Sequence[ParentOrder], instrument: Instrument, from_ns: int, to_ns: int) -> None:
+    """Refuse a parent that would work where there is no market to work in."""
+    for parent in parents:
+        if not from_ns <= parent.start_ns < parent.end_ns <= to_ns:
+            begin, end, first, last = (
+                instrument.clock(t)[:8] for t in (parent.start_ns, parent.end_ns, from_ns, to_ns)
+            )
+            raise ConfigError(
+                f"--parent {parent.side.name} {parent.qty} {parent.symbol}: {begin}-{end} is not inside the "
+                f"market that is played, {first}-{last}"
+            )
 
 
 def clock_option(text: str | None, option: str, instrument: Instrument, day: dt.date) -> int | None:
@@ -118,8 +135,8 @@ def clock_option(text: str | None, option: str, instrument: Instrument, day: dt.
         raise ConfigError(f"{option} {text}: not a clock time, write HH:MM or HH:MM:SS") from None
 
 
-def tape_of(path: Path) -> tuple[Instrument, dt.date]:
-    """Return instrument and day of a tick store."""
+def tape_of(path: Path) -> tuple[Instrument, dt.date, int, int]:
+    """Return instrument, day and the first and last market time (UTC ns, whole seconds) of a tick store."""
     from market.tape import Tape, TapeError  # pyarrow: 0.3 s that synthetic runs need not pay
 
     try:
@@ -129,7 +146,9 @@ def tape_of(path: Path) -> tuple[Instrument, dt.date]:
     instrument = tape.instrument
     if not instrument.adv:
         instrument = msgspec.structs.replace(instrument, adv=TAPE_ADV)
-    return instrument, tape.day
+    open_ns, close_ns = instrument.session(tape.day)
+    first_ns = max(open_ns, tape.first_ns // NS * NS)
+    return instrument, tape.day, first_ns, min(close_ns, -(-tape.last_ns // NS) * NS)
 
 
 def default_parent(market: Market) -> str:

@@ -198,6 +198,12 @@ def market_line(status: dict[str, Any], symbol: str) -> RenderableType:
     return row
 
 
+def ended(parent: dict[str, Any]) -> str:
+    """Return how a parent ended, with the constraint that left a remainder."""
+    reason = parent.get("remainder_reason")
+    return f"{parent['status']}: {reason}" if reason else str(parent["status"])
+
+
 def summary(facts: dict[str, Any], run: Path) -> None:
     """Print how the run ended."""
     console = Console()
@@ -216,7 +222,7 @@ def summary(facts: dict[str, Any], run: Path) -> None:
             "-" if p["arrival_price"] is None else f"{p['arrival_price']:.4f}",
             "-" if p["shortfall_bps"] is None else f"{p['shortfall_bps']:+.2f} bps",
             str(p["children"]),
-            Text(p["status"], style=STATUS_STYLE.get(p["status"], "")),
+            Text(ended(p), style=STATUS_STYLE.get(p["status"], "")),
         )
     console.print(table)
     gate, venue, check = facts["gate"], facts["venue"], facts["reconciliation"]

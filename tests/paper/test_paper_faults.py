@@ -96,3 +96,33 @@ def test_nothing_of_a_run_outlives_it(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(family, timeout=30)
 
     assert not alive
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["gate", "venue"])
+def test_authority_that_is_killed_ends_the_run_in_one_line_with_what_there_is(
+    tmp_path: Path, victim: str
+) -> None:
+    run = start(tmp_path)
+    wait_for_fills(tmp_path, 1)
+    process = child(run, victim)
+    assert process is not None
+
+    process.send_signal(signal.SIGKILL)
+    code, _, err = finish(run)
+
+    assert code == 1
+    assert err.strip().splitlines()[-1].startswith(f"steadyhand paper: {victim} was killed by SIGKILL")
+    assert (tmp_path / "run" / "run.json").exists()
+
+
+def test_interrupt_while_starting_ends_at_once(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    assert run.stderr is not None
+    assert run.stderr.readline() == "starting venue\n"
+
+    run.send_signal(signal.SIGINT)
+    code, _, _ = finish(run)
+
+    assert code == 130
+    assert not (tmp_path / "run").exists()

@@ -132,3 +132,31 @@ def test_bad_option_is_one_clear_line(argv: list[str], says: str, tmp_path: Path
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_run_whose_parent_is_refused_says_so_and_does_not_wait_for_its_window(tmp_path: Path) -> None:
+    both = ["--parent", "SELL 20 SYN 10:00:20-10:00:50", "--parent", "BUY 20 SYN 10:00:20-10:00:50"]
+    done = steadyhand("paper", "--lockstep", "--from", "10:00", "--to", "10:01", *both, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "refused BUY 20 SYN: R08" in done.stderr
+    assert "has not ended" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        (["--seed", "-1"], 2, "seed"),
+        (["--from", "10:00", "--to", "10:05", "--parent", "SELL 5 SYN 10:06-10:08"], 2, "10:00:00-10:05:00"),
+        (["--policy", "nonsense"], 78, "nonsense"),
+    ],
+)
+def test_mistake_that_is_found_late_leaves_nothing_behind(
+    argv: list[str], code: int, says: str, tmp_path: Path
+) -> None:
+    done = steadyhand("paper", *argv, "--out", "run", cwd=tmp_path)
+
+    assert done.returncode == code
+    assert says in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "run").exists()
