@@ -9,13 +9,14 @@ import re
 import tomllib
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from market.instruments import Instrument, TickBand
 from market.types import Symbol
 
+SCRIPT: Final = "script:"  # of trader.policy; what follows is a path
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -106,7 +107,7 @@ class TraderSection(Section):
 
     feed: FeedSection
     symbols: tuple[SymbolName, ...]
-    policy: str = "twap"  # a baseline's name, script:FILE, or a directory of an artefact
+    policy: str = "twap"  # a baseline or shipped artefact by name, script:FILE, or a folder written with a /
     policy_options: dict[str, float | int | str] = {}
     journal_dir: Path | None = None
     decision_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000  # market time
@@ -128,8 +129,6 @@ class VenueSection(Section):
     lockstep: bool = False
     order_latency_us: Annotated[int, Field(ge=0)] = 2_000  # lockstep only
     feed_latency_us: Annotated[int, Field(ge=0)] = 500  # lockstep only
-    maker_fee_e4: int = 0  # per unit of quantity; negative = rebate
-    taker_fee_e4: int = 0
 
 
 class MetricsSection(Section):
@@ -171,7 +170,22 @@ def load(path: Path) -> Config:
         ConfigError: with file:line:key and a suggestion; the process exits with 78.
 
     """
-    return load_model(path, Config)
+    return with_absolute_policy(load_model(path, Config), path.parent.resolve())
+
+
+def with_absolute_policy(config: Config, base: Path) -> Config:
+    """Return a configuration whose policy, where it is a file or a folder, is the same from anywhere."""
+    trader = config.trader
+    if trader is None:
+        return config
+    kind, is_script, place = trader.policy.partition(SCRIPT)
+    if is_script and not kind:
+        policy = f"{SCRIPT}{base / place}"
+    elif "/" in trader.policy:
+        policy = str(base / trader.policy)
+    else:
+        return config
+    return config.model_copy(update={"trader": trader.model_copy(update={"policy": policy})})
 
 
 def load_model(path: Path, model: type[M]) -> M:

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except ConfigError as error:
         print(f"steadyhand venue: {error}", file=sys.stderr)
-        return EXIT_CONFIG if "--config" in argv else EXIT_USAGE
+        return EXIT_CONFIG if any(a.startswith("--config") for a in argv) else EXIT_USAGE
     except OSError as error:
         print(f"steadyhand venue: --out: {error}; name a folder that can be written", file=sys.stderr)
         return EXIT_USAGE

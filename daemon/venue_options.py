@@ -14,6 +14,8 @@ from market.types import Symbol
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
+GATE_WAIT_S: Final = 60  # a person starts a gate by hand, or one that crashed is started again
+GATE_WAIT_S_MAX: Final = 3_600  # nobody is waited for longer
 PORT_MAX: Final = 65_535  # of TCP
 
 
@@ -27,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     speed: float
     lockstep_socket: Path | None  # None: not in lockstep
+    gate_wait_s: int = GATE_WAIT_S  # lockstep: wall time without any gate, then the run is given up
     order_latency_ns: int
     feed_latency_ns: int
     fix_port: int
@@ -66,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     pace.add_argument("--speed", type=float, help="times real time (default 1)")
     pace.add_argument("--lockstep", action="store_true", help="market time waits for gate and trader")
     p.add_argument("--lockstep-socket", type=Path, help="unix socket that the gate dials in lockstep")
+    p.add_argument(
+        "--gate-wait-s",
+        type=int,
+        default=GATE_WAIT_S,
+        help=f"lockstep: give up after so long without a gate (default {GATE_WAIT_S})",
+    )
     p.add_argument("--order-latency-us", type=int, help="lockstep: of an order (default 2000)")
     p.add_argument("--feed-latency-us", type=int, help="lockstep: of feed and reports (default 500)")
     for name, what in (("fix", "orders"), ("reference", "reference prices"), ("itch", "feed")):
@@ -107,6 +116,8 @@ def read(argv: list[str]) -> Options:
     seed = args.seed if args.seed is not None else base.get("seed", 1)
     if not 0 <= seed < 2**63:
         raise ConfigError(f"--seed {seed}: must lie in 0..2^63-1")
+    if not 0 < args.gate_wait_s <= GATE_WAIT_S_MAX:
+        raise ConfigError(f"--gate-wait-s {args.gate_wait_s}: must lie in 1..{GATE_WAIT_S_MAX}")
     for name in ("fix_port", "reference_port", "itch_port"):
         if not 0 <= getattr(args, name) <= PORT_MAX:
             raise ConfigError(f"--{name.replace('_', '-')} {getattr(args, name)}: must lie in 0..{PORT_MAX}")
@@ -123,6 +134,7 @@ def read(argv: list[str]) -> Options:
         seed=seed,
         speed=speed,
         lockstep_socket=_lockstep_socket(args, base),
+        gate_wait_s=args.gate_wait_s,
         order_latency_ns=_us(args.order_latency_us, base.get("order_latency_us", 2_000)),
         feed_latency_ns=_us(args.feed_latency_us, base.get("feed_latency_us", 500)),
         fix_port=args.fix_port,

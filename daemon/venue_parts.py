@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from daemon.config import ConfigError
 from daemon.venue_options import Options
@@ -22,7 +24,11 @@ from market.events import LockAdvance, LockIdle
 from market.flow import zero_intelligence
 from market.flow.flow import Flow
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
+from market.instruments import NS
 from market.matching import MatchingEngine
+
+if TYPE_CHECKING:
+    from market.tape import Tape
 
 BOOK_ORDERS_MAX: Final = 1 << 17  # the largest full book at hand holds 66,833
 OUTCOMES_MAX: Final = BOOK_ORDERS_MAX + (1 << 12)  # the longest command on a full book, and a batch
@@ -69,6 +75,7 @@ def build_flow(options: Options) -> Flow:
     if options.tape is None:
         zero_intelligence.warm()
         return ZeroIntelligenceFlow(options.seed, *options.window, options.instrument)
+    from market.book_events import Flag
     from market.flow import tape as replay
     from market.tape import Tape, TapeError
 
@@ -77,10 +84,25 @@ def build_flow(options: Options) -> Flow:
     except TapeError as error:
         raise ConfigError(f"--tape {error}") from None
     events = tape.read(*options.window)
-    if not len(events):
-        raise ConfigError(f"--tape {options.tape}: has no event in this window; change --from and --to")
+    edges = events["flags"] & (Flag.REVEAL | Flag.CONCEAL)  # orders that stand are no market by themselves
+    if not (edges == 0).any():
+        raise ConfigError(f"--tape {options.tape}: {_empty(tape, options)}")
     replay.warm()
     return replay.TapeFlow(events)
+
+
+def _empty(tape: "Tape", options: Options) -> str:
+    """Say that a window has no event, and where there are some."""
+    zone = ZoneInfo(options.instrument.zone)
+
+    def clock(ts_ns: int) -> str:
+        return f"{datetime.fromtimestamp(ts_ns // NS, zone):%H:%M:%S}"
+
+    text = f"has no event from {clock(options.window[0])} to {clock(options.window[1])}"
+    if not tape.first_ns:
+        return f"{text}, nor at any other time; ingest it anew"
+    first, last = clock(tape.first_ns), clock(tape.last_ns)
+    return f"{text}; it has events from {first} to {last}: change --from and --to"
 
 
 def sessions(options: Options) -> list[SessionSpec]:

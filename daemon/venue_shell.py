@@ -343,7 +343,7 @@ class Venue:
             lockstep.begin()
 
     def _watch_gate(self) -> None:
-        """Each second: begin late, or give up a gate that does not answer."""
+        """Each second: begin late, or give up a gate that does not answer or is not there."""
         lockstep, gate = self._lockstep, self._gate
         assert lockstep is not None, "watched in lockstep only"
         assert gate is not None, "watched in lockstep only"
@@ -353,7 +353,19 @@ class Venue:
             log.error("gate_silent", tick=lockstep.tick, seconds=round(silent_s))
             print(f"steadyhand venue: the gate has not answered tick {lockstep.tick}", file=sys.stderr)
             self._stop(EXIT_NOT_CLEAN)
+        elif self._started_ns is not None and not gate.connected and silent_s > self._options.gate_wait_s:
+            log.error("gate_absent", tick=lockstep.tick, seconds=round(silent_s))
+            print(f"steadyhand venue: {self._gate_absent()}", file=sys.stderr)
+            self._stop(EXIT_NOT_CLEAN)
         asyncio.get_running_loop().call_later(1.0, self._watch_gate)
+
+    def _gate_absent(self) -> str:
+        o = self._options
+        what = "did not come back to" if self._lockstep and self._lockstep.running else "has not come to"
+        return (
+            f"lockstep: a gate {what} {o.lockstep_socket} in {o.gate_wait_s} s; "
+            "start one with this clock.lockstep_socket, or wait longer with --gate-wait-s"
+        )
 
     # --- stdin and stdout ---------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""From a configured name to a policy: a baseline, `script:FILE`, or the folder of an artefact."""
+"""From a configured name to a policy: a baseline, `script:FILE`, or the folder of an artefact.
+
+A word without a slash is a name and never a folder: it means the same from wherever a process starts.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -32,11 +35,14 @@ def choose(
         curve = curves.load(volume_curve) if volume_curve is not None else curves.GENERIC
         return baseline(spec, options, curve)
     no_options(spec, options)
-    shipped = ARTEFACTS / spec
-    folder = shipped if "/" not in spec and shipped.is_dir() else Path(spec)
-    if not folder.is_dir():
-        known = ", ".join((*NAMES, *shipped_artefacts()))
-        raise PolicyError(f"policy {spec!r}: neither script:FILE, nor a folder, nor one of {known}")
+    known = shipped_artefacts()
+    folder = Path(spec) if "/" in spec else ARTEFACTS / spec
+    if spec not in known and ("/" not in spec or not folder.is_dir()):
+        beside = f"; write ./{spec} for the folder of that name" if Path(spec).is_dir() and spec else ""
+        raise PolicyError(
+            f"policy {spec!r}: neither script:FILE, nor a folder's path with a /, "
+            f"nor one of {', '.join((*NAMES, *known))}{beside}"
+        )
     return FrozenPolicy.load(folder)
 
 
@@ -44,7 +50,7 @@ def absolute(spec: str) -> str:
     """Return a configured name that means the same from any folder: what a journal keeps."""
     if spec.startswith(SCRIPT):
         return SCRIPT + str(Path(spec.removeprefix(SCRIPT)).absolute())
-    if spec in NAMES or ("/" not in spec and (ARTEFACTS / spec).is_dir()):
+    if "/" not in spec:
         return spec
     return str(Path(spec).absolute())
 

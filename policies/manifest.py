@@ -8,7 +8,7 @@ import hashlib
 import json
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -20,7 +20,14 @@ MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
 BYTES_MAX: Final = 8 * 1024 * 1024  # of the whole folder: 6.9k weights are 27 KB, golden rows 300 KB
 GOLDEN_ROWS: Final = 256
+FLOAT32_MAX: Final = 3.4e38  # just below the largest of float32, in which the network reckons
 WIDTH_MAX: Final = 1_024  # of a layer: 1024 x 1024 float32 is 4 MiB
+
+
+# A name and a line of plain print: both are shown on terminals, in logs and in metrics.
+PolicyId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+Label = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,400}\Z")]
+Number = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 
 
 class ArtefactError(Exception):
@@ -30,8 +37,8 @@ class ArtefactError(Exception):
 class GoldenRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One observation and what the network must say of it, every action allowed."""
 
-    obs: list[float]
-    logits: list[float]
+    obs: list[Number]
+    logits: list[Number]
     action: int
 
 
@@ -39,8 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The whole of manifest.json."""
 
     schema: int
-    policy_id: str
-    label: str  # what it honestly is
+    policy_id: PolicyId
+    label: Label  # what it honestly is
     network: str  # "mlp-tanh"
     shape: list[int]  # inputs, hidden, hidden, actions
     schedule: str  # the schedule that its corridor follows

@@ -29,6 +29,7 @@ from market.types import OrdType, Side, TimeInForce
 ORD_TYPES: Final = {t.value: t for t in OrdType}
 TIMES_IN_FORCE: Final = {t.value: t for t in TimeInForce}
 POST_ONLY: Final = "6"  # ExecInst(18): participate, do not initiate
+OTHER_REASON: Final = "99"  # MassCancelRejectReason(532)
 SYMBOLS_MAX: Final = 64  # of one market data request
 
 Requests = (
@@ -222,7 +223,7 @@ def _market_data_request(raw: str) -> rq.MarketDataRequest | Malformed:
         req_id=req_id,
         subscription=head["263"],
         depth=depth,
-        full_refresh=head.get("265", "0") == "0",
+        update_type=read_text(head.get("265", "0")),
         entry_types=tuple(types),
         symbols=tuple(symbols),
     )
@@ -276,14 +277,21 @@ def encode_cancel_reject(reject: OrderCancelReject) -> str:
 
 
 def encode_mass_cancel_report(
-    report: MassCancelReport, order_id: str, request_type: str, response: str | None = None
+    report: MassCancelReport,
+    order_id: str,
+    request_type: str,
+    response: str | None = None,
+    reason: str = OTHER_REASON,
 ) -> str:
-    """Return 35=r; MassCancelResponse(531) is the request's type, or 0 where it is refused."""
+    """Return 35=r; MassCancelResponse(531) is the request's type, or 0 where it is refused.
+
+    `reason`: MassCancelRejectReason(532) of a refusal: 0 unsupported, 1 unknown security, 99 other.
+    """
     answer = response if response is not None else (request_type if report.accepted else "0")
-    reason = "" if answer != "0" else f"532=99{SOH}"
+    refused = "" if answer != "0" else f"532={echo_text(reason)}{SOH}"
     return (
         f"35=r{SOH}11={echo_text(report.cl_ord_id)}{SOH}37={echo_text(order_id)}{SOH}"
-        f"530={echo_text(request_type)}{SOH}531={echo_text(answer)}{SOH}{reason}"
+        f"530={echo_text(request_type)}{SOH}531={echo_text(answer)}{SOH}{refused}"
         f"533={_count(report.total_affected)}{SOH}{_text(report.text)}"
     )
 

@@ -98,7 +98,7 @@ class MarketDataRequest(Request, frozen=True, kw_only=True):
     req_id: str
     subscription: str
     depth: int = 0  # MarketDepth(264), 0 = full book
-    full_refresh: bool = True  # MDUpdateType(265): 0 full refresh, 1 incremental
+    update_type: str = "0"  # MDUpdateType(265): 0 full refresh, 1 incremental; what else comes is refused
     entry_types: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
 

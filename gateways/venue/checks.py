@@ -5,7 +5,8 @@ ExDestination(100) is not looked at: this EMS has one road.
 
 from typing import Final, NamedTuple
 
-from gateways.fix.requests import NewOrderSingle, ReplaceRequest
+from gateways.fix.counterparty import OTHER_REASON
+from gateways.fix.requests import CancelRequest, MassCancelRequest, NewOrderSingle, ReplaceRequest
 from gateways.venue.orders import VenueOrder
 from market.instruments import Instrument
 from market.matching_events import Why
@@ -13,6 +14,8 @@ from market.types import CxlRejReason, OrdRejReason, OrdType, TimeInForce
 
 ORDER_QTY_MAX: Final = 10_000_000  # more than a day's volume of all but a few names
 PRICE_E4_MAX: Final = 2**32 - 1  # of the public feed
+UNSUPPORTED, UNKNOWN_SECURITY = "0", "1"  # MassCancelRejectReason(532)
+OF_SYMBOL, ALL_ORDERS = "1", "7"  # MassCancelRequestType(530), MassStatusReqType(585)
 R, C = OrdRejReason, CxlRejReason
 TIMES_IN_FORCE: Final = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
 
@@ -40,6 +43,13 @@ class Fault(NamedTuple):
     """Why a new order is refused."""
 
     reason: OrdRejReason
+    text: str
+
+
+class MassCancelFault(NamedTuple):
+    """Why a mass cancel is refused."""
+
+    reason: str  # MassCancelRejectReason(532)
     text: str
 
 
@@ -98,6 +108,15 @@ def working_fault(order: VenueOrder | None, orig_cl_ord_id: str, order_id: str) 
     return None
 
 
+def cancel_fault(request: CancelRequest, order: VenueOrder) -> CancelFault | None:
+    """Return why this order is not the one that the request means."""
+    if request.symbol != order.symbol:
+        return CancelFault(C.OTHER, f"Symbol is not the order's {order.symbol}")
+    if request.side is not order.side:
+        return CancelFault(C.OTHER, f"Side is not the order's {order.side.value}")
+    return None
+
+
 def replace_fault(request: ReplaceRequest, order: VenueOrder, instrument: Instrument) -> CancelFault | None:
     """Return why these new terms are refused."""
     same = (request.symbol, request.side, request.ord_type, request.time_in_force)
@@ -111,3 +130,14 @@ def replace_fault(request: ReplaceRequest, order: VenueOrder, instrument: Instru
         return CancelFault(C.BROKER_OPTION, f"OrderQty is over {ORDER_QTY_MAX}")
     text = terms_text(request.qty, request.price_e4, instrument)
     return CancelFault(C.BROKER_OPTION, text) if text else None
+
+
+def mass_cancel_fault(
+    request: MassCancelRequest, used: bool, instrument: Instrument
+) -> MassCancelFault | None:
+    """Return why a mass cancel is refused; `used`: its ClOrdID was used before."""
+    if request.request_type not in (OF_SYMBOL, ALL_ORDERS):
+        return MassCancelFault(UNSUPPORTED, "MassCancelRequestType is not 1 or 7")
+    if request.request_type == OF_SYMBOL and request.symbol != instrument.symbol:
+        return MassCancelFault(UNKNOWN_SECURITY, f"unknown symbol {request.symbol or '(none)'}")
+    return MassCancelFault(OTHER_REASON, "ClOrdID was used before") if used else None

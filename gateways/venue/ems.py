@@ -150,6 +150,8 @@ class Ems:
     def _cancel(self, asked: rq.CancelRequest) -> None:
         order = self.table.of_client(asked.orig_cl_ord_id)
         fault = self._cancel_fault(order, asked.cl_ord_id, asked.orig_cl_ord_id, asked.order_id)
+        if fault is None and order is not None:
+            fault = checks.cancel_fault(asked, order)
         if fault is not None or order is None:
             assert fault is not None, "an unknown order is a fault"
             self._refuse_cancel(asked, order, CxlRejResponseTo.CANCEL, fault)
@@ -177,16 +179,14 @@ class Ems:
         self.report(report, order.account)
 
     def _mass_cancel(self, asked: rq.MassCancelRequest) -> None:
-        known = asked.request_type in ("1", "7") and not self.table.used(asked.cl_ord_id)
-        symbol = asked.symbol if asked.request_type == "1" else ""
-        if asked.request_type == "1" and asked.symbol != self._exchange.instrument.symbol:
-            known = False
-        working = self.table.working(symbol) if known else []
-        if known:
+        used = self.table.used(asked.cl_ord_id)
+        fault = checks.mass_cancel_fault(asked, used, self._exchange.instrument)
+        symbol = asked.symbol if asked.request_type == checks.OF_SYMBOL else ""
+        working = self.table.working(symbol) if fault is None else []
+        if not used:
             self.table.use(asked.cl_ord_id)
-        else:
-            self.rejects += 1
-        self._send(self._statuses.mass_cancel_report(asked, known, len(working)))
+        self.rejects += fault is not None
+        self._send(self._statuses.mass_cancel_report(asked, fault, len(working)))
         for order in working:
             self._end(order, order.cl_ord_id, "", f"mass cancel {asked.cl_ord_id}")
 

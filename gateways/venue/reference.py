@@ -1,7 +1,8 @@
-"""The reference session: the venue's own prices for whoever wants a second opinion (V, e in; W, Y, f out).
+"""The reference session: the venue's own prices for whoever wants a second opinion (V, e in; W, X, Y, f out).
 
-A subscription gets the whole picture (W) at once and again whenever it has changed, conflated to
-`INTERVAL_NS`: 20 a second of whichever time the venue runs on. Trading state goes out when it changes.
+A subscription gets the whole picture (W) at once. When it has changed, it gets the whole again
+(MDUpdateType(265) 0) or what became of its entries (X, 265=1), conflated to `INTERVAL_NS`: 20 a second
+of whichever time the venue runs on. Trading state goes out when it changes.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,10 @@ from typing import Final
 
 from gateways.fix import codec
 from gateways.fix import requests as rq
-from gateways.fix.market_data import ASK, BID, CLOSE, TRADE, VOLUME
-from gateways.fix.wire import SOH, decimal_text, echo_text
+from gateways.fix.market_data import ASK, BID, CHANGE, CLOSE, DELETE, NEW, TRADE, VOLUME
+from gateways.fix.wire import SOH, Malformed, decimal_text, echo_text
 from gateways.venue.exchange import Exchange
-from gateways.venue.refusals import UNSUPPORTED_TYPE, business_reject
+from gateways.venue.refusals import MISSING_FIELD, OTHER, UNSUPPORTED_TYPE, business_reject
 from market.events import SecurityStatus
 from market.types import Symbol
 
@@ -21,7 +22,9 @@ DEPTH_MAX: Final = 10  # levels of a side in one picture
 SUBSCRIPTIONS_MAX: Final = 16  # the gate has one; some clients beside it
 SNAPSHOT, SUBSCRIBE, STOP = "0", "1", "2"  # SubscriptionRequestType(263)
 KNOWN: Final = frozenset((BID, ASK, TRADE, CLOSE, VOLUME))
-UNKNOWN_SYMBOL, DUPLICATE_ID, TOO_MANY, BAD_TYPE = "0", "1", "2", "8"  # MDReqRejReason(281)
+FULL, INCREMENTAL = "0", "1"  # MDUpdateType(265)
+UNKNOWN_SYMBOL, DUPLICATE_ID, TOO_MANY, BAD_UPDATE, BAD_TYPE = "0", "1", "2", "6", "8"  # MDReqRejReason(281)
+Rows = dict[str, str]  # fields of an entry after its type, by MDEntryID(278)
 
 
 class Subscription:
@@ -31,7 +34,8 @@ class Subscription:
         self.req_id = asked.req_id
         self.depth = min(asked.depth or DEPTH_MAX, DEPTH_MAX)
         self.types = frozenset(asked.entry_types) or KNOWN
-        self.sent = ""
+        self.incremental = asked.update_type == INCREMENTAL
+        self.told: Rows = {}
 
 
 class Reference:
@@ -60,8 +64,10 @@ class Reference:
             self._security_status(asked)
         else:
             msg_type = raw.split(f"{SOH}35=", 1)[-1].split(SOH, 1)[0]
-            text = "this session serves market data (V) and security status (e)"
-            self._send(business_reject(raw, msg_type, UNSUPPORTED_TYPE, text))
+            reason, text = UNSUPPORTED_TYPE, "this session serves market data (V) and security status (e)"
+            if isinstance(asked, Malformed) and msg_type in ("V", "e"):
+                reason, text = (MISSING_FIELD if "missing" in asked.reason else OTHER), asked.reason
+            self._send(business_reject(raw, msg_type, reason, text))
 
     def tell(self, clock_ns: int) -> None:
         """Send what has changed, if it is time to; `clock_ns` is of the clock that conflates."""
@@ -73,16 +79,17 @@ class Reference:
         if clock_ns - self._told_ns < INTERVAL_NS:
             return
         for subscription in self._subscriptions.values():
-            body = self._picture(subscription)
-            if body != subscription.sent:
-                subscription.sent = body
+            rows = self._rows(subscription)
+            if rows != subscription.told:
+                tell = self._changes if subscription.incremental else self._whole
                 self._told_ns = clock_ns
-                self._send(body)
+                self._send(tell(subscription, rows))
+                subscription.told = rows
 
     def next_due_ns(self, clock_ns: int) -> int:
         """Return when `tell` has something that it held back, 2**63 - 1 = nothing."""
         for subscription in self._subscriptions.values():
-            if self._picture(subscription) != subscription.sent:
+            if self._rows(subscription) != subscription.told:
                 return max(self._told_ns + INTERVAL_NS, clock_ns)
         return 2**63 - 1
 
@@ -95,8 +102,8 @@ class Reference:
             self._send(codec.encode_market_data_reject(asked.req_id, *refused))
             return
         subscription = Subscription(asked)
-        subscription.sent = self._picture(subscription)
-        self._send(subscription.sent)
+        subscription.told = self._rows(subscription)
+        self._send(self._whole(subscription, subscription.told))
         if asked.subscription == SUBSCRIBE:
             self._subscriptions[asked.req_id] = subscription
 
@@ -110,6 +117,8 @@ class Reference:
             return TOO_MANY, f"{SUBSCRIPTIONS_MAX} subscriptions are open"
         if not set(asked.entry_types) <= KNOWN:
             return BAD_TYPE, "MDEntryType is not 0, 1, 2, 5 or B"
+        if asked.update_type not in (FULL, INCREMENTAL):
+            return BAD_UPDATE, "MDUpdateType is not 0 or 1"
         return None
 
     def _security_status(self, asked: rq.SecurityStatusRequest) -> None:
@@ -130,19 +139,45 @@ class Reference:
         status = SecurityStatus(symbol=exchange.instrument.symbol, trading=exchange.trading, text=text)
         self._send(codec.encode_security_status(req_id, status))
 
-    def _picture(self, subscription: Subscription) -> str:
-        """Return W: levels best first, with MDEntryPositionNo(290); what is not known is left out."""
-        exchange, rows = self._exchange, []
+    def _rows(self, subscription: Subscription) -> Rows:
+        """Return the picture, levels best first; what is not known is left out.
+
+        A level's MDEntryID is its side and price, of everything else there is one entry of a type.
+        """
+        exchange, rows = self._exchange, {}
         levels = exchange.engine.book.levels(subscription.depth).tolist()
         for kind, prices, sizes in ((BID, levels[0], levels[1]), (ASK, levels[2], levels[3])):
-            for place, (price_e4, size) in enumerate(zip(prices, sizes, strict=True), 1):
-                if size and kind in subscription.types:
-                    price = decimal_text(price_e4)
-                    rows.append(f"269={kind}{SOH}270={price}{SOH}271={size}{SOH}290={place}{SOH}")
+            if kind in subscription.types:
+                for price_e4, size in zip(prices, sizes, strict=True):
+                    if size:
+                        rows[f"{kind}-{price_e4}"] = f"270={decimal_text(price_e4)}{SOH}271={size}{SOH}"
         for kind, price_e4 in ((TRADE, exchange.last_e4), (CLOSE, self._close_e4)):
             if price_e4 and kind in subscription.types:
-                rows.append(f"269={kind}{SOH}270={decimal_text(price_e4)}{SOH}")
+                rows[kind] = f"270={decimal_text(price_e4)}{SOH}"
         if VOLUME in subscription.types:
-            rows.append(f"269={VOLUME}{SOH}271={exchange.volume}{SOH}")
-        head = f"35=W{SOH}262={echo_text(subscription.req_id)}{SOH}55={exchange.instrument.symbol}{SOH}"
-        return f"{head}268={len(rows)}{SOH}{''.join(rows)}"
+            rows[VOLUME] = f"271={exchange.volume}{SOH}"
+        return rows
+
+    def _whole(self, subscription: Subscription, rows: Rows) -> str:
+        """Return W: entries with an id where changes will name them, else with their level's place."""
+        out, places = [], {BID: 0, ASK: 0}
+        for entry_id, row in rows.items():
+            kind = entry_id[0]
+            if subscription.incremental:
+                out.append(f"269={kind}{SOH}278={entry_id}{SOH}{row}")
+            elif kind in places:
+                places[kind] += 1
+                out.append(f"269={kind}{SOH}{row}290={places[kind]}{SOH}")
+            else:
+                out.append(f"269={kind}{SOH}{row}")
+        head = f"35=W{SOH}262={echo_text(subscription.req_id)}{SOH}55={self._exchange.instrument.symbol}{SOH}"
+        return f"{head}268={len(out)}{SOH}{''.join(out)}"
+
+    def _changes(self, subscription: Subscription, rows: Rows) -> str:
+        """Return X: what is gone first, so that a reader never holds more levels than there are."""
+        told, symbol = subscription.told, self._exchange.instrument.symbol
+        steps = [(DELETE, i, row) for i, row in told.items() if i not in rows]
+        steps += [(CHANGE, i, row) for i, row in rows.items() if i in told and told[i] != row]
+        steps += [(NEW, i, row) for i, row in rows.items() if i not in told]
+        out = [f"279={step}{SOH}269={i[0]}{SOH}278={i}{SOH}55={symbol}{SOH}{row}" for step, i, row in steps]
+        return f"35=X{SOH}262={echo_text(subscription.req_id)}{SOH}268={len(out)}{SOH}{''.join(out)}"

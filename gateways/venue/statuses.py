@@ -1,20 +1,19 @@
 """What the EMS says when it is asked: order status (H), mass status (AF), mass cancel report (r)."""
 
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 
 from gateways.fix import codec
 from gateways.fix import requests as rq
+from gateways.fix.counterparty import OTHER_REASON
 from gateways.venue import reports
+from gateways.venue.checks import ALL_ORDERS, OF_SYMBOL, MassCancelFault
 from gateways.venue.exchange import Exchange
 from gateways.venue.orders import OrderTable, VenueOrder
 from market.events import ExecutionReport, MassCancelReport
 from market.types import ClOrdID, ExecType, Side
 
-ALL: Final = "7"  # MassStatusReqType(585), MassCancelRequestType(530): everything
-OF_SYMBOL: Final = "1"
 Report = Callable[[ExecutionReport, str], None]
 
 
@@ -42,7 +41,7 @@ class Statuses:
     def all(self, asked: rq.MassStatusRequest) -> None:
         """Answer AF: a report for each order that lives, one that says so where there is none."""
         symbol = asked.symbol if asked.req_type == OF_SYMBOL else ""
-        working = self._table.working(symbol) if asked.req_type in (ALL, OF_SYMBOL) else []
+        working = self._table.working(symbol) if asked.req_type in (ALL_ORDERS, OF_SYMBOL) else []
         for number, order in enumerate(working, 1):
             report = msgspec.structs.replace(
                 self._status(order),
@@ -52,7 +51,7 @@ class Statuses:
             )
             self._report(report, order.account)
         if not working:
-            supported = asked.req_type in (ALL, OF_SYMBOL)
+            supported = asked.req_type in (ALL_ORDERS, OF_SYMBOL)
             report = reports.unknown(
                 "",
                 asked.symbol or self._exchange.instrument.symbol,
@@ -63,15 +62,18 @@ class Statuses:
             )
             self._report(report, "")
 
-    def mass_cancel_report(self, asked: rq.MassCancelRequest, accepted: bool, affected: int) -> str:
+    def mass_cancel_report(
+        self, asked: rq.MassCancelRequest, fault: MassCancelFault | None, affected: int
+    ) -> str:
         """Return r."""
         report = MassCancelReport(
             cl_ord_id=ClOrdID(asked.cl_ord_id),
-            accepted=accepted,
+            accepted=fault is None,
             total_affected=affected,
-            text="" if accepted else "MassCancelRequestType is not 1 or 7, or ClOrdID was used before",
+            text=fault.text if fault else "",
         )
-        return codec.encode_mass_cancel_report(report, reports.NO_ORDER, asked.request_type)
+        reason = fault.reason if fault else OTHER_REASON
+        return codec.encode_mass_cancel_report(report, reports.NO_ORDER, asked.request_type, reason=reason)
 
     def _status(self, order: VenueOrder) -> ExecutionReport:
         return reports.of_order(

@@ -131,6 +131,41 @@ def test_a_file_that_is_not_there_gives_one_line(tmp_path: Path, capsys: pytest.
     assert "cannot be read" in said.err
 
 
+@pytest.mark.parametrize("spec", ["script:mine.txt", "script:./mine.txt", "./mine", "../{here}/mine"])
+def test_a_policy_is_found_from_the_folder_of_the_file_that_names_it(
+    paper: Path, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper.with_name("mine.txt").write_text("at 10:00:05 cancel all\n")
+    shutil.copytree(next(p.parent for p in ARTEFACTS.glob("*/manifest.json")), paper.with_name("mine"))
+    elsewhere = paper.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    spec = spec.format(here=paper.parent.name)
+
+    edited(paper, 'policy = "twap"', f'policy = "{spec}"')
+
+    assert errors(paper) == []
+    trader = config.load(paper).trader
+    assert trader is not None
+    assert Path(trader.policy.removeprefix("script:")).is_absolute()
+
+
+def test_the_name_of_a_policy_is_a_name_wherever_a_process_stands(
+    paper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("twap", "mine"):
+        shutil.copytree(next(p.parent for p in ARTEFACTS.glob("*/manifest.json")), paper.with_name(name))
+    monkeypatch.chdir(paper.parent)
+    trader = config.load(paper).trader
+    assert trader is not None
+    assert trader.policy == "twap"
+    assert errors(paper) == []
+
+    (found,) = errors(edited(paper, 'policy = "twap"', 'policy = "mine"'))
+
+    assert "write ./mine for the folder of that name" in found.message
+
+
 def test_a_broken_artefact_is_named(paper: Path) -> None:
     artefact = paper.with_name("policy")
     shutil.copytree(next(p.parent for p in ARTEFACTS.glob("*/manifest.json")), artefact)

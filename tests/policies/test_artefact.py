@@ -128,6 +128,13 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "a huge layer": (edit(shape=[OBS_SIZE, 5_000, 64, 13]), "1 to 1024 units"),
     "an unknown field": (edit(license="mine"), "unknown field"),
     "a wrong type": (edit(label=5), "Expected `str`"),
+    "a policy_id that writes on terminals": (edit(policy_id="good\x1b[2Jevil"), "`$.policy_id`"),
+    "a policy_id of two lines": (edit(policy_id="good\n"), "`$.policy_id`"),
+    "a label that writes on terminals": (edit(label="good\x1b[2J"), "`$.label`"),
+    "an observation beyond float32": (golden(lambda g: g[3]["obs"].__setitem__(0, 1e39)), "`$.golden[3].obs"),
+    "a whole number beyond float": (golden(lambda g: g[3]["obs"].__setitem__(0, 10**400)), "manifest.json"),
+    "a logit beyond float32": (golden(lambda g: g[3]["logits"].__setitem__(0, -1e39)), "`$.golden[3].log"),
+    "a huge observation": (golden(lambda g: g[3]["obs"].__setitem__(0, 3e38)), "golden row 3: "),
     "two weight files": (edit(files={"a": "b"}), "a: is missing"),
     "a NaN weight": (reweigh(put("w2", float("nan"))), "w2 holds a value that is not finite"),
     "an infinite weight": (reweigh(put("b3", float("inf"))), "b3 holds a value that is not finite"),
@@ -151,6 +158,7 @@ def test_the_shipped_artefacts_load_and_say_what_they_are() -> None:
     assert len(policy.sha256) == 64
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_anything_wrong_refuses_it_by_name(artefact: Path, fault: str) -> None:
     spoil, text = FAULTS[fault]
@@ -161,6 +169,7 @@ def test_anything_wrong_refuses_it_by_name(artefact: Path, fault: str) -> None:
 
     assert text in str(refusal.value)
     assert str(artefact) in str(refusal.value)
+    assert str(refusal.value).isprintable()
 
 
 def test_a_folder_that_is_a_link_is_refused(artefact: Path) -> None:

@@ -346,14 +346,37 @@ def test_mass_cancel(desk: Desk) -> None:
     assert len(desk.engine.book) == 0
 
 
-@pytest.mark.parametrize("fields", [[(530, 3)], [(530, 1), (55, "OTHER")]])
-def test_mass_cancel_that_is_not_supported(desk: Desk, fields: list[tuple[int, object]]) -> None:
+@pytest.mark.parametrize(
+    ("fields", "reason", "text"),
+    [
+        ([(11, "Q1"), (530, 3)], "0", "MassCancelRequestType is not 1 or 7"),
+        ([(11, "Q1"), (530, 1), (55, "OTHER")], "1", "unknown symbol OTHER"),
+        ([(11, "Q1"), (530, 1)], "1", "unknown symbol (none)"),
+        ([(11, "A"), (530, 7)], "99", "ClOrdID was used before"),
+    ],
+)
+def test_a_mass_cancel_is_refused_with_its_own_reason(
+    desk: Desk, fields: list[tuple[int, object]], reason: str, text: str
+) -> None:
     desk.new("A", 1, 100, "10.00")
 
-    (report,) = desk.ask("q", (11, "Q1"), *fields)
+    (report,) = desk.ask("q", *fields)
 
-    assert (report["35"], report["531"]) == ("r", "0")
+    assert (report["35"], report["531"], report["532"], report["533"]) == ("r", "0", reason, "0")
+    assert report["58"] == text
     assert desk.engine.book.size_at(1, 100_000) == 100
+
+
+@pytest.mark.parametrize(("symbol", "side"), [("OTHER", 1), ("SYN", 2), ("SYN", 5)])
+def test_a_cancel_that_means_another_order_leaves_this_one_alone(desk: Desk, symbol: str, side: int) -> None:
+    desk.new("A", 1, 100, "10.00")
+
+    (reject,) = desk.ask("F", (11, "B"), (41, "A"), (55, symbol), (54, side), (38, 100))
+
+    assert (reject["35"], reject["434"], reject["102"], reject["39"]) == ("9", "1", "99", "0")
+    assert "is not the order's" in reject["58"]
+    assert desk.engine.book.size_at(1, 100_000) == 100
+    assert desk.cancel("C", "A")[0]["39"] == "4"
 
 
 def test_cancel_on_disconnect_is_unasked(desk: Desk) -> None:

@@ -1,13 +1,17 @@
 """Reference prices of the venue: whole pictures, conflated; trading state when it changes."""
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from gateways.fix import codec
+from gateways.fix.reference import Reference as GateReference
+from gateways.fix.sessions import Received
 from gateways.venue import reference as module
 from gateways.venue.reference import DEPTH_MAX, INTERVAL_NS, SUBSCRIPTIONS_MAX
-from market.events import SecurityStatus
+from market.events import ReferencePrice, SecurityStatus
+from market.types import Symbol
 from tests.gateways.venue.desk import SOH, Desk
 
 ALL = ("0", "1", "2", "5", "B")
@@ -25,13 +29,19 @@ def ask(desk: Desk, msg_type: str, *fields: tuple[int, object]) -> list[str]:
 
 
 def subscribe(
-    desk: Desk, req_id: str = "M1", how: int = 1, depth: int = 5, types: Any = ALL, symbol: str = "SYN"
+    desk: Desk,
+    req_id: str = "M1",
+    how: int = 1,
+    depth: int = 5,
+    types: Any = ALL,
+    symbol: str = "SYN",
+    update: object = 0,
 ) -> list[str]:
     entries: list[tuple[int, object]] = [(269, t) for t in types]
     return ask(
         desk,
         "V",
-        *((262, req_id), (263, how), (264, depth), (265, 0), (267, len(types))),
+        *((262, req_id), (263, how), (264, depth), (265, update), (267, len(types))),
         *entries,
         *((146, 1), (55, symbol)),
     )
@@ -100,6 +110,68 @@ def test_changes_are_told_at_most_once_an_interval(desk: Desk) -> None:
     assert desk.reference.next_due_ns(now_ns) == 2**63 - 1
 
 
+def got(body: str) -> Received:
+    return Received(raw=f"8=FIX.4.4{SOH}{body}", offset=0, mono_ns=0, n=1)
+
+
+def changes(body: str) -> list[tuple[str, str, int | None, int | None]]:
+    decoded = codec.decode(f"8=FIX.4.4{SOH}{body}")
+    assert isinstance(decoded, codec.MarketData)
+    assert not decoded.full
+    assert {e.symbol for e in decoded.entries} == {"SYN"}
+    return [(e.action, e.entry_type, e.price_e4, e.qty) for e in decoded.entries]
+
+
+def test_an_incremental_subscription_gets_the_whole_once_and_then_what_changed(desk: Desk) -> None:
+    first = desk.rest(1, 99_900, 100)
+    desk.rest(-1, 100_100, 300)
+    (whole,) = subscribe(desk, update=1, types=("0", "1", "2"))
+    assert entries(whole) == [("0", 99_900, 100), ("1", 100_100, 300)]
+
+    desk.engine.cancel(first)
+    desk.rest(1, 99_800, 200)
+    desk.new("A", 1, 50, "10.01")
+    (told,) = tell(desk, 10**12)
+
+    assert told.startswith(f"35=X{SOH}262=M1{SOH}268=4{SOH}279=2{SOH}269=0{SOH}278=0-99900{SOH}55=SYN{SOH}")
+    assert changes(told) == [
+        ("2", "0", 99_900, 100),
+        ("1", "1", 100_100, 250),
+        ("0", "0", 99_800, 200),
+        ("0", "2", 100_100, None),
+    ]
+    assert tell(desk, 10**12 + 9 * INTERVAL_NS) == []
+    assert desk.reference.next_due_ns(10**12) == 2**63 - 1
+
+
+def test_changes_add_up_to_the_whole_at_every_step(desk: Desk) -> None:
+    """Held to the gate's own reader, with more levels in the book than the subscription sees."""
+    random = Random(7)
+    reader = GateReference(lambda _: True, (Symbol("SYN"),))
+    seen = [reader.receive(got(body)) for body in subscribe(desk, update=1, depth=3)]
+    resting: list[int] = []
+    for step in range(300):
+        if resting and random.random() < 0.45:
+            desk.engine.cancel(resting.pop(random.randrange(len(resting))))
+        else:
+            side = random.choice((1, -1))
+            resting.append(desk.rest(side, 100_000 - side * 100 * random.randint(1, 9), 100))
+        seen += [reader.receive(got(b)) for b in tell(desk, 10**12 + step * INTERVAL_NS)]
+        (price,) = seen[-1]
+        book = desk.engine.book
+        assert isinstance(price, ReferencePrice)
+        assert (price.bid_e4, price.ask_e4) == (book.best_bid_e4, book.best_ask_e4)
+        assert price.bid_qty == book.size_at(1, price.bid_e4)
+    assert len(seen) > 100
+
+
+def test_a_malformed_request_is_told_what_is_wrong_with_it(desk: Desk) -> None:
+    (body,) = ask(desk, "V", (262, "M1"), (263, 9), (264, 5), (146, 1), (55, "SYN"))
+
+    assert f"{SOH}380=5{SOH}" in body
+    assert "263" in body
+
+
 def test_a_snapshot_is_no_subscription_and_a_subscription_can_end(desk: Desk) -> None:
     subscribe(desk, "M1", how=0)
     subscribe(desk, "M2", how=1)
@@ -121,7 +193,12 @@ def test_a_session_that_is_gone_is_told_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("more", "reason"),
-    [({"symbol": "OTHER"}, "0"), ({"req_id": "TAKEN"}, "1"), ({"types": ("0", "J")}, "8")],
+    [
+        ({"symbol": "OTHER"}, "0"),
+        ({"req_id": "TAKEN"}, "1"),
+        ({"types": ("0", "J")}, "8"),
+        ({"update": 2}, "6"),
+    ],
 )
 def test_what_cannot_be_subscribed_is_refused_with_its_reason(
     desk: Desk, more: dict[str, Any], reason: str
