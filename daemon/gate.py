@@ -21,7 +21,7 @@ from daemon.clock import Clock, wall_anchor
 from daemon.config import Config, ConfigError, GateSection, load, load_model
 from daemon.control_server import ControlServer
 from daemon.gate_core import GateCore
-from daemon.gate_links import BusySocket, Links
+from daemon.gate_links import BusySocket, Links, remove_socket
 from daemon.gate_lockstep import LockstepGate
 from daemon.gate_metrics import GateMetrics
 from daemon.gate_shell import GateShell
@@ -64,6 +64,7 @@ class Gate:
         self, config: Config, section: GateSection, limits: Limits, profile: profiles.Profile
     ) -> None:
         self._config, self._section, self._limits, self._profile = config, section, limits, profile
+        self._ours = {theirs: ours for ours, theirs in profile.symbols.items()}
         self._lockstep_path = config.clock.lockstep_socket
         self._failure = ""
         self._stop_asked: Runtime | None = None
@@ -156,7 +157,7 @@ class Gate:
         if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
             self._shell.post(self._clock.anchor)
         late = 0
-        for offset, event in recovery.beyond(section.state_dir, done):
+        for offset, event in recovery.beyond(section.state_dir, done, self._ours):
             self._shell.post(event, offset)
             late += 1
         state = self._core.state
@@ -229,7 +230,7 @@ class Gate:
                 for event in self._reference.receive(message):
                     self._shell.post(event)
             return
-        meant = recovery.event_of(message.raw)
+        meant = recovery.event_of(message.raw, self._ours)
         if meant is not None:
             self._shell.post(meant, message.offset)
 
@@ -330,7 +331,7 @@ class Gate:
         clean = not left and not self._failure and not self._core.state.breaks
         announce("stopped", clean=clean, open_orders=left, failure=self._failure)
         for path in (self._section.control_socket, self._section.link_socket):
-            path.unlink(missing_ok=True)
+            remove_socket(path)
         if clean:
             self._metrics.close()
         return EXIT_DONE if clean else EXIT_NOT_CLEAN

@@ -63,17 +63,21 @@ def pull_parent(g: GateState, parent: Parent) -> None:
 
 
 def ask_status(g: GateState, chain: ChildOrder) -> None:
-    """Ask the EMS what became of a chain (35=H)."""
+    """Ask the EMS what became of a chain, and of each request that has no answer (35=H)."""
     terms = chain.terms
-    request = StatusRequest(
-        cl_ord_id=chain.cl_ord_id,
-        order_id=chain.order_id or None,
-        account=terms.account,
-        symbol=terms.symbol,
-        side=terms.side,
-    )
-    g.counters["status_requests"] += 1
-    g.effects.append(AskStatus(request))
+    for cl_ord_id in (chain.cl_ord_id, chain.replace_id, chain.cancel_id):
+        if cl_ord_id is None:
+            continue
+        request = StatusRequest(
+            cl_ord_id=cl_ord_id,
+            # A request is asked for by its own id alone: by the order's it is found whatever became of it.
+            order_id=(chain.order_id or None) if cl_ord_id == chain.cl_ord_id else None,
+            account=terms.account,
+            symbol=terms.symbol,
+            side=terms.side,
+        )
+        g.counters["status_requests"] += 1
+        g.effects.append(AskStatus(request))
 
 
 def overdue(g: GateState, stamp: Stamp) -> None:

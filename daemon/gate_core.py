@@ -98,7 +98,7 @@ class GateCore:
         if g.lockstep:  # machine time is market time: what waits for it must be woken by it
             wishes += [u.next_mono_ns for c, u in g.unwanted.items() if g.chains[c].cancel_id is None]
             age_ns = g.risk.limits.sessions.ack_age_max_ms * 1_000_000
-            wishes += [c.asked_mono_ns + age_ns for c in g.live_chains() if c.asked_mono_ns]
+            wishes += [c.asked_mono_ns + (c.queries + 1) * age_ns for c in g.live_chains() if c.asked_mono_ns]
         return max(min(wishes), stamp.ts_ns + 1) if wishes else 0
 
     def status(self, stamp: ev.Stamp) -> dict[str, Any]:

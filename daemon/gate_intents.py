@@ -141,8 +141,8 @@ def _unchangeable(g: GateState, intent: ReplaceIntent, chain: ChildOrder | None)
         return f"{chain.chain_id} is {chain.status.name}"
     if chain.terms.ord_type is not OrdType.LIMIT:
         return f"{chain.chain_id} is a market order"
-    if intent.qty <= chain.cum_qty:
-        return f"OrderQty {intent.qty} is not above CumQty {chain.cum_qty}; cancel it instead"
+    if intent.qty <= chain.traded_qty:
+        return f"OrderQty {intent.qty} is not above CumQty {chain.traded_qty}; cancel it instead"
     if chain.chain_id in g.unwanted:
         return f"{chain.chain_id} is being cancelled by the gate"
     return ""

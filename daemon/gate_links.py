@@ -6,7 +6,9 @@ trader is accepted; this module sees that nobody speaks in another's name.
 
 import asyncio
 import contextlib
+import os
 import socket
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,7 @@ log = structlog.get_logger()
 
 
 class BusySocket(Exception):  # noqa: N818
-    """Another process listens there: one line for the operator."""
+    """The place is taken, by another process or by a file: one line for the operator."""
 
 
 class Links:
@@ -139,17 +141,32 @@ def free_socket(path: Path) -> None:
     """Remove a socket that a dead process left behind.
 
     Raises:
-        BusySocket: a living process listens there.
+        BusySocket: a living process listens there, or it is no socket.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
+    if not os.path.lexists(path):
         return
+    if not is_socket(path):
+        raise BusySocket(f"{path}: is no socket; move it away, or choose another path")
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
         try:
             probe.connect(str(path))
         except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+            remove_socket(path)
             return
     raise BusySocket(f"{path}: another process listens there; stop it, or choose another path")
+
+
+def is_socket(path: Path) -> bool:
+    """Return whether a path itself, not what it points to, is a socket."""
+    try:
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def remove_socket(path: Path) -> None:
+    """Remove a socket, and nothing else."""
+    if is_socket(path):
+        path.unlink(missing_ok=True)

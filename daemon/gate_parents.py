@@ -169,6 +169,15 @@ def move(
     after = next_status(before.status, trigger, before.ending)
     if after is None:
         return
+    if trigger is T.BUSTED:
+        parent.update(status=after, remainder_reason="executions were busted after the end")
+        g.note(
+            "error",
+            "a filled parent lost shares",
+            parent=parent.order.parent_id,
+            remaining=parent.progress.remaining,
+        )
+        return
     parent.update(status=after)
     if after is ParentStatus.CANCELING:
         parent.update(
@@ -191,7 +200,11 @@ def move(
 def settle(g: GateState, stamp: Stamp, parent_id: ParentID) -> None:
     """After a change of its chains: end the parent where it is filled or its leaves are gone."""
     parent = g.parents.get(parent_id)
-    if parent is None or not parent.live:
+    if parent is None:
+        return
+    if parent.progress.status is ParentStatus.FILLED and parent.progress.remaining > 0:
+        move(g, stamp, parent, T.BUSTED)
+    if not parent.live:
         return
     if parent.progress.cum_qty >= parent.progress.qty and not parent.chains:
         move(g, stamp, parent, T.FILLED)

@@ -1,4 +1,9 @@
-"""What the EMS says: order table, ledger and parents are kept. Whatever the posture, it is booked."""
+"""What the EMS says: order table, ledger and parents are kept. Whatever the posture, it is booked.
+
+A report that contradicts the order it names is no fill of that order: it is a break, and is not booked.
+"""
+
+from typing import Final
 
 from daemon import gate_chains, gate_parents
 from daemon.gate_state import ORDER_PREFIX, GateState
@@ -15,6 +20,10 @@ from market.order_table import AWAITING
 from market.types import ClOrdID, ExecType, OrdStatus
 from risk import checks
 
+EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+# These may answer about nothing, and then name no side.
+SIDELESS: Final = frozenset({ExecType.ORDER_STATUS, ExecType.REJECTED})
+
 
 def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     """35=8."""
@@ -22,8 +31,14 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     if chain is None:
         _unknown_order(g, stamp, event)
         return
-    before = chain.status
+    fault = _contradiction(g, chain, event)
+    if fault:
+        chain.stated_qty = max(chain.stated_qty, event.cum_qty)
+        _after(g, stamp, chain, Change(breaks=(fault,)))
+        return
+    before, most = chain.status, chain.most_qty
     change = chain.observe(event)
+    grown = chain.most_qty > most
     if change.duplicate:
         g.counters["duplicate_reports"] += 1
     if change.qty or change.notional_e4:
@@ -32,6 +47,8 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         g.counters["ems_rejects"] += 1
         g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)
     _after(g, stamp, chain, change)
+    if grown:
+        _fits(g, stamp, chain)
 
 
 def cancel_reject(g: GateState, stamp: Stamp, event: OrderCancelReject) -> None:
@@ -61,7 +78,14 @@ def message_rejected(g: GateState, stamp: Stamp, event: MessageRejected) -> None
         chain.withdraw(ClOrdID(event.ref_id))
         g.counters["ems_rejects"] += 1
         _after(g, stamp, chain, Change())
-    elif event.session_level:
+    elif (
+        chain is not None
+        and event.ref_msg_type == "H"
+        and event.ref_id in (chain.replace_id, chain.cancel_id)
+    ):
+        chain.lost(ClOrdID(event.ref_id))
+        _after(g, stamp, chain, Change())
+    elif event.session_level and event.ref_msg_type not in ("H", "AF"):
         for pending in [c for c in g.live_chains() if c.status in AWAITING]:
             gate_chains.ask_status(g, pending)
 
@@ -82,6 +106,30 @@ def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
 def _chain_of(g: GateState, cl_ord_id: ClOrdID, orig: ClOrdID | None) -> ChildOrder | None:
     chain_id = g.chain_of.get(cl_ord_id) or (g.chain_of.get(orig) if orig else None)
     return g.chains[chain_id] if chain_id else None
+
+
+def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> str:
+    """Return how a report contradicts the order that it names, "" where it does not."""
+    terms = chain.terms
+    if event.symbol and event.symbol != terms.symbol:
+        return f"{event.exec_id}: a report of {event.symbol[:20]}, the order is in {terms.symbol}"
+    if event.side is not terms.side and event.exec_type not in SIDELESS:
+        return f"{event.exec_id}: a report of a {event.side.name}, the order is a {terms.side.name}"
+    if event.exec_type in EXECUTIONS:
+        owner = g.executions.setdefault(event.exec_id, chain.chain_id)
+        if owner != chain.chain_id:
+            return f"{event.exec_id}: this ExecID was an execution of {owner}"
+    return ""
+
+
+def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
+    """The EMS made an order larger than we held possible: its parent must still hold it."""
+    parent = g.parents.get(chain.terms.parent_id)
+    if parent is None or parent.progress.committed_qty <= parent.progress.qty:
+        return
+    text = f"may trade {chain.most_qty}; with it {parent.progress.committed_qty} of {parent.progress.qty}"
+    g.break_(f"{chain.chain_id}: {text} of {parent.order.parent_id}", stamp.mono_ns)
+    gate_chains.pull_parent(g, parent)
 
 
 def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
@@ -124,11 +172,16 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
     if change.ask_status:
         gate_chains.ask_status(g, chain)
     gate_chains.track(g, chain)
+    parent = g.parents.get(chain.terms.parent_id)
     if not chain.live:
         g.unwanted.pop(chain.chain_id, None)
-        parent = g.parents.get(chain.terms.parent_id)
         if parent is not None:
             parent.chains.pop(chain.chain_id, None)
+    elif parent is not None:
+        parent.chains[chain.chain_id] = None
+        if not parent.live and chain.chain_id not in g.unwanted:
+            gate_chains.unwant(g, chain.chain_id)
+            g.note("error", "an order works for a parent that has ended", order=chain.chain_id)
     if change.duplicate:
         return
     fill = change.qty > 0

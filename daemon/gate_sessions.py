@@ -277,6 +277,8 @@ def rearm(g: GateState, stamp: Stamp, event: Rearm) -> None:
         error = f"give a reason of at least {REASON_CHARS_MIN} characters"
     elif g.ledger.open_orders and g.posture.posture is Posture.KILLED:
         error = f"{g.ledger.open_orders} orders are still open; wait until they are cancelled"
+    else:
+        error = open_break(g)
     if error:
         g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
         return
@@ -294,6 +296,18 @@ def rearm(g: GateState, stamp: Stamp, event: Rearm) -> None:
         "posture": g.posture.posture.name,
     }
     g.effects.append(Reply(event.request_id, body))
+
+
+def open_break(g: GateState) -> str:
+    """R72: return where EMS and gate still disagree on shares, "" where they do not."""
+    for chain in g.chains.values():
+        if chain.stated_qty != chain.cum_qty:
+            return (
+                f"{chain.chain_id}: the EMS says that {chain.stated_qty} shares of {chain.terms.symbol} "
+                f"traded, {chain.cum_qty} are booked; have the EMS send what is missing, or clear it up "
+                "with them and begin in a new state_dir"
+            )
+    return ""
 
 
 def shutdown(g: GateState, stamp: Stamp, event: Shutdown) -> None:

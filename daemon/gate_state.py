@@ -12,7 +12,7 @@ from market.child_order import ChildOrder
 from market.events import ClockAnchor, GateStarted, TraderHello
 from market.instruments import Instrument
 from market.parents import TERMINAL, ParentOrder, Progress
-from market.types import ClOrdID, ParentID, ParentStatus, Symbol
+from market.types import ClOrdID, ExecID, ParentID, ParentStatus, Symbol
 from market.updates import OrderUpdate, Update
 from risk.ledger import Ledger
 from risk.limits import Limits
@@ -99,6 +99,7 @@ class GateState:
         self.next_parent_ns = 0  # earliest start or end of a live parent; 0 = none
         self.chains: dict[ClOrdID, ChildOrder] = {}
         self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID ever used
+        self.executions: dict[ExecID, ClOrdID] = {}  # chain of every trade, bust and correction
         self.unwanted: dict[ClOrdID, Unwanted] = {}
         self.overdue: dict[Symbol, int] = {}  # chains whose answer is late
         self.traders: dict[int, Trader] = {}
@@ -211,6 +212,7 @@ class GateState:
             [(p.order, p.progress, list(p.chains), p.refused, p.ended_ts_ns) for p in self.parents.values()],
             list(self.chains.values()),
             list(self.ledger.held.items()),
+            list(self.ledger.owed.items()),
             [
                 (b.symbol, b.sod_qty, b.sod_mark_e4, b.exec_qty, b.paid_e4, b.realised_e4, b.fees_micros)
                 for b in self.ledger.books.values()

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from daemon.gate_core import GateCore
 from daemon.gate_journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND, Replayed, replay
 from daemon.journal import FIRST, Journal, JournalError, read
 from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
-from market.events import EngineAlarm, Event
+from market.events import EngineAlarm, Event, ExecutionReport
+from market.types import Symbol
 
 DIFFERENCES_SHOWN: Final = 3
 
@@ -48,25 +51,30 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
     return done
 
 
-def beyond(state_dir: Path, done: Replayed) -> Iterator[tuple[int, Event]]:
+def beyond(state_dir: Path, done: Replayed, ours: dict[str, str]) -> Iterator[tuple[int, Event]]:
     """Yield (offset, event) of the FIX messages that came but were not stepped before the crash."""
     path = state_dir / INBOUND_NAME
     start = FIRST if done.inbound_offset == NOT_INBOUND else done.inbound_offset
     for offset, payload in read(path, start):
         if offset <= done.inbound_offset:
             continue
-        event = event_of(payload.decode("latin-1"))
+        event = event_of(payload.decode("utf-8", "surrogateescape"), ours)  # as the engine encodes it
         if event is not None:
             yield offset, event
 
 
-def event_of(raw: str) -> Event | None:
-    """Return what a message of the order session means to the core; None: nothing."""
+def event_of(raw: str, ours: dict[str, str]) -> Event | None:
+    """Return what a message of the order session means to the core; None: nothing.
+
+    `ours`: our symbols by theirs, where the two differ.
+    """
     decoded = decode(raw)
     if isinstance(decoded, Malformed):
         return EngineAlarm(text=f"unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
     if decoded is None or isinstance(decoded, MarketData | MarketDataReject):
         return None
+    if isinstance(decoded, ExecutionReport) and decoded.symbol in ours:
+        return msgspec.structs.replace(decoded, symbol=Symbol(ours[decoded.symbol]))
     return decoded
 
 

@@ -58,6 +58,9 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     replace_qty: int = 0
     replace_price_e4: int = 0
     cancel_id: ClOrdID | None = None  # in flight
+    issued: dict[ClOrdID, tuple[int, int]] = {}  # replaces asked for since cl_ord_id: quantity, price
+    stands: bool = False  # since the last request the EMS said that the order is still there
+    stated_qty: int = 0  # the highest CumQty that the EMS stated; what it busted is off
     asked_mono_ns: int = 0  # when the request went out that has no answer yet
     queries: int = 0  # status requests since then
     text: str = ""  # of the last reject
@@ -72,12 +75,23 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     @property
     def leaves_qty(self) -> int:
         """Shares that can still trade, as accepted."""
-        return max(0, self.order_qty - self.cum_qty) if self.live else 0
+        return max(0, self.order_qty - self.traded_qty) if self.live else 0
+
+    @property
+    def traded_qty(self) -> int:
+        """Shares that are booked, or that the EMS says have traded, whichever is more."""
+        return max(self.cum_qty, self.stated_qty)
 
     @property
     def leaves_worst(self) -> int:
-        """Shares that can still trade if every open question goes against us (GR4)."""
-        return max(0, max(self.order_qty, self.replace_qty) - self.cum_qty) if self.live else 0
+        """Shares that are not booked but may be ours if every open question goes against us (GR4)."""
+        most = max(self.traded_qty, self.order_qty, self.replace_qty) if self.live else self.traded_qty
+        return most - self.cum_qty
+
+    @property
+    def most_qty(self) -> int:
+        """Shares that this chain may have traded in the end."""
+        return self.cum_qty + self.leaves_worst
 
     @property
     def price_worst_e4(self) -> int:
@@ -108,13 +122,17 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             f"{self.chain_id}: replace while {self.status.name}"
         )
         self.replace_id, self.replace_qty, self.replace_price_e4 = cl_ord_id, qty, price_e4
-        self.status, self.asked_mono_ns, self.queries = S.PENDING_REPLACE, mono_ns, 0
+        self.issued[cl_ord_id] = (qty, price_e4)
+        self._ask(S.PENDING_REPLACE, mono_ns)
 
     def request_cancel(self, cl_ord_id: ClOrdID, mono_ns: int) -> None:
         """Note that a cancel was asked for; it outranks a replace in flight."""
         assert self.live, f"{self.chain_id}: cancel while {self.status.name}"
         self.cancel_id = cl_ord_id
-        self.status, self.asked_mono_ns, self.queries = S.PENDING_CANCEL, mono_ns, 0
+        self._ask(S.PENDING_CANCEL, mono_ns)
+
+    def _ask(self, status: OrdStatus, mono_ns: int) -> None:
+        self.status, self.asked_mono_ns, self.queries, self.stands = status, mono_ns, 0, False
 
     def withdraw(self, cl_ord_id: ClOrdID) -> None:
         """The request never left: the engine refused it, definitely."""
@@ -124,10 +142,17 @@ class ChildOrder(msgspec.Struct, kw_only=True):
                 self._enter(LIVE)
         elif cl_ord_id == self.cancel_id:
             self.cancel_id = None
-            waiting = S.PENDING_REPLACE if self.replace_id else S.PENDING_NEW
-            self._enter(waiting if self.replace_id or self._never_answered() else LIVE)
+            self._enter(S.PENDING_NEW if self._never_answered() else LIVE)
         elif cl_ord_id == self.chain_id and self.status is S.PENDING_NEW:
             self._enter(S.REJECTED)
+
+    def lost(self, cl_ord_id: ClOrdID) -> None:
+        """The EMS does not know a request of ours: it is gone, if the order itself was seen to stand since.
+
+        Its ClOrdID is remembered: should the EMS carry the request out after all, the chain follows.
+        """
+        if self.stands:
+            self.withdraw(cl_ord_id)
 
     def observe(self, report: ExecutionReport) -> Change:
         """Book an execution report (35=8)."""
@@ -146,12 +171,15 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if after is None:
             breaks.append(f"{report.exec_type.name} while {self.status.name}")
         qty, notional_e4 = self._book(report, breaks)
+        self.state(report)
         if report.order_id:
             self.order_id = report.order_id
         self._take_terms(report)
         if after is not None:
             ended = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT) and report.leaves_qty == 0
-            if not (ended and not self.live):
+            if ended and report.ord_status in ENDED and (self.live or self.status is S.FILLED):
+                self._enter(report.ord_status)
+            elif not (ended and not self.live):
                 self._enter(after)
         self.text = report.text or self.text
         self._check_arithmetic(report, breaks)
@@ -173,9 +201,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             return Change(duplicate=True)  # of a request that was settled long ago
         self.text = reject.text or self.text
         after = REPAIRS.get((self.status, reject.response_to))
-        if after is LIVE and self.replace_id is not None:
-            after = S.PENDING_REPLACE
-        elif after is LIVE and reject.response_to is CxlRejResponseTo.CANCEL and self._never_answered():
+        if after is LIVE and reject.response_to is CxlRejResponseTo.CANCEL and self._never_answered():
             after = S.PENDING_NEW
         if after is not None:
             self._enter(after)
@@ -201,47 +227,78 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         self.notional_e4 += notional_e4
         return qty, notional_e4
 
+    def state(self, report: ExecutionReport) -> None:
+        """Keep what the EMS says has traded: until it is booked it counts all the same."""
+        takes_back = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT)
+        self.stated_qty = report.cum_qty if takes_back else max(self.stated_qty, report.cum_qty)
+
     def _take_terms(self, report: ExecutionReport) -> None:
         """Adopt the terms that a replace or a restatement brings."""
-        if report.exec_type is E.REPLACED and report.cl_ord_id == self.replace_id:
-            self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
-            self.order_qty = report.order_qty or self.replace_qty
-            self.price_e4 = report.price_e4 or self.replace_price_e4
-            self._drop_replace()
+        if report.exec_type is E.REPLACED and report.cl_ord_id in self.issued:
+            self._take_name(report)
         elif report.exec_type in (E.REPLACED, E.RESTATED):
             self.order_qty = report.order_qty or self.order_qty
             self.price_e4 = report.price_e4 or self.price_e4
 
+    def _take_name(self, report: ExecutionReport) -> None:
+        """A replace went through: its ClOrdID is the chain's now, and those before it are history."""
+        qty, price_e4 = self.issued[report.cl_ord_id]
+        self.order_qty = report.order_qty or qty
+        self.price_e4 = report.price_e4 or price_e4
+        self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
+        names = list(self.issued)
+        for name in names[: names.index(report.cl_ord_id) + 1]:
+            del self.issued[name]
+        if self.replace_id not in self.issued:
+            self._drop_replace()
+
     def _adopt(self, report: ExecutionReport) -> Change:
-        """Take the answer to a status request: the EMS's view of status and terms, never of shares."""
+        """Take the answer to a status request: the EMS's view of status and terms, never of shares.
+
+        An answer that speaks of the order as it was says nothing of a request that is still on its way.
+        """
         status = report.ord_status
         if status is S.REJECTED:
-            if self._never_answered():
-                self._enter(S.REJECTED)  # it never arrived, and is never sent again
-                return Change()
-            return Change(breaks=() if self.status is S.REJECTED else ("the EMS does not know it",))
+            return self._adopt_unknown(report)
         if report.order_id:
             self.order_id = report.order_id
+        self.state(report)
         if report.cum_qty != self.cum_qty:
             return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
-        if report.cl_ord_id == self.replace_id and status is not S.PENDING_REPLACE:
-            self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
-            self._drop_replace()
-        if status in AWAITING:
+        if status in AWAITING or (report.cl_ord_id in self.issued and not self._as_issued(report)):
             return Change()  # it has the request; the answer is still to come
         breaks = (
             () if self.live or status in TERMINAL else (f"{status.name} at the EMS, {self.status.name} here",)
         )
-        self.order_qty = report.order_qty or self.order_qty
-        self.price_e4 = report.price_e4 or self.price_e4
-        if self.live or breaks:
-            self._drop_replace()
-            self.cancel_id = None
+        if report.cl_ord_id in self.issued:
+            self._take_name(report)
+        else:
+            self.order_qty = report.order_qty or self.order_qty
+            self.price_e4 = report.price_e4 or self.price_e4
+        waits = self.replace_id is not None or self.cancel_id is not None
+        if waits and status not in TERMINAL:
+            self.stands = True
+        elif self.live or breaks:
             self._enter(status if status in TERMINAL or status in (S.STOPPED, S.SUSPENDED) else LIVE)
         return Change(breaks=breaks)
 
+    def _adopt_unknown(self, report: ExecutionReport) -> Change:
+        """The EMS knows no such ClOrdID."""
+        if report.cl_ord_id in (self.replace_id, self.cancel_id):
+            self.lost(report.cl_ord_id)
+        elif self._never_answered():
+            self._enter(S.REJECTED)  # it never arrived, and is never sent again
+        elif self.status is not S.REJECTED:
+            return Change(breaks=("the EMS does not know it",))
+        return Change()
+
+    def _as_issued(self, report: ExecutionReport) -> bool:
+        """Return whether the terms are those of the replace that the report names, not the old ones."""
+        qty, price_e4 = self.issued[report.cl_ord_id]
+        return report.order_qty in (None, qty) and report.price_e4 in (None, price_e4)
+
     def _never_answered(self) -> bool:
-        return not self.reports and not self.order_id and self.cum_qty == 0
+        return not (self.reports or self.order_id or self.cum_qty or self.issued)
 
     def _drop_replace(self) -> None:
         self.replace_id, self.replace_qty, self.replace_price_e4 = None, 0, 0
@@ -249,7 +306,9 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _enter(self, status: OrdStatus) -> None:
         """Take a status; LIVE, and what waits with nothing left, become what the arithmetic says."""
         wanted = max(self.order_qty, self.replace_qty)
-        if status is LIVE:
+        if status is LIVE and self.replace_id is not None:
+            status = S.PENDING_REPLACE
+        elif status is LIVE:
             status = S.NEW if self.cum_qty == 0 else S.PARTIALLY_FILLED
             wanted = self.order_qty
         if status not in TERMINAL and self.cum_qty >= wanted:

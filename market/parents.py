@@ -52,6 +52,7 @@ class ParentTrigger(StrEnum):
     CANCEL = "cancel"  # a person, or the kill switch
     FILLED = "filled"
     LEAVES_GONE = "leaves_gone"  # the last child order is terminal while we were canceling
+    BUSTED = "busted"  # the EMS took shares of a filled parent back
 
 
 P, T = ParentStatus, ParentTrigger
@@ -72,6 +73,8 @@ TRANSITIONS: Final[dict[tuple[ParentStatus, ParentTrigger], ParentStatus]] = {
     (P.CANCELING, T.FILLED): P.FILLED,
     # EXPIRED or CANCELED, as `Progress.ending` says: who asked for the end decides the name.
     (P.CANCELING, T.LEAVES_GONE): P.EXPIRED,
+    # It is not worked again: who asked for it has been told that it was done.
+    (P.FILLED, T.BUSTED): P.CANCELED,
 }
 TERMINAL: Final = frozenset({P.FILLED, P.EXPIRED, P.CANCELED, P.REJECTED})
 

@@ -100,8 +100,9 @@ class Ledger(msgspec.Struct):
 
     books: dict[Symbol, SymbolBook] = {}
     positions: dict[str, int] = {}  # "account symbol": start of day plus fills
-    committed: dict[ParentID, int] = {}  # worst-case leaves of live chains, per parent
-    held: dict[ClOrdID, tuple[int, int]] = {}  # what a chain contributes now: leaves, notional
+    committed: dict[ParentID, int] = {}  # worst-case leaves of chains, per parent
+    held: dict[ClOrdID, tuple[int, int]] = {}  # what a live chain contributes now: leaves, notional
+    owed: dict[ClOrdID, tuple[int, int]] = {}  # the same of ended ones: fills that the EMS stated, not booked
     open_orders: int = 0
     open_e4: int = 0
 
@@ -124,7 +125,7 @@ class Ledger(msgspec.Struct):
         leaves = chain.leaves_worst
         open_e4 = leaves * chain.price_worst_e4
         was = self.held.get(chain.chain_id)
-        before, before_e4 = was if was is not None else (0, 0)
+        before, before_e4 = was if was is not None else self.owed.pop(chain.chain_id, (0, 0))
         is_buy = terms.side is Side.BUY
         live = book.buys if is_buy else book.sells
         if chain.live:
@@ -136,6 +137,8 @@ class Ledger(msgspec.Struct):
             del self.held[chain.chain_id]
             del live[chain.chain_id]
             self.open_orders -= 1
+        if leaves and not chain.live:
+            self.owed[chain.chain_id] = (leaves, open_e4)
         if is_buy:
             book.buy_leaves += leaves - before
         else:

@@ -153,7 +153,14 @@ class World:
     def report(self, cl_ord_id: str, exec_type: ExecType, status: OrdStatus, **more: Any) -> list[Effect]:
         """The EMS reports."""
         self.exec_n += 1
-        fields: dict[str, Any] = {"exec_id": f"E{self.exec_n}", "order_id": f"O-{cl_ord_id}"} | more
+        state = self.core.state
+        chain = state.chains.get(state.chain_of.get(cl_ord_id, ""))
+        side = chain.terms.side if chain is not None else Side.BUY
+        fields: dict[str, Any] = {
+            "exec_id": f"E{self.exec_n}",
+            "order_id": f"O-{cl_ord_id}",
+            "side": side,
+        } | more
         return self.step(
             ev.ExecutionReport(cl_ord_id=cl_ord_id, exec_type=exec_type, ord_status=status, **fields)
         )

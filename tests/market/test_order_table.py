@@ -245,19 +245,81 @@ def test_an_unsolicited_restatement_changes_the_terms() -> None:
     assert (c.order_qty, c.leaves_qty, c.status) == (60, 50, S.PARTIALLY_FILLED)
 
 
-@pytest.mark.parametrize("status", [S.PENDING_NEW, *WAITING])
-def test_a_status_answer_tells_what_became_of_a_request(status: OrdStatus) -> None:
-    c = chain()
-    if status is S.PENDING_REPLACE:
-        c.request_replace("R", 200, 1100, 1)
-    elif status is S.PENDING_CANCEL:
-        c.request_cancel("C", 1)
-    else:
-        c.status = S.PENDING_NEW
+def test_a_status_answer_tells_that_a_new_order_arrived() -> None:
+    c = chain(S.PENDING_NEW)
     change = c.observe(report(E.ORDER_STATUS, "0", ord_status=S.NEW, order_qty=100, price_e4=1000))
 
     assert (c.status, change.breaks, c.leaves_worst) == (S.NEW, (), 100)
-    assert (c.replace_id, c.cancel_id) == (None, None)
+
+
+@pytest.mark.parametrize("status", WAITING)
+def test_a_status_answer_of_the_order_as_it_was_leaves_a_request_in_flight(status: OrdStatus) -> None:
+    c = chain()
+    c.request_replace("R", 200, 1100, 1)
+    if status is S.PENDING_CANCEL:
+        c.request_cancel("C", 2)
+    c.observe(report(E.ORDER_STATUS, "0", ord_status=S.NEW, order_qty=100, price_e4=1000))
+    assert (c.status, c.leaves_worst, c.replace_id) == (status, 200, "R")
+    c.observe(report(E.REPLACED, "Y", cl_ord_id="R", order_qty=200, price_e4=1100))
+
+    assert (c.cl_ord_id, c.order_qty, c.leaves_worst) == ("R", 200, 200)
+    assert c.status is (S.PENDING_CANCEL if status is S.PENDING_CANCEL else S.NEW)
+
+
+def test_a_request_is_lost_when_the_order_stands_and_the_ems_does_not_know_it() -> None:
+    c = chain()
+    unknown = report(E.ORDER_STATUS, "0", cl_ord_id="R", ord_status=S.REJECTED)
+    c.request_replace("R", 200, 1100, 1)
+    c.observe(unknown)
+    assert c.leaves_worst == 200  # that the order stands was not seen since
+    c.observe(report(E.ORDER_STATUS, "0", ord_status=S.NEW, order_qty=100, price_e4=1000))
+    c.observe(unknown)
+    assert (c.status, c.leaves_worst, c.replace_id) == (S.NEW, 100, None)
+    c.request_cancel("C", 2)
+    c.observe(report(E.ORDER_STATUS, "0", ord_status=S.NEW, order_qty=100, price_e4=1000))
+    c.observe(report(E.ORDER_STATUS, "0", cl_ord_id="C", ord_status=S.REJECTED))
+
+    assert (c.status, c.cancel_id) == (S.NEW, None)
+
+
+def test_a_replace_that_was_given_up_and_goes_through_after_all_names_the_chain() -> None:
+    c = chain()
+    c.request_replace("R", 200, 1100, 1)
+    c.withdraw("R")
+    c.request_replace("R2", 150, 1050, 2)
+    c.observe(report(E.REPLACED, "Y", cl_ord_id="R"))
+    assert (c.cl_ord_id, c.order_qty, c.price_e4) == ("R", 200, 1100)
+    assert (c.status, c.replace_id) == (S.PENDING_REPLACE, "R2")
+    c.observe(report(E.REPLACED, "Z", cl_ord_id="R2", order_qty=150, price_e4=1050))
+
+    assert (c.cl_ord_id, c.orig_cl_ord_id, c.status, c.issued) == ("R2", "R", S.NEW, {})
+
+
+def test_a_status_answer_with_the_replaces_name_and_the_old_terms_settles_nothing() -> None:
+    c = chain()
+    c.request_replace("R", 200, 1100, 1)
+    c.observe(report(E.ORDER_STATUS, "0", cl_ord_id="R", ord_status=S.NEW, order_qty=100, price_e4=1000))
+
+    assert (c.cl_ord_id, c.status, c.leaves_worst) == ("A", S.PENDING_REPLACE, 200)
+
+
+def test_shares_that_the_ems_stated_count_until_they_are_booked_even_of_an_ended_order() -> None:
+    c = chain()
+    c.observe(trade(10, 30))
+    assert (c.traded_qty, c.leaves_qty, c.leaves_worst) == (30, 70, 90)
+    c.observe(report(E.CANCELED, "Y", cum_qty=30))
+    assert (c.leaves_worst, c.most_qty) == (20, 30)
+    c.observe(trade(20, 30, "Z"))
+
+    assert (c.leaves_worst, c.most_qty) == (0, 30)
+
+
+def test_a_bust_of_a_filled_order_with_nothing_left_ends_it_as_the_report_says() -> None:
+    c = chain()
+    c.observe(trade(100, 100, "E1"))
+    c.observe(report(E.TRADE_CANCEL, "E2", ord_status=S.CANCELED, exec_ref_id="E1", cum_qty=0, leaves_qty=0))
+
+    assert (c.status, c.cum_qty, c.leaves_worst, c.stated_qty) == (S.CANCELED, 0, 0, 0)
 
 
 def test_a_status_answer_under_the_replaces_id_means_that_it_went_through() -> None:
