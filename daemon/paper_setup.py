@@ -196,11 +196,10 @@ def write_positions(path: Path, account: str, sells: dict[str, int]) -> None:
 
 
 def absolute_policy(policy: str) -> str:
-    """Return the policy with its file or folder made absolute; names stay names."""
+    """Return the policy with its file or folder made absolute; a word without a slash is a name."""
     if policy.startswith(SCRIPT):
         return SCRIPT + str(Path(policy.removeprefix(SCRIPT)).resolve())
-    path = Path(policy)
-    return str(path.resolve()) if path.is_dir() and not path.is_symlink() else policy
+    return str(Path(policy).absolute()) if "/" in policy else policy  # a link stays one: it is refused
 
 
 def compose_config(

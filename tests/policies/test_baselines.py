@@ -190,4 +190,5 @@ def test_a_name_is_kept_so_that_it_means_the_same_elsewhere(
     assert absolute("twap") == "twap"
     assert absolute("cloned-twap-passive") == "cloned-twap-passive"
     assert absolute("script:drill.txt") == f"script:{tmp_path}/drill.txt"
-    assert absolute("mine") == f"{tmp_path}/mine"
+    assert absolute("./mine") == f"{tmp_path}/mine"
+    assert absolute("mine") == "mine"

@@ -76,7 +76,8 @@ def test_order_comes_in_and_report_goes_out(start: Start, client: Client) -> Non
     peer = client(engine)
     peer.expect("A")
 
-    peer.send("D", (11, "C1"), (55, "SYN"), (54, "1"), (38, "100"), (40, "2"), (44, "10.5"), (59, "0"))
+    terms = [(11, "C1"), (55, "SYN"), (54, "1"), (38, "100"), (40, "2"), (44, "10.5"), (59, "0")]
+    peer.send("D", *terms, (60, "20261121-11:26:00.000"))
 
     assert "\x0111=C1\x01" in engine.next("kind", "Received")["raw"]
     assert engine.send(REPORT)
