@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--policy",
         default=DEFAULT_POLICY,
-        help=f"a baseline's name, script:FILE, or an artefact's folder (default {DEFAULT_POLICY})",
+        help=f"a baseline's name, script:FILE, or an artefact's folder (./mine) (default {DEFAULT_POLICY})",
     )
     pace = p.add_mutually_exclusive_group()
     pace.add_argument(
