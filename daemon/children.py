@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import json
+import os
 import signal
 import sys
 import time
@@ -38,16 +39,12 @@ def ending(code: int | None) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
 
-def die_with_parent() -> None:
-    """Run in the child before exec: nothing of a run outlives the process that started it."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 class Child:
     """One process of the run: its announcements by name, the tail of its log."""
 
-    def __init__(self, name: str, argv: list[str], log: Path) -> None:
+    def __init__(self, name: str, argv: list[str], log: Path, nice: int = 0) -> None:
         self.name = name
+        self._nice = nice  # above 0: it gives way to gate and trader where cores are few
         self._argv = [
             sys.executable,
             "-P",
@@ -71,10 +68,15 @@ class Child:
             stderr=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=self._before_exec,
         )
         spawn(self._listen(self._process), f"{self.name} stdout")
         spawn(self._keep_log(self._process), f"{self.name} stderr")
+
+    def _before_exec(self) -> None:
+        """Run in the child: nothing of a run outlives the process that started it."""
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        os.nice(self._nice)
 
     @property
     def pid(self) -> int:

@@ -49,6 +49,8 @@ from market.types import Side
 READY_WAIT_S: Final = 120.0  # the first start on a machine compiles the kernels
 LOGON_WAIT_S: Final = 30.0  # two sessions on loopback take a second; a machine under load, some more
 POLL_S: Final = 0.25
+VENUE_NICE: Final = 5  # in life the exchange is another machine: here it gives way to gate and trader
+METRICS_NICE: Final = 10
 ENDING_WAIT_S: Final = 1.0  # for a gate that does not answer to be seen as ended
 HEAD_START_NS: Final = 200_000_000  # between the order to start and market time's begin
 TRADER_RESTARTS_MAX: Final = 3  # as many as a unit's StartLimitBurst; then the run ends, not clean
@@ -64,7 +66,7 @@ class Paper:
         self._run = make_run_folder(args.out)
         self._sockets = make_socket_folder()
         self._config = Path()
-        self._venue = Child("venue", self._venue_argv(), self._run / "venue.log")
+        self._venue = Child("venue", self._venue_argv(), self._run / "venue.log", VENUE_NICE)
         self._gate: Child | None = None
         self._trader: Child | None = None
         self._metrics: Child | None = None
@@ -143,7 +145,7 @@ class Paper:
         await self._gate.start(runtime.spawn)
         await self._gate.said("ready", READY_WAIT_S, self._stopping)
         self._metrics = Child(
-            "metrics", ["metrics", "--config", str(self._config)], self._run / "metrics.log"
+            "metrics", ["metrics", "--config", str(self._config)], self._run / "metrics.log", METRICS_NICE
         )
         await self._metrics.start(runtime.spawn)
         self._view.stage("trader")
