@@ -44,6 +44,7 @@ ORDER: Final = "order"
 REFERENCE: Final = "reference"
 EPOCHS_MAX: Final = 10_000  # starts of traders in one journal: a crash loop ends before
 TRADERS_MAX: Final = 64  # symbol groups
+TOO_LOW: Final = "MsgSeqNum too low"  # as every engine words it: the two sides count differently
 REASON_CHARS_MIN: Final = 8  # of a rearm: a reason is more than "ok"
 
 
@@ -98,11 +99,14 @@ def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
             g.note("warning", "reference session down", reason=event.reason)
         g.references.session(False, stamp.mono_ns)
         return
-    if g.session.up:
+    if g.session.up or event.reason != g.session.reason:
         g.note("warning", "order session down", reason=event.reason)
     g.session.up = g.session.trading = False
     g.session.reason = event.reason
+    g.posture.clear("R60")
     g.posture.raise_("R60", event.reason or "order session down", stamp.mono_ns)
+    if TOO_LOW in event.reason and not any(TOO_LOW in text for text in g.breaks):
+        g.break_(f"order session: {event.reason}", stamp.mono_ns)  # a message that we lack, or sent, is lost
     for parent in g.live_parents:
         g.touched[parent] = None
 

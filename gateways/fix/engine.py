@@ -357,10 +357,10 @@ class Engine:
             self._tap.write(direction, raw)
 
     def said(self, session_id: str, text: str) -> None:
-        """Remember the engine's last word of a session."""
+        """Let a session take what the engine said of it."""
         session = self.by_id.get(session_id)
-        if session is not None and text != "Disconnecting":
-            session.reason = text
+        if session is not None:
+            session.said(text)
 
     # --- settings ---------------------------------------------------------------------------------
 

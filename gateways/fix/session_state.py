@@ -8,6 +8,15 @@ from gateways.fix.sessions import SessionSpec
 from gateways.fix.wire import SOH
 
 POSS_DUP: Final = f"{SOH}43=Y{SOH}"
+# What quickfix says of every connection; it comes after the reason of a refusal and must not hide it.
+ROUTINE: Final = (
+    "Created session",
+    "Connecting to",
+    "Initiated logon",
+    "Received logout",
+    "Sending logout",
+    "Disconnecting",
+)
 
 
 class SessionState:
@@ -32,6 +41,13 @@ class SessionState:
             wanted = self.session.getExpectedTargetNum()
             # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
             self.numbers.set_theirs(wanted + 1 if seq_num(raw) == wanted else wanted)
+
+    def said(self, text: str) -> None:
+        """Remember why the session ended: the counterparty's word, or the engine's own, not its routine."""
+        if text.startswith("Received logon"):
+            self.reason = ""  # of an earlier end
+        elif not text.startswith(ROUTINE):
+            self.reason = text
 
     def leaves(self, raw: str) -> None:
         """Note the number after the one that is about to leave; what is sent again has an old one."""

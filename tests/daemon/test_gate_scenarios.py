@@ -628,3 +628,17 @@ def test_a_refusal_long_past_is_not_the_remainders_reason() -> None:
     w.working()
 
     assert w.ask_parent().refused == ""
+
+
+def test_a_sequence_number_too_low_halts_until_a_person_has_looked() -> None:
+    w = world()
+    for number in (1, 2):
+        reason = f"MsgSeqNum too low, expecting 9 but received {number}"
+        w.step(ev.SessionDown(session="order", reason=reason))
+    assert w.core.state.breaks == ["order session: MsgSeqNum too low, expecting 9 but received 1"]
+    w.step(ev.SessionUp(session="order"))
+    w.step(w.mass_status_empty())
+    w.wait(0.1)
+
+    assert w.core.posture.name == "HALTED"
+    assert "R62" in w.core.state.posture.latched
