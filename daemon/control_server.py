@@ -160,16 +160,18 @@ class ControlServer:
 
     def line(self, client: "Client", line: bytes) -> None:
         """Carry out one request."""
+        tree: Any = None
         try:
             tree = json.loads(line)
             name = tree.get("cmd") if isinstance(tree, dict) else None
             kind = KINDS.get(name) if isinstance(name, str) else None
             if kind is None:
-                client.send({"ok": False, "error": f"unknown command {name!r}; there is {', '.join(KINDS)}"})
-                return
+                raise ValueError(f"unknown command {name!r}; there is {', '.join(KINDS)}")
             command = msgspec.convert(tree, kind)
         except (ValueError, RecursionError, msgspec.ValidationError) as error:
-            client.send({"ok": False, "error": f"not a request: {error}"})
+            asked = tree.get("id") if isinstance(tree, dict) else None
+            body = {"id": asked} if type(asked) is int else {}
+            client.send(body | {"ok": False, "error": f"not a request: {error}"})
             return
         self._carry_out(client, command)
 

@@ -33,8 +33,8 @@ class Stamp(msgspec.Struct, frozen=True, gc=False, array_like=True):
     mono_ns: int  # monotonic machine time (virtual in lockstep)
 
 
-class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """What a core steps."""
+class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True, forbid_unknown_fields=True):
+    """What a core steps. A field that is not known is an error, never ignored."""
 
 
 # --- from the EMS -----------------------------------------------------------------------------

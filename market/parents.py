@@ -11,7 +11,7 @@ import msgspec
 from market.types import Benchmark, ParentID, ParentStatus, Side, Symbol
 
 
-class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person or an OMS asked for. Prices 1e-4 currency units, times UTC ns."""
 
     parent_id: ParentID

@@ -16,7 +16,7 @@ from gateways import link
 from market import events as ev
 from market import updates as up
 from market.types import OrdStatus
-from tests.daemon.gate_process import ASK, BID, ROOT, GateProcess
+from tests.daemon.gate_process import ASK, BID, OPEN_NS, ROOT, GateProcess
 
 pytestmark = pytest.mark.slow
 
@@ -221,6 +221,11 @@ def test_what_is_not_a_request_gets_one_clear_line(gate: GateProcess) -> None:
     assert "unknown command" in gate.ask(cmd="buy")["error"]
     assert "not a request" in gate.ask(cmd="submit", parent={"side": "1"})["error"]
     assert "unknown field" in gate.ask(cmd="pause", parent_id="P1", also=1)["error"]
+    typo = {"parent_id": "P1", "account": "PAPER", "side": "1", "qty": 1, "symbol": "SYN", "mic": "XNAS"}
+    typo |= {"start_ns": OPEN_NS, "end_ns": OPEN_NS + 1, "limit_price": 99.0}
+    refused = gate.ask(cmd="submit", id=7, parent=typo)
+    assert "unknown field `limit_price`" in refused["error"]  # and not an order without a limit
+    assert refused["id"] == 7
     assert "anchor" in gate.ask(cmd="clock", anchor={"anchor_ts_ns": 0, "anchor_mono_ns": 1})["error"]
     assert "65536" in gate.ask(cmd="x" * 70_000)["error"]
     assert gate.ask(cmd="ping") == {"ok": True, "id": 0}
@@ -267,3 +272,25 @@ def test_a_trader_that_does_not_read_is_cut_off_and_orders_go_on(gate: GateProce
     gate.until("the trader gone", lambda s: not s["trader"]["connected"])
 
     assert gate.ask(cmd="ping")["ok"]
+
+
+def test_a_refused_logon_leaves_the_counterpartys_reason(gate: GateProcess) -> None:
+    gate.start()
+    peer = gate.order.accept()
+    peer.expect("A")
+    peer.send("5", (58, "unknown password"))
+    status = gate.until("refused", lambda s: s["sessions"]["order"]["reason"] == "unknown password")
+
+    assert "unknown password" in status["posture_reason"]
+    assert '"reason": "unknown password"' in (gate.folder / "gate.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["control.sock", "link.sock"])
+def test_a_file_where_a_socket_should_be_is_left_alone_and_named(gate: GateProcess, name: str) -> None:
+    (gate.folder / name).write_text("precious")
+    command = [sys.executable, "-m", "daemon.cli", "gate", "--config", str(gate.config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 78
+    assert f"{name}: is no socket" in done.stderr
+    assert (gate.folder / name).read_text() == "precious"
