@@ -11,7 +11,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from market.instruments import Instrument, TickBand
 from market.types import Symbol
@@ -31,6 +31,8 @@ class Section(BaseModel):
 
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+PortToDial = Annotated[int, Field(ge=1, le=65_535)]
+ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]  # a name, never a path
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
 CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
@@ -69,10 +71,10 @@ class SessionSection(Section):
     """One FIX session that the gate dials."""
 
     host: str = "127.0.0.1"
-    port: Port
+    port: PortToDial
     sender_comp_id: CompID = "STEADYHAND"
     target_comp_id: CompID = "VENUE"
-    profile: str = "venue"  # gateways/fix/profiles/<name>.toml
+    profile: ProfileName = "venue"  # gateways/fix/profiles/<name>.toml
     heartbeat_s: Annotated[int, Field(ge=1, le=60)] = 10
     reconnect_s: Annotated[int, Field(ge=1, le=60)] = 1
 
@@ -156,6 +158,16 @@ class Config(Section):
     venue: VenueSection | None = None
     metrics: MetricsSection | None = None
     logs: LogsSection = LogsSection()
+
+    @field_validator("instrument")
+    @classmethod
+    def once(cls, value: tuple[InstrumentSection, ...]) -> tuple[InstrumentSection, ...]:
+        """Refuse a symbol that is there twice: one of the two would be ignored."""
+        symbols = [i.symbol for i in value]
+        twice = sorted({s for s in symbols if symbols.count(s) > 1})
+        if twice:
+            raise ValueError(f"symbol {', '.join(twice)} is there twice")
+        return value
 
     @property
     def instruments(self) -> dict[str, Instrument]:

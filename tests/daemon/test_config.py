@@ -1,0 +1,45 @@
+"""The configuration refuses what would be ignored, could not work, or would lead out of its place."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.config import ConfigError, load
+
+GOOD = """
+[gate]
+state_dir = "state"
+control_socket = "c.sock"
+link_socket = "l.sock"
+limits = "limits.toml"
+kill_file = "KILL"
+[gate.order_session]
+port = 9001
+[[instrument]]
+symbol = "SYN"
+"""
+
+
+def read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    load(path)
+
+
+def test_the_configuration_of_these_tests_is_good(tmp_path: Path) -> None:
+    read(tmp_path, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (GOOD.replace("9001", "0"), ":9:gate.order_session.port: input should be greater than or equal to 1"),
+        (GOOD.replace("port =", 'profile = "../../x"\nport ='), "gate.order_session.profile: string should"),
+        (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: value error, symbol syn is there twice"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text)
+
+    assert reason in str(refused.value)
