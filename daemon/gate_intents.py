@@ -6,13 +6,14 @@ import msgspec
 
 from daemon import gate_chains
 from daemon.gate_effects import SendOrder, Tell
-from daemon.gate_state import GateState, Parent
+from daemon.gate_state import GateState, Parent, Trader
 from market.child_order import ChildOrder
 from market.events import CancelIntent, ReplaceIntent, Stamp, SubmitIntent
 from market.orders import NewOrder, ReplaceOrder
-from market.types import OrdStatus, OrdType
+from market.types import OrdStatus, OrdType, Symbol
 from market.updates import IntentRefused
 from risk.case import Decision
+from risk.controls.rates import ORDERS_A_DECISION_MAX
 from risk.overlay import Context
 from risk.verdict import Refused
 
@@ -33,6 +34,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
     if len(g.chains) >= CHAINS_MAX:
         _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders in one journal; begin in a new state_dir")
         return
+    ord_type, price_e4 = _within_collar(g, intent, parent.order.symbol)
     order = NewOrder(
         cl_ord_id=g.next_cl_ord_id(),
         parent_id=intent.parent_id,
@@ -41,8 +43,8 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
         mic=parent.order.mic,
         side=intent.side,
         qty=intent.qty,
-        ord_type=intent.ord_type,
-        price_e4=intent.price_e4,
+        ord_type=ord_type,
+        price_e4=price_e4,
         time_in_force=intent.time_in_force,
         post_only=intent.post_only,
         locate_id=parent.order.locate_id,
@@ -59,6 +61,9 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
         price_e4=order.price_e4 or 0,
         asked_mono_ns=stamp.mono_ns,
     )
+    trader = g.traders[intent.epoch]
+    trader.decision_orders = _orders_of(trader, intent.decision_id) + 1
+    trader.decision_id = intent.decision_id
     g.chains[chain.chain_id] = chain
     g.chain_of[chain.chain_id] = chain.chain_id
     parent.chains[chain.chain_id] = None
@@ -139,13 +144,27 @@ def _unchangeable(g: GateState, intent: ReplaceIntent, chain: ChildOrder | None)
         return f"no chain {intent.chain_id} of this trader"
     if chain.status not in REPLACEABLE:
         return f"{chain.chain_id} is {chain.status.name}"
-    if chain.terms.ord_type is not OrdType.LIMIT:
-        return f"{chain.chain_id} is a market order"
     if intent.qty <= chain.traded_qty:
         return f"OrderQty {intent.qty} is not above CumQty {chain.traded_qty}; cancel it instead"
     if chain.chain_id in g.unwanted:
         return f"{chain.chain_id} is being cancelled by the gate"
     return ""
+
+
+def _within_collar(g: GateState, intent: SubmitIntent, symbol: Symbol) -> tuple[OrdType, int | None]:
+    """R05: a market order leaves as a limit order at the collar; as it is, the overlay refuses it."""
+    if intent.ord_type is OrdType.MARKET and intent.price_e4 is None:
+        price_e4 = g.risk.price_of_market(symbol, intent.side)
+        if price_e4 and OrdType.MARKET.name in g.risk.limits.allowed.order_types:
+            return OrdType.LIMIT, price_e4
+    return intent.ord_type, intent.price_e4
+
+
+def _orders_of(trader: Trader, decision_id: int) -> int:
+    """Return how many new orders a decision has had; one older than the last has had all of them."""
+    if decision_id == trader.decision_id:
+        return trader.decision_orders
+    return 0 if decision_id > trader.decision_id else ORDERS_A_DECISION_MAX
 
 
 def _context(
@@ -155,13 +174,15 @@ def _context(
     parent: Parent,
     intent: SubmitIntent | ReplaceIntent,
 ) -> Context:
-    hello = g.traders[intent.epoch].hello
+    trader = g.traders[intent.epoch]
+    hello, decided_ns, number = trader.hello, intent.decided_mono_ns, intent.decision_id
+    decision = Decision(decided_ns, hello.policy, hello.policy_sha256, number, _orders_of(trader, number))
     return Context(
         stamp=stamp,
         chain=chain,
         parent=parent.order,
         progress=parent.progress,
-        decision=Decision(intent.decided_mono_ns, hello.policy, hello.policy_sha256),
+        decision=decision,
         overdue=g.overdue.get(parent.order.symbol, 0),
     )
 

@@ -58,6 +58,8 @@ class Trader(msgspec.Struct):
     text: str = ""
     decisions: int = 0
     intents: int = 0
+    decision_id: int = 0  # of the last new order
+    decision_orders: int = 0  # new orders that it has had
 
 
 class Unwanted(msgspec.Struct):

@@ -318,6 +318,7 @@ class TraderCore:
         """Do what a line of a script says; all but `want` goes to the gate as it is."""
         if line.verb is Verb.WANT:
             return self._decide(stamp, view, cause_mono_ns)
+        self.decisions += 1  # R24: each line that is due is a decision of its own
         market = self.markets[view.parent.symbol]
         chains = [c for c in self.table.of(view.parent.parent_id) if not self.table.busy(c.chain_id)]
         moves = scripted.moves_of(line, chains, market.quote(), view.parent.side)

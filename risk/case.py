@@ -22,6 +22,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     decided_mono_ns: int
     policy: str
     artefact: str
+    number: int = 0  # the trader's own count of decisions; 0 = not said, which is refused
+    orders: int = 0  # new orders that this decision has had
 
 
 class Case(msgspec.Struct):

@@ -211,6 +211,16 @@ class RiskOverlay:
             can_trade=can_trade,
         )
 
+    def price_of_market(self, symbol: Symbol, side: Side) -> int:
+        """R05: return at what limit price a market order leaves: the collar's, on a tick; 0 = none known."""
+        low_e4, high_e4 = self._collar(symbol)
+        instrument = self.instruments.get(symbol)
+        if instrument is None or not high_e4:
+            return 0
+        if side is Side.BUY:
+            return high_e4 - high_e4 % instrument.tick_e4(high_e4)
+        return low_e4 + -low_e4 % instrument.tick_e4(low_e4)
+
     def _collar(self, symbol: Symbol) -> tuple[int, int]:
         """Return the lowest sell and the highest buy that R05 passes now; 0, 0 where there is none."""
         market, picture = self.limits.market, self.references.picture(symbol)

@@ -1,7 +1,11 @@
 """R20 order rate, R24 duplicates."""
 
+from typing import Final
+
 from risk import checks
 from risk.case import Case
+
+ORDERS_A_DECISION_MAX: Final = 2  # one that rests and one that crosses (docs/decisions/0011)
 
 
 def order_rate(case: Case) -> None:
@@ -24,9 +28,16 @@ def equal_key(case: Case) -> tuple[str, str, int, int]:
 
 
 def duplicates(case: Case) -> None:
-    """R24 (c): the k-th order of the same symbol, side, quantity and price within the window."""
+    """R24 (b): a decision is carried out once. (c): the k-th equal order within the window is refused."""
     if case.chain is not None:
         return
+    made = case.decision
+    if made is not None and made.number <= 0:
+        case.fail("R24", made.number, 1, "the order names no decision")
+    elif made is not None and not checks.within(made.orders + 1, ORDERS_A_DECISION_MAX):
+        case.fail(
+            "R24", made.orders + 1, ORDERS_A_DECISION_MAX, "orders of one decision, or it is an old one"
+        )
     value = case.rates.equal_orders(equal_key(case), case.stamp.ts_ns) + 1
     limit = case.limits.rates.duplicates
     if checks.trips(value, limit):

@@ -101,7 +101,8 @@ def price_collar(case: Case) -> None:
         case.fail("R05", price, 0, "no mid price to hold the order against")
         return
     if price == 0:
-        return  # a market order: R04 values it at the collar, R06 wants a two-sided market
+        case.fail("R05", 0, mid_e4, "a market order leaves at the collar alone, and no collar is known")
+        return
     if not checks.collar_passes(case.is_buy, price, mid_e4, limits.collar_bp):
         case.fail("R05", price, mid_e4, f"more than {limits.collar_bp} bp beyond the mid")
     if picture.last_e4 <= 0:

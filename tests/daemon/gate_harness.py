@@ -125,7 +125,12 @@ class World:
     def intent(self, qty: int, price: int | None, side: Side = Side.BUY, pid: str = "P1", **more: Any) -> Any:
         """A submit intent; returns the NewOrder that was sent, or the refusal."""
         self.n += 1
-        fields: dict[str, Any] = {"epoch": self.epoch, "n": self.n, "decided_mono_ns": self.now} | more
+        fields: dict[str, Any] = {
+            "epoch": self.epoch,
+            "n": self.n,
+            "decided_mono_ns": self.now,
+            "decision_id": self.n,
+        } | more
         event = ev.SubmitIntent(parent_id=ParentID(pid), side=side, qty=qty, price_e4=price, **fields)
         return outcome(self.step(event))
 

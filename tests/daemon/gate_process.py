@@ -97,6 +97,7 @@ class Trader:
                 side=Side.BUY,
                 qty=qty,
                 price_e4=price_e4,
+                decision_id=self.n,
                 decided_mono_ns=now,
                 cause_mono_ns=now,
             )

@@ -394,8 +394,52 @@ def test_r01_r02_shape_and_lists(fields: dict[str, Any], control: str) -> None:
 def test_r02_market_orders_only_where_listed() -> None:
     w = world(limits(allowed={"order_types": ("LIMIT",)}))
 
-    assert verdict(w.intent(10, None, ord_type=OrdType.MARKET)) == ("R02",)
+    assert "R02" in verdict(w.intent(10, None, ord_type=OrdType.MARKET))
     assert isinstance(world().intent(10, None, ord_type=OrdType.MARKET), NewOrder)
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, 1_020_000), (Side.SELL, 980_100)])
+def test_r05_a_market_order_leaves_as_a_limit_at_the_collar_on_a_tick(side: Side, price: int) -> None:
+    w = world(limits(market={"collar_bp": 200}), side)
+    order = w.intent(10, None, side, ord_type=OrdType.MARKET, time_in_force=TimeInForce.IOC)
+
+    assert (order.ord_type, order.price_e4) == (OrdType.LIMIT, price)
+    assert order.time_in_force is TimeInForce.IOC
+    assert w.core.state.chains[order.cl_ord_id].price_e4 == price
+
+
+def test_r05_a_market_order_without_a_collar_is_refused() -> None:
+    w = world(limits(market={"last_required": True}))
+    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=BID, ask_e4=ASK))
+    w.core.state.references.pictures["SYN"].last_e4 = 0
+
+    assert verdict(w.intent(10, None, ord_type=OrdType.MARKET)) == ("R05",)
+
+
+def test_r05_a_market_order_is_held_to_the_parents_limit() -> None:
+    w = World(limits())
+    w.open()
+    assert w.parent(qty=1_000, limit_price_e4=BID)["ok"]
+
+    assert verdict(w.intent(10, None, ord_type=OrdType.MARKET)) == ("R08",)
+
+
+def test_r24_a_decision_has_two_orders_at_most() -> None:
+    w = world()
+    assert verdict(w.intent(10, BID, decision_id=5)) == ()
+    assert "R05" in verdict(w.intent(11, BID * 2, decision_id=5))  # what is refused was no order
+    assert verdict(w.intent(11, ASK, decision_id=5)) == ()
+    assert verdict(w.intent(12, BID, decision_id=5)) == ("R24",)
+
+    assert verdict(w.intent(12, BID, decision_id=6)) == ()
+
+
+@pytest.mark.parametrize("decision", [4, 0, -1])
+def test_r24_an_old_decision_or_none_has_no_orders(decision: int) -> None:
+    w = world()
+    assert verdict(w.intent(10, BID, decision_id=5)) == ()
+
+    assert verdict(w.intent(11, BID, decision_id=decision)) == ("R24",)
 
 
 def test_r70_nothing_passes_after_a_kill_and_every_reason_is_recorded() -> None:
