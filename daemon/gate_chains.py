@@ -46,7 +46,7 @@ def pull(g: GateState, stamp: Stamp) -> None:
         return
     for chain_id, wish in list(g.unwanted.items()):
         chain = g.chains[chain_id]
-        if chain.cancel_id is not None or stamp.mono_ns < wish.next_mono_ns:
+        if not chain.may_cancel or stamp.mono_ns < wish.next_mono_ns:
             continue
         if wish.tries >= CANCEL_TRIES_MAX:
             continue
@@ -63,14 +63,17 @@ def pull_parent(g: GateState, parent: Parent) -> None:
 
 
 def ask_status(g: GateState, chain: ChildOrder) -> None:
-    """Ask the EMS what became of a chain, and of each request that has no answer (35=H)."""
+    """Ask the EMS what became of a chain and of a replace that has no answer (35=H).
+
+    A cancel is not asked for: where the order still stands it is sent again, which can do no harm.
+    """
     terms = chain.terms
-    for cl_ord_id in (chain.cl_ord_id, chain.replace_id, chain.cancel_id):
+    for cl_ord_id in (chain.cl_ord_id, chain.replace_id):
         if cl_ord_id is None:
             continue
         request = StatusRequest(
             cl_ord_id=cl_ord_id,
-            # A request is asked for by its own id alone: by the order's it is found whatever became of it.
+            # A replace is asked for by its own id alone: by the order's it is found whatever became of it.
             order_id=(chain.order_id or None) if cl_ord_id == chain.cl_ord_id else None,
             account=terms.account,
             symbol=terms.symbol,

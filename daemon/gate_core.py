@@ -96,7 +96,7 @@ class GateCore:
         g = self.state
         wishes = [g.next_parent_ns] if g.next_parent_ns else []
         if g.lockstep:  # machine time is market time: what waits for it must be woken by it
-            wishes += [u.next_mono_ns for c, u in g.unwanted.items() if g.chains[c].cancel_id is None]
+            wishes += [u.next_mono_ns for c, u in g.unwanted.items() if g.chains[c].may_cancel]
             age_ns = g.risk.limits.sessions.ack_age_max_ms * 1_000_000
             wishes += [c.asked_mono_ns + (c.queries + 1) * age_ns for c in g.live_chains() if c.asked_mono_ns]
         return max(min(wishes), stamp.ts_ns + 1) if wishes else 0

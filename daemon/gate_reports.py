@@ -179,6 +179,8 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
             parent.chains.pop(chain.chain_id, None)
     elif parent is not None:
         parent.chains[chain.chain_id] = None
+        if chain.cancel_id is not None and chain.stands:
+            gate_chains.unwant(g, chain.chain_id)  # whoever asked for the cancel: it is sent until it works
         if not parent.live and chain.chain_id not in g.unwanted:
             gate_chains.unwant(g, chain.chain_id)
             g.note("error", "an order works for a parent that has ended", order=chain.chain_id)

@@ -89,6 +89,11 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         return most - self.cum_qty
 
     @property
+    def may_cancel(self) -> bool:
+        """True where no cancel is on its way, or the EMS said since that the order is still there."""
+        return self.cancel_id is None or self.stands
+
+    @property
     def most_qty(self) -> int:
         """Shares that this chain may have traded in the end."""
         return self.cum_qty + self.leaves_worst

@@ -80,18 +80,32 @@ def test_a_replace_that_was_given_up_and_goes_through_is_a_break_where_its_paren
     assert sorted(c.orig_cl_ord_id for c in cancels(effects)) == sorted([new, other])
 
 
-def test_a_cancel_that_never_arrived_is_sent_again() -> None:
+@pytest.mark.parametrize("by", ["person", "trader"])
+def test_a_cancel_that_never_arrived_is_sent_again_when_the_order_is_seen_to_stand(by: str) -> None:
     w = world()
     chain = w.working(200)
-    w.step(ev.CancelParent(request_id=2, parent_id="P1"))
-    first = cancels(w.sent)[-1]
-    w.wait(6)
-    answer(w, chain, order_qty=200)
-    effects = answer(w, first.cl_ord_id, OrdStatus.REJECTED, order_id="")
+    sent = w.step(ev.CancelParent(request_id=2, parent_id="P1")) if by == "person" else w.cancel(chain)
+    first = cancels(sent)[-1]
+    assert cancels(w.wait(6)) == []
+    effects = answer(w, chain, order_qty=200)
 
-    again = cancels(effects)[-1]
+    (again,) = cancels(effects)
     assert again.orig_cl_ord_id == chain
     assert again.cl_ord_id != first.cl_ord_id
+    assert cancels(answer(w, chain, order_qty=200)) == []  # not in the same second
+    w.report(first.cl_ord_id, ExecType.CANCELED, OrdStatus.CANCELED, orig_cl_ord_id=chain)
+    assert not w.core.state.chains[chain].live
+
+
+def test_a_kill_that_a_crash_cut_off_cancels_again_after_the_restart() -> None:
+    w = world()
+    chain = w.working(200)
+    w.step(ev.Kill(source="cli"))
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+    w.step(ev.SessionUp(session="order"))
+    w.step(w.mass_status_empty())
+
+    assert [c.orig_cl_ord_id for c in cancels(answer(w, chain, order_qty=200))] == [chain]
 
 
 def test_a_refused_status_request_is_not_answered_by_another() -> None:
