@@ -37,6 +37,7 @@ SUMMARIES: Final = {
     "status": "show posture, sessions, positions, parents and orders",
     "kill": "stop all trading now and cancel what is open",
     "rearm": "allow trading again after a kill",
+    "clock": "begin market time where processes are started one by one",
     "report": "write the report of a run folder",
     "replay": "step the journals again and compare every decision",
 }

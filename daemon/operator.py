@@ -84,6 +84,13 @@ def rearm(argv: list[str]) -> int:
     return run(p, argv, _rearm)
 
 
+def clock(argv: list[str]) -> int:
+    """Run `steadyhand clock`."""
+    p = parser("clock", "Begin market time where processes are started one by one (clock.source = anchor).")
+    p.add_argument("started", metavar="LINE", help="the venue's `started` line, or its anchor alone (JSON)")
+    return run(p, argv, _clock)
+
+
 def status(argv: list[str]) -> int:
     """Run `steadyhand status`."""
     p = parser("status", "Show posture, sessions, positions, parents and orders.")
@@ -180,6 +187,16 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
 def _kill(config: "Config", args: argparse.Namespace) -> int:
     answer = _ask(config, {"cmd": "kill", "reason": args.reason})
     _say(args, answer, f"killed; {answer.get('open_orders')} orders are being cancelled")
+    return DONE
+
+
+def _clock(config: "Config", args: argparse.Namespace) -> int:
+    try:
+        tree = json.loads(args.started)
+        anchor = tree.get("anchor", tree)
+    except (ValueError, AttributeError):
+        raise Refused("not JSON: give the line that the venue printed, in quotes", USAGE) from None
+    _say(args, _ask(config, {"cmd": "clock", "anchor": anchor}), "market time has begun")
     return DONE
 
 

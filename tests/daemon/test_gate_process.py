@@ -215,6 +215,20 @@ def test_the_operator_sees_and_acts(gate: GateProcess, capsys: pytest.CaptureFix
     assert operator.rearm([*config, "--reason", "no"]) == operator.REFUSED
 
 
+def test_market_time_begins_by_the_line_that_the_venue_printed(
+    gate: GateProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", str(gate.config)]
+    gate.start()
+    anchor = {"anchor_ts_ns": OPEN_NS, "anchor_mono_ns": time.monotonic_ns(), "speed": 1.0}
+
+    assert operator.clock([*config, "started"]) == operator.USAGE
+    assert operator.clock([*config, json.dumps({"event": "started", "anchor": anchor})]) == 0
+    assert gate.ask(cmd="status")["ts_ns"] >= OPEN_NS
+    assert operator.clock([*config, json.dumps(anchor | {"anchor_ts_ns": OPEN_NS + 1})]) == operator.REFUSED
+    assert "another anchor" in capsys.readouterr().err
+
+
 def test_what_is_not_a_request_gets_one_clear_line(gate: GateProcess) -> None:
     gate.start()
 
