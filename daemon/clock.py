@@ -1,7 +1,6 @@
 """The two clocks of a process: monotonic machine time, and market time read off a shared anchor."""
 
 import time
-from typing import Final
 
 from market.events import ClockAnchor, Stamp
 
@@ -49,6 +48,3 @@ class Clock:
 def wall_anchor() -> ClockAnchor:
     """Return the anchor of live trading: market time is UTC."""
     return ClockAnchor(anchor_ts_ns=time.time_ns(), anchor_mono_ns=time.monotonic_ns(), speed=1.0)
-
-
-UNKNOWN: Final = 0

@@ -40,7 +40,6 @@ from market.updates import AnchorUpdate, HelloAck, OrderUpdate, PostureUpdate, S
 from risk.limits import is_listed
 from risk.posture import Posture
 
-ORDER: Final = "order"
 REFERENCE: Final = "reference"
 EPOCHS_MAX: Final = 10_000  # starts of traders in one journal: a crash loop ends before
 TRADERS_MAX: Final = 64  # symbol groups

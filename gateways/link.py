@@ -48,7 +48,6 @@ import msgspec
 from market import events as ev
 from market import updates as up
 
-PROTOCOL: Final = ev.LINK_PROTOCOL
 FRAME_BYTES_MAX: Final = 65_536  # a ParentUpdate is about 1 KiB; more than this is an error or an attack
 UNSENT_BYTES_MAX: Final = 1_048_576  # about 2,000 updates: a peer that is so far behind is lost
 HEADER_BYTES: Final = 4

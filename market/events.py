@@ -226,12 +226,6 @@ class GateStarted(Event, frozen=True, kw_only=True):
     killed: str = ""  # what the kill latch says
 
 
-class StatusQuery(Event, frozen=True, kw_only=True):
-    """Read only; never journaled."""
-
-    request_id: int
-
-
 class Shutdown(Event, frozen=True, kw_only=True):
     """SIGTERM: no new orders, cancel what works."""
 

@@ -17,7 +17,6 @@ from policies.schedule import Corridor
 
 NONE, JOIN, IMPROVE, SECOND = 0, 1, 2, 3
 PASSIVE_NAMES: Final = ("none", "join", "improve", "second")
-CROSS_NAMES: Final = ("0", "1/2", "1", "2")
 # (where to rest, halves of a slice to cross). Slots for pegged, hidden and iceberg children come
 # with a new version of the table.
 ACTIONS: Final[tuple[tuple[int, int], ...]] = (

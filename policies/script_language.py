@@ -59,7 +59,6 @@ class Verb(StrEnum):
 
 
 EVENTS: Final = ("fill", "ack", "end", "refuse", "touch", "decision")
-ANCHORS: Final = ("bid", "ask", "mid", "last")
 
 
 class PriceTerm(msgspec.Struct, frozen=True):

@@ -16,7 +16,6 @@ from gateways.feeds import itch_kernels as k
 from market.book_events import MARKET_EVENT, Kind
 
 LOCATES = 65_536  # the range of a stock locate code
-DAY_NS = 86_400 * 1_000_000_000
 Buffer = bytes | bytearray | memoryview
 
 

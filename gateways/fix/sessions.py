@@ -15,9 +15,7 @@ import msgspec
 
 ORDER: Final = "order"
 REFERENCE: Final = "reference"
-VENUE_COMP_ID: Final = "VENUE"  # of the paper venue's order session
-VENUE_REFERENCE_COMP_ID: Final = "VENUE-MD"  # and of its reference prices
-GATE_COMP_ID: Final = "STEADYHAND"
+VENUE_REFERENCE_COMP_ID: Final = "VENUE-MD"  # two sessions of one process must differ
 FIX_44: Final = "FIX.4.4"
 NO_OFFSET: Final = -1  # of a message that no inbound log holds
 

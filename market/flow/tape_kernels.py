@@ -52,9 +52,8 @@ from market.outcome_kernels import hit, report
 HIDDEN, CROSS = int(Kind.HIDDEN), int(Kind.CROSS)
 REVEAL, CONCEAL = int(Flag.REVEAL), int(Flag.CONCEAL)
 REJECTED, RESTED = int(Outcome.REJECTED), int(Outcome.RESTED)
-REPLACED, PRINT, STATE = int(Outcome.REPLACED), int(Outcome.PRINT), int(Outcome.STATE)
-F_RESTING, F_HIDDEN, F_CROSS = int(OutcomeFlag.RESTING), int(OutcomeFlag.HIDDEN), int(OutcomeFlag.CROSS)
-F_OFF_FIFO, F_ON_ENTRY = int(OutcomeFlag.OFF_FIFO), int(OutcomeFlag.ON_ENTRY)
+REPLACED, STATE = int(Outcome.REPLACED), int(Outcome.STATE)
+F_RESTING, F_ON_ENTRY = int(OutcomeFlag.RESTING), int(OutcomeFlag.ON_ENTRY)
 F_REVEALED = int(OutcomeFlag.REVEALED)
 WHY_USER, WHY_CONCEALED, WHY_HALTED = int(Why.USER), int(Why.CONCEALED), int(Why.HALTED)
 

@@ -4,7 +4,7 @@ The rules are those of `market.flow.tape`.
 """
 
 from market.book_apply import EXECUTE_PRICE, apply_one
-from market.book_events import Flag, Kind
+from market.book_events import Kind
 from market.book_kernels import best_level, find
 from market.book_layout import (
     H_LEVELS,
@@ -39,17 +39,12 @@ from market.flow.tape_state import (
 )
 from market.kernel_types import ARENA, INT, OUTCOMES
 from market.kernels import lean_kernel, typed_kernel
-from market.matching_events import Outcome, OutcomeFlag, Why
+from market.matching_events import Outcome, OutcomeFlag
 from market.outcome_kernels import hit, report
 
-HIDDEN, CROSS = int(Kind.HIDDEN), int(Kind.CROSS)
-REVEAL, CONCEAL = int(Flag.REVEAL), int(Flag.CONCEAL)
-REJECTED, RESTED = int(Outcome.REJECTED), int(Outcome.RESTED)
-REPLACED, PRINT, STATE = int(Outcome.REPLACED), int(Outcome.PRINT), int(Outcome.STATE)
-F_RESTING, F_HIDDEN, F_CROSS = int(OutcomeFlag.RESTING), int(OutcomeFlag.HIDDEN), int(OutcomeFlag.CROSS)
+HIDDEN, CROSS, PRINT = int(Kind.HIDDEN), int(Kind.CROSS), int(Outcome.PRINT)
+F_HIDDEN, F_CROSS = int(OutcomeFlag.HIDDEN), int(OutcomeFlag.CROSS)
 F_OFF_FIFO, F_ON_ENTRY = int(OutcomeFlag.OFF_FIFO), int(OutcomeFlag.ON_ENTRY)
-F_REVEALED = int(OutcomeFlag.REVEALED)
-WHY_USER, WHY_CONCEALED, WHY_HALTED = int(Why.USER), int(Why.CONCEALED), int(Why.HALTED)
 
 
 @lean_kernel

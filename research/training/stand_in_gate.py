@@ -20,7 +20,6 @@ OWNER: Final = 1
 COLLAR: Final = 0.02
 ORDER_QTY_MAX: Final = 1_000  # R03's default
 ORDERS_MAX: Final = 10  # R12's default
-RATE_FREE: Final = 5
 TIF: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -126,3 +127,13 @@ def test_interrupt_while_starting_ends_at_once(tmp_path: Path) -> None:
 
     assert code == 130
     assert not (tmp_path / "run").exists()
+
+
+def test_metrics_port_that_is_taken_ends_the_run_at_once_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = finish(start(tmp_path, "--metrics-port", str(port)))
+
+    assert code == 1
+    assert err.strip().splitlines()[-1].startswith("steadyhand paper: metrics ended with")
+    assert str(port) in err

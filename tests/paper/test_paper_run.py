@@ -160,3 +160,16 @@ def test_mistake_that_is_found_late_leaves_nothing_behind(
     assert done.returncode == code
     assert says in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_parent_beyond_the_end_of_the_tape_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    made = ["generate", "lobster", "--out", "t.zip", "--seed", "3", "--symbol", "TST", "--minutes", "2"]
+    assert steadyhand(*made, "--events", "2000", cwd=tmp_path).returncode == 0
+    assert steadyhand("ingest", "lobster", "t.zip", "--out", "tape", cwd=tmp_path).returncode == 0
+
+    late = ["--tape", "tape", "--parent", "SELL 100 TST 15:50-15:55", "--out", "run"]
+    done = steadyhand("paper", *late, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "15:50:00-15:55:00 is not inside the market that is played" in done.stderr
+    assert not (tmp_path / "run").exists()
