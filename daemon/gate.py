@@ -373,11 +373,8 @@ def load_limits(path: Path, mode: str) -> Limits:
     return limits
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run `steadyhand gate --config FILE`."""
-    parser = argparse.ArgumentParser(prog="steadyhand gate", description="Run the gate.")
-    parser.add_argument("--config", type=Path, required=True, help="configuration (TOML)")
-    args = parser.parse_args(argv)
     try:
         config = load(args.config)
         if config.gate is None:

@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -273,16 +272,8 @@ class Trader:
             notify.watchdog()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    p = argparse.ArgumentParser(prog="steadyhand trader", description="Work parent orders that a gate holds.")
-    p.add_argument("--config", type=Path, required=True, help="configuration file (TOML)")
-    return p
-
-
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Start the trader; return the exit code."""
-    args = parser().parse_args(argv)
     try:
         config = load(args.config)
         if config.trader is None or config.gate is None:

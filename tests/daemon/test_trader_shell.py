@@ -12,7 +12,7 @@ import numba
 import pytest
 from numba.core import event as numba_events
 
-from daemon import replay, trader
+from daemon import replay, trader_options
 from daemon.journal import FIRST, Journal
 from daemon.replay import TraderReplay
 from daemon.trader_events import FeedIdle, LinkUp
@@ -259,7 +259,7 @@ def test_what_cannot_start_says_so_in_one_line_and_exits_with_78(
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(**given))
 
-    assert trader.main(["--config", str(config)]) == 78
+    assert trader_options.main(["--config", str(config)]) == 78
 
     err = capsys.readouterr().err
     assert err.startswith("steadyhand trader: ")
@@ -272,7 +272,7 @@ def test_a_journal_directory_has_one_trader(tmp_path: Path, capsys: pytest.Captu
     config.write_text(CONFIG.format(symbol="SYN", policy="twap"))
     holder = Journal.open(tmp_path / "journal", "trader-0.journal")
 
-    assert trader.main(["--config", str(config)]) == 78
+    assert trader_options.main(["--config", str(config)]) == 78
 
     assert "held by process" in capsys.readouterr().err
     holder.close()

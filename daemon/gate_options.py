@@ -1,0 +1,19 @@
+"""The command line of `steadyhand gate`: read first, so that help and a mistake are answered at once."""
+
+import argparse
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    p = argparse.ArgumentParser(prog="steadyhand gate", description="Run the gate.")
+    p.add_argument("--config", type=Path, required=True, help="configuration (TOML)")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Parse, then load the gate and run it."""
+    args = parser().parse_args(argv)
+    from daemon import gate
+
+    return gate.main(args)

@@ -1,0 +1,19 @@
+"""The command line of `steadyhand trader`: read first, so that help and a mistake are answered at once."""
+
+import argparse
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    p = argparse.ArgumentParser(prog="steadyhand trader", description="Work parent orders that a gate holds.")
+    p.add_argument("--config", type=Path, required=True, help="configuration file (TOML)")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Parse, then load the trader and run it."""
+    args = parser().parse_args(argv)
+    from daemon import trader
+
+    return trader.main(args)
