@@ -108,6 +108,7 @@ def set_up(what, progress):
     if what == "all":
         install_lock("dev.lock", progress, "packages")
         install_torch(progress)
+        install_lock("peers.lock", progress, "peers", "--no-deps")
         stamp("all").write_text(digest("all"))
     progress.show("set-up", "done", now=True)
     progress.end()
@@ -127,7 +128,7 @@ def digest(what):
         "requirements/quickfix.lock",
     ]
     if what == "all":
-        names.append("requirements/dev.lock")
+        names += ["requirements/dev.lock", "requirements/peers.lock"]
     total = hashlib.sha256(f"{ROOT} {CXXFLAGS} {TORCH}".encode())
     for name in names:
         total.update((ROOT / name).read_bytes())

@@ -10,5 +10,6 @@ lock() {
     echo "$out: $(grep -c == "$out") packages"
 }
 lock requirements/base.lock pyproject.toml
-lock requirements/dev.lock pyproject.toml --extra dev requirements/torch.in -c requirements/base.lock
+lock requirements/dev.lock pyproject.toml --extra dev --extra research --extra cluster requirements/torch.in -c requirements/base.lock
 lock requirements/build.lock requirements/build.in
+lock requirements/peers.lock requirements/peers.in --no-deps
