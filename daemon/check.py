@@ -53,12 +53,8 @@ class File:
         return f"{self.path}:{line_of(self._text, key.split('.'))}:{key}"
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run `steadyhand check`."""
-    parser = argparse.ArgumentParser("steadyhand check", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args(argv)
     findings = list(check(args.config))
     ok = not any(f.severity == "error" for f in findings)
     if args.json:

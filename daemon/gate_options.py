@@ -1,12 +1,13 @@
 """The command line of `steadyhand gate`: read first, so that help and a mistake are answered at once."""
 
-import argparse
 from pathlib import Path
 
+from daemon.options import Parser
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> Parser:
     """Return the command line."""
-    p = argparse.ArgumentParser(prog="steadyhand gate", description="Run the gate.")
+    p = Parser(prog="steadyhand gate", description="Run the gate.")
     p.add_argument("--config", type=Path, required=True, help="configuration (TOML)")
     return p
 

@@ -28,6 +28,7 @@ from prometheus_client.exposition import make_wsgi_app
 from daemon import config, logs
 from daemon.metrics import FILE_BYTES, HEADER, MAGIC, RECORD, SUFFIX, WORD
 from daemon.metrics_catalogue import CATALOGUE, Kind
+from daemon.metrics_server_options import PORT
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 
 REQUEST_S: Final = 5.0  # a client that is slower than this blocks the only thread
@@ -186,19 +187,9 @@ def serve(directory: Path, host: str, port: int) -> int:
     return EXIT_INTERRUPTED if signal.SIGINT in stopped_by else EXIT_DONE
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run `steadyhand metrics`."""
-    parser = argparse.ArgumentParser(
-        "steadyhand metrics", description="Serve the processes' metrics to Prometheus."
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="take directory, host and port from [metrics]"
-    )
-    parser.add_argument("--dir", type=Path, help="directory of the blocks, instead of the file's")
-    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port, 0 for any free one (default 9464)")
-    args = parser.parse_args(argv)
-    directory, host, port = args.dir, args.host or "127.0.0.1", 9464
+    directory, host, port = args.dir, args.host or "127.0.0.1", PORT
     if args.config is not None:
         try:
             section = config.load(args.config).metrics
@@ -210,8 +201,7 @@ def main(argv: list[str]) -> int:
             return EXIT_CONFIG
         if section is not None:
             directory, host, port = directory or section.directory, args.host or section.host, section.port
-    if directory is None:
-        parser.error("say where the blocks are: --config FILE or --dir DIR")
+    assert directory is not None, "the command line names a file or a directory"
     with contextlib.suppress(FileExistsError):
         directory.mkdir(parents=True)
     return serve(directory, host, port if args.port is None else args.port)

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.options import USAGE, Parser
+
 if TYPE_CHECKING:
     from daemon.config import Config
 
 DONE: Final = 0
 REFUSED: Final = 1
-USAGE: Final = 2
 DOWN: Final = 3  # of status
 CONFIG: Final = 78
 DEGRADED: Final = 1
@@ -239,15 +240,15 @@ def health(facts: dict[str, Any]) -> int:
 # --- common -----------------------------------------------------------------------------------
 
 
-def parser(name: str, text: str) -> argparse.ArgumentParser:
+def parser(name: str, text: str) -> Parser:
     """Return a command line with what all commands share."""
-    p = argparse.ArgumentParser(prog=f"steadyhand {name}", description=text)
+    p = Parser(prog=f"steadyhand {name}", description=text)
     p.add_argument("--config", type=Path, required=True, help="configuration (TOML) of the gate")
     p.add_argument("--json", action="store_true", help="print the gate's answer as JSON")
     return p
 
 
-def run(p: argparse.ArgumentParser, argv: list[str], act: Any) -> int:
+def run(p: Parser, argv: list[str], act: Any) -> int:
     """Parse, load the configuration, act; every failure is one line."""
     args = p.parse_args(argv)
     from daemon.config import ConfigError, load

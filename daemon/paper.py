@@ -21,14 +21,12 @@ from daemon import control, parent_text, report
 from daemon.children import Child, ChildError, Interrupted, ending
 from daemon.config import ConfigError
 from daemon.paper_setup import (
-    DEFAULT_SPEED,
     Market,
     choose_market,
     compose_config,
     default_parent,
     make_run_folder,
     make_socket_folder,
-    parser,
     venue_argv,
     write_positions,
 )
@@ -348,15 +346,9 @@ def all_ended(status: dict[str, Any], admitted: set[str]) -> bool:
     return admitted <= {p["parent_id"] for p in parents} and all(p["ended"] for p in parents)
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run `steadyhand paper`."""
-    args = parser().parse_args(argv)
-    args.speed = DEFAULT_SPEED if args.speed is None else args.speed
     try:
-        if not 0 < args.speed <= 10_000:
-            raise ConfigError(f"--speed {args.speed:g}: must be above 0 and at most 10000")
-        if not 0 <= args.seed < 2**63:
-            raise ConfigError(f"--seed {args.seed}: must be 0 or more, and below 2^63")
         first = choose_market(args)
         texts = args.parent or [default_parent(first)]
         parents = [

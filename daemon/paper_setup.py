@@ -1,4 +1,4 @@
-"""What a paper run starts from: its options, the market it plays, its folder and configuration."""
+"""What a paper run starts from: the market it plays, its folder and configuration."""
 
 import argparse
 import datetime as dt
@@ -11,19 +11,15 @@ from typing import Any, Final
 import msgspec
 
 from daemon.config import ConfigError
+from daemon.venue_options import SYNTHETIC_DAY
+from daemon.venue_settings import SYNTHETIC
 from market.instruments import NS, Instrument
 from market.parents import ParentOrder
-from market.types import Symbol
 
-DEPLOY: Final = Path(__file__).parents[1] / "deploy"
-DEFAULT_SPEED: Final = 10.0
 DEFAULT_QTY: Final = 2_000
-DEFAULT_POLICY: Final = "cloned-twap-passive"  # the frozen policy that ships
 SCRIPT: Final = "script:"
 LEAD_NS: Final = 30 * NS  # market time before the first parent: features and reference prices settle
 TAIL_NS: Final = 20 * NS  # market time after the last parent: cancels come back
-SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
-SYNTHETIC_DAY: Final = dt.date(2024, 1, 2)
 SYNTHETIC_START: Final = dt.time(10, 0)
 SYNTHETIC_MINUTES: Final = 10
 TAPE_ADV: Final = 2_000_000  # declared for tapes whose store does not know one; paper says so
@@ -37,43 +33,6 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     tape: Path | None
     from_ns: int
     to_ns: int
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of `steadyhand paper`."""
-    p = argparse.ArgumentParser(
-        prog="steadyhand paper",
-        description="Replay a market day through a simulated exchange and work parent orders in it.",
-    )
-    p.add_argument("--tape", type=Path, help="a tick store made by `steadyhand ingest`; none: synthetic SYN")
-    p.add_argument("--symbol", help="symbol of the tape (checked against it)")
-    p.add_argument("--from", dest="start", metavar="HH:MM", help="begin of the window, exchange time")
-    p.add_argument("--to", dest="end", metavar="HH:MM", help="end of the window, exchange time")
-    p.add_argument(
-        "--parent",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help='"SELL 2000 GOOG 10:05-10:25 [limit=… pov=…]", repeatable',
-    )
-    p.add_argument(
-        "--policy",
-        default=DEFAULT_POLICY,
-        help=f"a baseline's name, script:FILE, or an artefact's folder (./mine) (default {DEFAULT_POLICY})",
-    )
-    pace = p.add_mutually_exclusive_group()
-    pace.add_argument(
-        "--speed", type=float, default=None, help=f"times real time (default {DEFAULT_SPEED:g})"
-    )
-    pace.add_argument("--lockstep", action="store_true", help="virtual time: the same seed, the same fills")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--limits", type=Path, default=DEPLOY / "limits.paper.toml", help="risk limits (TOML)")
-    p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")
-    p.add_argument(
-        "--metrics-port", type=int, default=0, help="port of the metrics page (default: a free one)"
-    )
-    p.add_argument("--json", action="store_true", help="print report.json instead of the summary")
-    return p
 
 
 def choose_market(args: argparse.Namespace, parents: Sequence[ParentOrder] = ()) -> Market:
@@ -93,8 +52,8 @@ def choose_market(args: argparse.Namespace, parents: Sequence[ParentOrder] = ())
         instrument, day, first_ns, last_ns = tape_of(args.tape)
         if args.symbol not in (None, instrument.symbol):
             raise ConfigError(f"--symbol {args.symbol}: the tape {args.tape} is of {instrument.symbol}")
-    from_ns = clock_option(args.start, "--from", instrument, day)
-    to_ns = clock_option(args.end, "--to", instrument, day)
+    from_ns = instrument.at(day, args.start) if args.start else None
+    to_ns = instrument.at(day, args.end) if args.end else None
     check_parents(parents, instrument, from_ns or first_ns, to_ns or last_ns)
     if parents:
         from_ns = from_ns or max(first_ns, min(p.start_ns for p in parents) - LEAD_NS)
@@ -123,16 +82,6 @@ def check_parents(parents: Sequence[ParentOrder], instrument: Instrument, from_n
                 f"--parent {parent.side.name} {parent.qty} {parent.symbol}: {begin}-{end} is not inside the "
                 f"market that is played, {first}-{last}"
             )
-
-
-def clock_option(text: str | None, option: str, instrument: Instrument, day: dt.date) -> int | None:
-    """Return UTC ns of an HH:MM[:SS] option, None where it was not given."""
-    if text is None:
-        return None
-    try:
-        return instrument.at(day, dt.time.fromisoformat(text))
-    except ValueError:
-        raise ConfigError(f"{option} {text}: not a clock time, write HH:MM or HH:MM:SS") from None
 
 
 def tape_of(path: Path) -> tuple[Instrument, dt.date, int, int]:

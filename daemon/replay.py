@@ -176,12 +176,8 @@ def journals(folder: Path) -> list[Path]:
     return [p for p in found if p.name == gate_journal.JOURNAL_NAME or p.name.startswith("trader-")]
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Replay; return the exit code."""
-    p = argparse.ArgumentParser(prog="steadyhand replay", description=__doc__.splitlines()[0])
-    p.add_argument("path", type=Path, metavar="RUN|JOURNAL_DIR", help="a run's folder, or one with journals")
-    p.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    args = p.parse_args(argv)
     paths = journals(args.path) if args.path.exists() else []
     if not paths:
         print(f"steadyhand replay: {args.path}: no journal of gate or trader there", file=sys.stderr)

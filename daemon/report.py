@@ -150,12 +150,8 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def main(argv: list[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Run `steadyhand report RUN`: 0 clean, 1 not reconciled, 2 no run folder."""
-    parser = argparse.ArgumentParser(prog="steadyhand report", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
-    parser.add_argument("--json", action="store_true", help="print report.json")
-    options = parser.parse_args(argv)
     try:
         report = build(options.run)
     except ReportError as error:

@@ -1,12 +1,13 @@
 """The command line of `steadyhand trader`: read first, so that help and a mistake are answered at once."""
 
-import argparse
 from pathlib import Path
 
+from daemon.options import Parser
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> Parser:
     """Return the command line."""
-    p = argparse.ArgumentParser(prog="steadyhand trader", description="Work parent orders that a gate holds.")
+    p = Parser(prog="steadyhand trader", description="Work parent orders that a gate holds.")
     p.add_argument("--config", type=Path, required=True, help="configuration file (TOML)")
     return p
 

@@ -1,5 +1,6 @@
 """`steadyhand venue`: the paper exchange and EMS as a process of its own."""
 
+import argparse
 import contextlib
 import os
 import sys
@@ -9,20 +10,19 @@ from pathlib import Path
 from daemon import logs
 from daemon.config import ConfigError
 from daemon.runtime import EXIT_CONFIG, EXIT_USAGE, run
-from daemon.venue_options import parser, read
 from daemon.venue_parts import build_flow
 from daemon.venue_replay import replay
+from daemon.venue_settings import read
 from daemon.venue_shell import LOG_FILE, Venue
 
 
-def main(argv: list[str]) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run a venue; the FIX engine makes a plain exit crash, so the process ends by `os._exit`."""
     try:
-        again = parser().parse_args(argv)
-        if again.replay is not None:
-            logs.configure("venue", again.log_level)
-            return replay(again.replay, again.out)
-        options = read(argv)
+        if args.replay is not None:
+            logs.configure("venue", args.log_level)
+            return replay(args.replay, args.out)
+        options = read(args)
         logs.configure("venue", options.log_level)
         if options.out is not None and (options.out / LOG_FILE).exists():
             raise ConfigError(f"--out {options.out}: holds a run already; name a new folder")
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except ConfigError as error:
         print(f"steadyhand venue: {error}", file=sys.stderr)
-        return EXIT_CONFIG if any(a.startswith("--config") for a in argv) else EXIT_USAGE
+        return EXIT_USAGE if args.config is None else EXIT_CONFIG
     except OSError as error:
         print(f"steadyhand venue: --out: {error}; name a folder that can be written", file=sys.stderr)
         return EXIT_USAGE

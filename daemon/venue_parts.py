@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from daemon.config import ConfigError
-from daemon.venue_options import Options
+from daemon.venue_settings import Options
 from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec

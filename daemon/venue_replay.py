@@ -15,8 +15,8 @@ import msgspec
 from daemon import logs
 from daemon.config import ConfigError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN
-from daemon.venue_options import Options
 from daemon.venue_parts import Parts, build_flow
+from daemon.venue_settings import Options
 from gateways.venue import record
 
 INBOUND_FILE: Final = "inbound.jsonl"

@@ -25,9 +25,9 @@ from daemon.runtime import (
     Runtime,
     umask_private,
 )
-from daemon.venue_options import Options
 from daemon.venue_parts import LockstepServer, Parts, sessions
 from daemon.venue_replay import Inbound, setup_of
+from daemon.venue_settings import Options
 from daemon.venue_stdin import Commands
 from gateways.fix.engine import Engine
 from gateways.fix.sessions import (

@@ -36,6 +36,11 @@ WORDS_OF_THE_MARKET = {
     f"market.{n}"
     for n in ("types", "instruments", "events", "orders", "child_order", "order_table", "parents", "updates")
 }
+# What a command line must not wait for. argparse and the standard library's light parts take 60 ms in all.
+SLOW_TO_LOAD = [
+    "asyncio", "msgspec", "numba", "numpy", "prometheus_client", "pyarrow", "pydantic", "quickfix", "rich",
+    "safetensors", "structlog", "torch", "uvloop",
+]  # fmt: skip
 FORBIDDEN_IN_GATE = ["numpy", "numba", "pyarrow", "torch", "policies", "market.book", "market.book_events"]
 MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/engine.py": 1}
 
@@ -240,6 +245,22 @@ def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
     assert outcome.stdout.splitlines()[-1] == "[]"
     assert all(command in outcome.stdout for command in COMMANDS)
     assert min(walls_s) < HELP_S_MAX  # the least of five: others may use the machine too
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("asked", "code"), [("--help", 0), ("--no-such-option", 2)])
+def test_a_command_line_is_answered_before_anything_heavy_is_loaded(
+    command: str, asked: str, code: int
+) -> None:
+    loaded = f"[m for m in {SLOW_TO_LOAD} if m in sys.modules]"
+
+    outcome = run_python(
+        f"import sys; from daemon.cli import main; print(main({[command, asked]}), {loaded})"
+    )
+
+    assert outcome.stdout.splitlines()[-1] == f"{code} []", outcome.stderr
+    assert outcome.stdout.startswith(f"usage: steadyhand {command} ") == (code == 0)
+    assert outcome.stderr.count("\n") == (code != 0)  # a mistake is one line
 
 
 @pytest.mark.parametrize(

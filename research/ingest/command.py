@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from research.ingest.quality import show
 from research.ingest.source import SourceError
 
 
-def main(argv: list[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Run the sub-command; 0 done, 2 where source or place are not as they must be, 130 interrupted."""
-    options = parser().parse_args(argv)
     try:
-        quality = options.run(options)
+        quality = run_lobster(options) if options.format == "lobster" else run_parquet(options)
     except (SourceError, TapeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -35,32 +33,6 @@ def main(argv: list[str]) -> int:
     else:
         show(f"{options.source.name} -> {options.out}", quality)
     return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    top = argparse.ArgumentParser(prog="steadyhand ingest", description=__doc__)
-    kinds = top.add_subparsers(required=True, metavar="FORMAT")
-    lob = kinds.add_parser("lobster", help="a LOBSTER zip of messages and an L-level book")
-    lob.add_argument("source", type=Path, metavar="FILE.zip")
-    lob.add_argument("--symbol", help="where the file names do not say it")
-    lob.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD, where the file names do not say it")
-    lob.add_argument("--zone", default="America/New_York", help="whose midnight the times count from")
-    lob.add_argument("--instrument", type=Path, help="an instrument file (TOML) in place of the defaults")
-    lob.set_defaults(run=run_lobster)
-    par = kinds.add_parser("parquet", help="order-by-order messages: ts_ns type order_id size price dir")
-    par.add_argument("source", type=Path, metavar="MESSAGES.parquet")
-    par.add_argument(
-        "--snapshot", type=Path, help="the book before the first message: order_id dir price size"
-    )
-    par.add_argument("--end-snapshot", type=Path, help="the book after the last one, to be compared")
-    par.add_argument("--instrument", type=Path, required=True, help="an instrument file (TOML)")
-    par.set_defaults(run=run_parquet)
-    for sub in (lob, par):
-        sub.add_argument("--out", type=Path, required=True, help="the folder to make")
-        sub.add_argument("--force", action="store_true", help="replace a store that is there")
-        sub.add_argument("--json", action="store_true", help="print the report as JSON")
-    return top
 
 
 def run_lobster(options: argparse.Namespace) -> dict[str, Any]:

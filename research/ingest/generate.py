@@ -11,18 +11,14 @@ import io
 import sys
 import zipfile
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 
-from research.ingest.source import LEVELS_MAX, ROWS_MAX
+from research.ingest.generate_options import CENT_E4, OPEN_S
 
 NS = 1_000_000_000
-OPEN_S = 34_200  # 09:30
-DAY_END_S = 57_600
-CENT_E4 = 100
 DUMMY = {1: (-9_999_999_999, 0), -1: (9_999_999_999, 0)}
 ZIP_TIME = (2000, 1, 1, 0, 0, 0)  # fixed, so that the same seed gives the same bytes
 UNSEEN_MAX = 20  # things that happen beyond the window between two messages
@@ -259,62 +255,20 @@ def lobster(seed: int, shape: Shape | None = None) -> bytes:
     return made.getvalue()
 
 
-def main(argv: list[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Run the sub-command."""
-    options = parser().parse_args(argv)
-    known = {name: value for name, value in vars(options).items() if value is not None}
-    out, seed, force = known.pop("out"), known.pop("seed"), known.pop("force")
-    known.pop("format")
-    if "price" in known:
-        known["price_e4"] = round(known.pop("price") * 100) * CENT_E4
-    shape = replace(Shape(), **known)
-    if wrong := refusal(shape, seed):
-        sys.stderr.write(f"generate: {wrong}\n")
-        return 2
+    known = {field.name: getattr(options, field.name, None) for field in fields(Shape)}
+    shape = replace(Shape(), **{name: value for name, value in known.items() if value is not None})
     try:
-        with out.open("wb" if force else "xb") as file:
-            file.write(lobster(seed, shape))
+        with options.out.open("wb" if options.force else "xb") as file:
+            file.write(lobster(options.seed, shape))
     except FileExistsError:
-        sys.stderr.write(f"{out}: exists already; give another --out or --force\n")
+        sys.stderr.write(f"{options.out}: exists already; give another --out or --force\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"{out}: {error.strerror}; give an --out that can be written\n")
+        sys.stderr.write(f"{options.out}: {error.strerror}; give an --out that can be written\n")
         return 2
-    sys.stdout.write(f"{out}: {shape.symbol} {shape.day}, seed {seed}, {shape.levels} levels\n")
+    sys.stdout.write(
+        f"{options.out}: {shape.symbol} {shape.day}, seed {options.seed}, {shape.levels} levels\n"
+    )
     return 0
-
-
-def refusal(shape: Shape, seed: int) -> str:
-    """Say what cannot be asked for, or nothing."""
-    bounds = {
-        "seed": (seed, 0, 2**63 - 1),
-        "levels": (shape.levels, 1, LEVELS_MAX),
-        "events": (shape.events, 1, ROWS_MAX // 10),
-        "minutes": (shape.minutes, 1, (DAY_END_S - OPEN_S) // 60),
-        "price_e4": (shape.price_e4, CENT_E4, 10**9),
-        "orders": (shape.orders, 10, 100_000),
-    }
-    for name, (value, least, most) in bounds.items():
-        if not least <= value <= most:
-            return f"--{name} {value}: give {least} to {most}"
-    if not shape.symbol.replace(".", "").replace("-", "").isalnum():
-        return f"--symbol {shape.symbol!r}: letters and digits, please"
-    return ""
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    top = argparse.ArgumentParser(prog="steadyhand generate", description=(__doc__ or "").split("\n")[0])
-    top.add_argument("format", choices=["lobster"])
-    top.add_argument("--out", type=Path, required=True, metavar="FILE.zip")
-    top.add_argument("--seed", type=int, required=True)
-    top.add_argument("--symbol")
-    top.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD")
-    top.add_argument("--minutes", type=int)
-    top.add_argument("--levels", type=int)
-    top.add_argument("--events", type=int, help="about how many messages")
-    top.add_argument("--price", type=float, help="in dollars, where the day begins")
-    top.add_argument("--orders", type=int, help="about how many stand in the book")
-    top.add_argument("--halt", action="store_true", help="with a halt and a cross in the middle")
-    top.add_argument("--force", action="store_true", help="overwrite FILE.zip")
-    return top

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import check, config
+from daemon import check, check_options, config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ARTEFACTS = Path(__file__).parents[2] / "policies" / "artifacts"
@@ -115,7 +115,7 @@ def test_the_code_and_the_json_agree(
 ) -> None:
     paper.write_text(edit(paper.read_text()))
 
-    assert check.main(["--config", str(paper), "--json"]) == code
+    assert check_options.main(["--config", str(paper), "--json"]) == code
 
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] == (code == 0)
@@ -123,7 +123,7 @@ def test_the_code_and_the_json_agree(
 
 
 def test_a_file_that_is_not_there_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check.main(["--config", str(tmp_path / "no.toml")]) == 78
+    assert check_options.main(["--config", str(tmp_path / "no.toml")]) == 78
 
     said = capsys.readouterr()
     assert said.out == ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon import report
+from daemon import report, report_options
 from daemon.report_charts import clock_ticks, round_values
 from daemon.report_market import FROM_BOOK, FROM_SAMPLES
 from market.instruments import NS
@@ -190,7 +190,7 @@ def test_every_difference_is_a_break_with_a_name(tmp_path: Path, capsys: Any, sp
     spoil(made)
     run = made.write(tmp_path / "run")
 
-    assert report.main([str(run)]) == 1
+    assert report_options.main([str(run)]) == 1
 
     check = json.loads((run / "report.json").read_text())["reconciliation"]
     assert not check["clean"]
@@ -223,7 +223,7 @@ def test_no_run_folder_is_one_clear_line(tmp_path: Path, capsys: Any, spoil: Any
     run = MadeRun(minutes=4, qty=1_000).write(tmp_path / "run")
     spoil(run)
 
-    assert report.main([str(run)]) == 2
+    assert report_options.main([str(run)]) == 2
 
     text = capsys.readouterr().err
     assert says in text
@@ -234,7 +234,7 @@ def test_no_run_folder_is_one_clear_line(tmp_path: Path, capsys: Any, spoil: Any
 def test_report_as_json(tmp_path: Path, capsys: Any) -> None:
     run = MadeRun(minutes=4, qty=1_000).write(tmp_path / "run")
 
-    assert report.main([str(run), "--json"]) == 0
+    assert report_options.main([str(run), "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out) == json.loads((run / "report.json").read_text())
 

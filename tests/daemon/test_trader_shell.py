@@ -12,7 +12,7 @@ import numba
 import pytest
 from numba.core import event as numba_events
 
-from daemon import replay, trader_options
+from daemon import replay_options, trader_options
 from daemon.journal import FIRST, Journal
 from daemon.replay import TraderReplay
 from daemon.trader_events import FeedIdle, LinkUp
@@ -128,13 +128,13 @@ def test_replay_says_its_verdict_and_its_exit_code(
     raw[FIRST + 2_000] ^= 1
     (broken / "trader-1.journal").write_bytes(raw)
 
-    assert replay.main([str(folder)]) == 0
+    assert replay_options.main([str(folder)]) == 0
     assert "same decisions and state" in capsys.readouterr().out
-    assert replay.main([str(folder), "--json"]) == 0
+    assert replay_options.main([str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["clean"] is True
-    assert replay.main([str(broken)]) == 2
+    assert replay_options.main([str(broken)]) == 2
     assert "corrupt frame" in capsys.readouterr().err
-    assert replay.main([str(tmp_path / "nothing")]) == 2
+    assert replay_options.main([str(tmp_path / "nothing")]) == 2
     assert "no journal" in capsys.readouterr().err
 
 
@@ -154,7 +154,7 @@ def test_a_journal_of_another_policy_or_version_is_refused(
         journal.append(encode(begin))
         journal.close()
 
-        assert replay.main([str(folder)]) == 2
+        assert replay_options.main([str(folder)]) == 2
         assert text in capsys.readouterr().err
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from market.book import OrderBook
 from market.tape import Tape
-from research.ingest import generate, lobster
+from research.ingest import generate, generate_options, lobster
 from research.ingest.csv_kernel import parse
 from research.ingest.generate import Shape
 
@@ -135,11 +135,11 @@ def test_command_writes_a_file_once(tmp_path, capsys):
         "250.5",
     ]
 
-    assert generate.main(options) == 0
+    assert generate_options.main(options) == 0
     first = out.read_bytes()
-    assert generate.main(options) == 2
+    assert generate_options.main(options) == 2
     assert "--force" in capsys.readouterr().err
-    assert generate.main([*options, "--force"]) == 0
+    assert generate_options.main([*options, "--force"]) == 0
     assert out.read_bytes() == first
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist()[0].startswith("ABC_")
@@ -153,10 +153,23 @@ def test_command_writes_a_file_once(tmp_path, capsys):
         ["--events", "0"],
         ["--minutes", "400"],
         ["--symbol", "A/B"],
+        ["--symbol", "NINELETTERS"],
         ["--price", "0"],
+        ["--price", "nan"],
+        ["--price", "12.345"],
+        ["--price", "1e6"],
+        ["--price", "ten"],
+        ["--day", "2024-02-30"],
+        ["--day", "yesterday"],
+        ["--seed", "-1"],
+        ["--seed", "one"],
     ],
 )
 def test_command_refuses_what_it_cannot_make(tmp_path, capsys, wrong):
-    assert generate.main(["lobster", "--out", str(tmp_path / "x.zip"), "--seed", "1", *wrong]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(SystemExit, match="2"):
+        generate_options.main(["lobster", "--out", str(tmp_path / "x.zip"), "--seed", "1", *wrong])
+
+    told = capsys.readouterr().err
+    assert told.startswith(f"steadyhand generate: argument {wrong[0]}: {wrong[1]!r}: ")
+    assert told.count("\n") == 1
     assert not list(tmp_path.iterdir())

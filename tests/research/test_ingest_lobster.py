@@ -7,12 +7,12 @@ import pytest
 
 from market.book_events import Flag, Kind
 from market.tape import Tape, TapeWriter
-from research.ingest import command, full_depth, lobster, window
+from research.ingest import command_options, full_depth, lobster, window
 from research.ingest.source import SourceError
 
 
 def run(path, out, *more):
-    return command.main(["lobster", str(path), "--out", str(out), *more])
+    return command_options.main(["lobster", str(path), "--out", str(out), *more])
 
 
 def refused(path, out, capsys):

@@ -9,7 +9,7 @@ from market.book_events import Flag, Kind
 from market.instruments import Instrument
 from market.tape import Tape
 from market.types import Symbol
-from research.ingest import command, parquet
+from research.ingest import command_options, parquet
 
 SHARES = Instrument(symbol=Symbol("ABC"), zone="UTC")
 COIN = Instrument(symbol=Symbol("BTC-USD"), zone="UTC", size_unit="0.00001")
@@ -170,7 +170,7 @@ def test_bad_row_is_named(tmp_path, capsys, row, says):
     path = messages(tmp_path / "m.parquet", [(T0, 1, 1, 5_000, 10_000, 1), row])
     (tmp_path / "btc.toml").write_text(INSTRUMENT)
 
-    code = command.main(
+    code = command_options.main(
         ["parquet", str(path), "--instrument", str(tmp_path / "btc.toml"), "--out", str(tmp_path / "store")]
     )
 
@@ -199,7 +199,7 @@ def test_missing_column_and_wrong_kind_of_column(tmp_path, capsys):
     ):
         out = tmp_path / "store"
         options = ["parquet", str(path), "--instrument", str(tmp_path / "btc.toml"), "--out", str(out)]
-        assert command.main(options) == 2
+        assert command_options.main(options) == 2
         assert says in capsys.readouterr().err
         assert not out.exists()
 
@@ -219,7 +219,7 @@ def test_bad_instrument_file_is_one_line(tmp_path, capsys, text, says):
     path = messages(tmp_path / "m.parquet", [(T0, 1, 1, 5_000, 10_000, 1)])
     (tmp_path / "i.toml").write_text(text)
 
-    code = command.main(
+    code = command_options.main(
         ["parquet", str(path), "--instrument", str(tmp_path / "i.toml"), "--out", str(tmp_path / "store")]
     )
 
@@ -234,7 +234,7 @@ def test_report_as_json(tmp_path, capsys):
     (tmp_path / "btc.toml").write_text(INSTRUMENT)
     options = ["parquet", str(path), "--instrument", str(tmp_path / "btc.toml"), "--out", str(tmp_path / "s")]
 
-    assert command.main([*options, "--json"]) == 0
+    assert command_options.main([*options, "--json"]) == 0
 
     said = json.loads(capsys.readouterr().out)
     assert said["quality"] == Tape.open(tmp_path / "s").quality

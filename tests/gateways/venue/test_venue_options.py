@@ -6,15 +6,20 @@ from pathlib import Path
 import pytest
 
 from daemon.config import ConfigError
-from daemon.venue_options import SYNTHETIC, read
+from daemon.venue_options import parser
+from daemon.venue_settings import SYNTHETIC, Options, read
 
 PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")
 TEN_NS = 1_704_207_600_000_000_000  # 2024-01-02 10:00 New York
 MINUTE_NS = 60 * 10**9
 
 
+def given(*argv: str) -> Options:
+    return read(parser().parse_args(argv))
+
+
 def test_the_defaults_are_a_whole_synthetic_day() -> None:
-    options = read([])
+    options = given()
 
     assert options.instrument == SYNTHETIC
     assert options.window == (TEN_NS - 30 * MINUTE_NS, TEN_NS + 360 * MINUTE_NS)
@@ -23,7 +28,7 @@ def test_the_defaults_are_a_whole_synthetic_day() -> None:
 
 
 def test_a_configuration_file_says_it_all() -> None:
-    options = read(["--config", PAPER])
+    options = given("--config", PAPER)
 
     assert options.instrument.symbol == "SYN"
     assert options.window == (TEN_NS, TEN_NS + 15 * MINUTE_NS)
@@ -31,14 +36,14 @@ def test_a_configuration_file_says_it_all() -> None:
 
 
 def test_flags_win_over_the_file() -> None:
-    options = read(["--config", PAPER, "--to", "10:05:30", "--speed", "3", "--seed", "9"])
+    options = given("--config", PAPER, "--to", "10:05:30", "--speed", "3", "--seed", "9")
 
     assert options.window == (TEN_NS, TEN_NS + 5 * MINUTE_NS + MINUTE_NS // 2)
     assert (options.speed, options.seed) == (3.0, 9)
 
 
 def test_the_day_and_the_symbol_of_a_synthetic_flow_can_be_chosen() -> None:
-    options = read(["--symbol", "ABC", "--day", "2024-07-01", "--from", "10:00", "--to", "11:00"])
+    options = given("--symbol", "ABC", "--day", "2024-07-01", "--from", "10:00", "--to", "11:00")
 
     assert options.instrument.symbol == "ABC"
     assert options.window[0] % (86_400 * 10**9) == 14 * 3_600 * 10**9  # summer time: UTC-4
@@ -47,7 +52,7 @@ def test_the_day_and_the_symbol_of_a_synthetic_flow_can_be_chosen() -> None:
 def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
     socket = str(tmp_path / "lock.sock")
 
-    options = read(["--lockstep", "--lockstep-socket", socket, "--order-latency-us", "0"])
+    options = given("--lockstep", "--lockstep-socket", socket, "--order-latency-us", "0")
 
     assert options.lockstep_socket == Path(socket)
     assert (options.order_latency_ns, options.feed_latency_ns) == (0, 500_000)
@@ -56,16 +61,10 @@ def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "what"),
     [
-        (["--from", "9.30"], "9.30"),
         (["--from", "10:00", "--to", "10:00"], "not before"),
-        (["--speed", "-1"], "--speed"),
-        (["--speed", "nan"], "--speed"),
-        (["--seed", "-1"], "--seed"),
-        (["--itch-port", "65536"], "--itch-port"),
         (["--feed-username", "seventy"], "--feed-username"),
         (["--lockstep"], "--lockstep-socket"),
         (["--lockstep", "--lockstep-socket", "/" + "x" * 120], "107"),
-        (["--feed-latency-us", "-5"], "latency"),
         (["--tape", "/nonexistent/store"], "/nonexistent/store"),
         (["--comp-id", "X", "--client-comp-id", "Y", "--reference-comp-id", "X",
           "--reference-client-comp-id", "Y"], "CompIDs"),
@@ -73,4 +72,32 @@ def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_wrong_options_are_named(argv: list[str], what: str) -> None:
     with pytest.raises(ConfigError, match=what):
-        read(argv)
+        given(*argv)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--from", "9.30"],
+        ["--to", "10:00+02:00"],
+        ["--day", "2024-02-30"],
+        ["--speed", "-1"],
+        ["--speed", "nan"],
+        ["--speed", "10001"],
+        ["--seed", "-1"],
+        ["--seed", str(2**63)],
+        ["--itch-port", "65536"],
+        ["--gate-wait-s", "0"],
+        ["--feed-latency-us", "-5"],
+        ["--order-latency-us", "2ms"],
+    ],
+)
+def test_values_out_of_bounds_are_refused_in_one_line(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        given(*wrong)
+
+    told = capsys.readouterr().err
+    assert told.startswith(f"steadyhand venue: argument {wrong[0]}: {wrong[1]!r}: ")
+    assert told.count("\n") == 1

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from numba.core.dispatcher import Dispatcher
 
-from daemon.venue_options import read
+from daemon.venue_options import parser
 from daemon.venue_parts import Parts, build_flow
+from daemon.venue_settings import read
 from gateways.feeds.soupbintcp_server import PacketStore
 from gateways.venue import record
 from tests.gateways.venue.desk import SOH
@@ -22,7 +23,7 @@ def signatures() -> dict[str, int]:
 
 
 def test_no_kernel_compiles_after_ready(tmp_path: Path) -> None:
-    options = read(["--from", "10:00", "--to", "10:05"])
+    options = read(parser().parse_args(["--from", "10:00", "--to", "10:05"]))
     bodies: list[str] = []
     parts = Parts(options, build_flow(options), bodies.append, bodies.append)
     before = signatures()
