@@ -182,7 +182,7 @@ def move(
     if after is ParentStatus.CANCELING:
         parent.update(
             ending=ending or ParentStatus.EXPIRED,
-            remainder_reason=reason or remainder_reason(g, parent, before.status),
+            remainder_reason=reason or remainder_reason(g, stamp, parent, before.status),
             end_mid_micros=_mid(g, parent.order),
         )
     if after in (ParentStatus.PAUSED, ParentStatus.CANCELING):
@@ -245,18 +245,23 @@ def read_arrival(g: GateState, stamp: Stamp, parent: Parent) -> None:
             move(g, stamp, parent, T.CANCEL, "; ".join(faults), ParentStatus.CANCELED)
 
 
-def remainder_reason(g: GateState, parent: Parent, before: ParentStatus) -> str:
+def remainder_reason(g: GateState, stamp: Stamp, parent: Parent, before: ParentStatus) -> str:
     """Name the constraint that left a remainder: limit price, risk control, participation, pause, time."""
     order, picture = parent.order, g.references.picture(parent.order.symbol)
     if parent.progress.cum_qty >= parent.progress.qty:
         return ""
-    limit = order.limit_price_e4
-    if limit is not None and picture.mid_micros is not None:
+    limit, market = order.limit_price_e4, g.risk.limits.market
+    fault = g.references.fault(picture, stamp.mono_ns, market)
+    if limit is not None and picture.mid_micros is not None and not fault:
         away = picture.ask_e4 > limit if order.side is Side.BUY else picture.bid_e4 < limit
         if away:
             return "limit price"
     if g.posture.causes:
         return f"risk control {' '.join(sorted(g.posture.causes))}"
+    # The trader does not ask for orders in an unfit market, so that R06 has refused none. A fault that has
+    # only just come is the reason of a parent that never had an order, and of no other.
+    if fault and (not parent.progress.children or g.references.stale(picture, stamp.mono_ns, market)):
+        return f"risk control R06: {fault}"
     if parent.refused:
         return f"risk control {parent.refused}"
     if before is ParentStatus.PAUSED:

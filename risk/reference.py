@@ -117,7 +117,7 @@ class References(msgspec.Struct):
         if not self.up:
             return "no reference session"
         if not checks.within(age_ns, limits.age_max_ms * MS):
-            return f"reference line silent for {age_ns // MS} ms"
+            return f"reference line silent for {age_ns // MS} ms, {limits.age_max_ms} allowed"
         if not picture.current:
             return "no reference price since the line came up"
         if not picture.trading:
@@ -128,9 +128,10 @@ class References(msgspec.Struct):
             return f"crossed: {picture.bid_e4} over {picture.ask_e4}"
         locked_ns = mono_ns - picture.locked_since_ns if picture.locked_since_ns else 0
         if not checks.within(locked_ns, limits.locked_max_ms * MS):
-            return f"locked for {locked_ns // MS} ms"
+            return f"locked for {locked_ns // MS} ms, {limits.locked_max_ms} allowed"
         if not checks.spread_passes(picture.bid_e4, picture.ask_e4, limits.spread_max_bp):
-            return f"spread {picture.ask_e4 - picture.bid_e4} at {picture.price_e4}"
+            width_e4 = picture.ask_e4 - picture.bid_e4
+            return f"spread {width_e4} at {picture.price_e4}, {limits.spread_max_bp} bp allowed"
         return ""
 
     def stale(self, picture: Picture, mono_ns: int, limits: Market) -> bool:

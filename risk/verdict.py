@@ -19,7 +19,8 @@ class Failure:
         self.text = text
 
     def __repr__(self) -> str:
-        return f"{self.control} {self.text}: {self.value} against {self.limit}"
+        numbers = f": {self.value} against {self.limit}" if (self.value, self.limit) != ("", "") else ""
+        return f"{self.control} {self.text}{numbers}"
 
 
 @final

@@ -220,10 +220,38 @@ def test_the_remainder_names_the_constraint() -> None:
     w = World()
     w.open()
     w.parent(limit_price_e4=BID - 500)
-    w.now, w.ts = w.now + 600 * SECOND, OPEN_NS + 600 * SECOND
-    w.step(ev.Timer())
+    w.wait(598)  # `open` took the first second
+    w.wait(1)
 
     assert w.ask_parent().progress.remainder_reason == "limit price"
+
+
+def test_the_remainder_of_a_parent_that_had_no_market_names_r06() -> None:
+    w = World()
+    w.open()
+    w.parent()
+    w.step(ev.SecurityStatus(symbol="SYN", trading=False, text="halted"))
+    w.wait(598)  # `open` took the first second
+    w.wait(1)
+
+    assert w.ask_parent().progress.remainder_reason == "risk control R06: not trading: halted"
+
+
+@pytest.mark.parametrize(("unfit_s", "reason"), [(4, "end of window"), (5, "risk control R06: one side of")])
+def test_a_market_gone_bad_at_the_end_is_the_reason_once_it_cost_the_working_orders(
+    unfit_s: int, reason: str
+) -> None:
+    w = World()
+    w.open()
+    w.parent()
+    w.intent(100, BID)
+    w.wait(599 - unfit_s)  # `open` took the first second
+    w.price(ask=0)
+    w.step(ev.Timer())
+    w.wait(unfit_s - 1)
+    w.wait(1)
+
+    assert w.ask_parent().progress.remainder_reason.startswith(reason)
 
 
 # --- the trader -------------------------------------------------------------------------------
