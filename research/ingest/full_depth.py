@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from market.kernels import kernel
 
 # Kinds and flags of market.book_events and the first anonymous id, as plain numbers for the kernels.
-K_ADD, K_CANCEL, K_DELETE, K_EXECUTE = 1, 2, 3, 4
-F_REVEAL, F_CONCEAL, F_OFF_FIFO = 1, 2, 8
+K_ADD, K_CANCEL, K_DELETE, K_EXECUTE, K_EXECUTE_PRICE = 1, 2, 3, 4, 8
+F_REVEAL, F_CONCEAL, F_NON_PRINTABLE, F_OFF_FIFO = 1, 2, 4, 8
+NOT_PRINTED = ord("N")  # the code of an execution that a later cross reports
 ANONYMOUS_FROM = 2**39
 
 LEFT, SIDE, LEVEL, NEXT, PREV, EID, AGE = 0, 1, 2, 3, 4, 5, 6
@@ -50,6 +51,7 @@ class Feed(NamedTuple):
     level: NDArray[np.int64]
     direction: NDArray[np.int64]
     code: NDArray[np.int64]
+    seq: NDArray[np.int64]  # the source's row
 
 
 @kernel
@@ -107,9 +109,11 @@ def take(d: Depth, feed: Feed, row: int, kind: int, flags: int, slot: int, size:
     before, after = left // unit, (left - size) // unit
     if before > after:
         what = kind
-        if kind != K_EXECUTE:
+        if kind in (K_CANCEL, K_DELETE):
             what = K_DELETE if after == 0 else K_CANCEL
-        emit(d, feed, row, what, flags, slot, before - after, row + 1)
+        emit(d, feed, row, what, flags, slot, before - after, feed.seq[row])
+        if kind == K_EXECUTE_PRICE:
+            d.out[d.counters[OUT] - 1].price_e4 = d.prices[feed.level[row]]
     d.orders[slot, LEFT] = left - size
     if left > size:
         return
@@ -146,9 +150,12 @@ def reduce(d: Depth, feed: Feed, row: int, unit: int, absolute: bool) -> None:
     if size == 0:
         return
     flags = 0
-    if kind == K_EXECUTE and d.queues[d.orders[slot, SIDE], d.orders[slot, LEVEL], 0] != slot:
+    executed = kind in (K_EXECUTE, K_EXECUTE_PRICE)
+    if executed and d.queues[d.orders[slot, SIDE], d.orders[slot, LEVEL], 0] != slot:
         flags = F_OFF_FIFO
         d.counters[OFF_FIFO] += 1
+    if executed and feed.code[row] == NOT_PRINTED:
+        flags |= F_NON_PRINTABLE
     take(d, feed, row, kind, flags, slot, size, unit)
 
 
@@ -188,15 +195,15 @@ def play(d: Depth, feed: Feed, first: int, last: int, unit: int, absolute: bool,
             return row
         kind = feed.kind[row]
         if kind == K_ADD:
-            add(d, feed, row, unit, 0, row + 1)
-        elif kind in (K_CANCEL, K_DELETE, K_EXECUTE):
+            add(d, feed, row, unit, 0, feed.seq[row])
+        elif kind in (K_CANCEL, K_DELETE, K_EXECUTE, K_EXECUTE_PRICE):
             reduce(d, feed, row, unit, absolute)
         elif kind != RECEIVED:
             event = d.out[d.counters[OUT]]
             event.ts_ns, event.order_id, event.size = feed.ts_ns[row], 0, feed.size[row] // unit
             event.price_e4 = d.prices[feed.level[row]] if feed.level[row] >= 0 else 0
-            event.flags, event.kind, event.code, event.seq_lo = 0, kind, feed.code[row], row + 1
-            event.side = 1 if feed.direction[row] > 0 else -1
+            event.flags, event.kind, event.code, event.seq_lo = 0, kind, feed.code[row], feed.seq[row]
+            event.side = min(max(feed.direction[row], -1), 1)
             d.counters[OUT] += 1
         watch(d, feed, row, unit, purge_ns)
     return last
