@@ -93,8 +93,9 @@ class TraderCore:
         if not self.fit:
             return NOTHING
         if any(market.moved for market in touched):
-            for view in self.parents.values():
-                view.event = view.event or self.markets[view.parent.symbol].touch != view.touch
+            if self.settings.on_touch:
+                for view in self.parents.values():
+                    view.event = view.event or self.markets[view.parent.symbol].touch != view.touch
             if self.script is not None:
                 self.script.happened(Trigger.TOUCH, None)
         return self._decide_due(stamp, stamp.mono_ns, fed=True)
@@ -184,7 +185,8 @@ class TraderCore:
         if view is not None:
             view.refusals = 0 if ours and update.n else view.refusals
             view.done(self.table.done_qty(order.parent_id))
-            view.event = view.event or bool(heard.filled_qty) or heard.ended is not None
+            if self.settings.on_fill:
+                view.event = view.event or bool(heard.filled_qty) or heard.ended is not None
         if self.script is not None and self.synced:
             self.script.heard(order, heard)
 

@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interval_ns: int  # market time between two decisions of a parent
     gap_ns: int  # least market time between two, whatever happens
     corridor: float
+    on_fill: bool = True  # a fill or an order's end brings the next decision forward
+    on_touch: bool = True  # so does a move of the touch
     orders_max: int = 200_000  # of one book; the busiest recorded hour held 4,000
     levels_max: int = 20_000
 

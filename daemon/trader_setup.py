@@ -3,8 +3,9 @@
 import gc
 import time
 from pathlib import Path
+from typing import Final
 
-from daemon.config import Config, ConfigError
+from daemon.config import Config, ConfigError, TraderSection
 from daemon.journal import Journal
 from daemon.trader_core import TraderCore
 from daemon.trader_events import Settings
@@ -15,9 +16,11 @@ from market.instruments import Instrument
 from market.types import Symbol
 from policies import choose, frozen, state
 from policies.actions import ACTION_TABLE_SHA256
-from policies.policy import Policy
+from policies.policy import Cadence, Policy
 from policies.scripted import Scripted
 from policies.state import STATE_SPEC_SHA256
+
+NS_PER_MS: Final = 1_000_000
 
 
 class Epochs:
@@ -61,13 +64,26 @@ def build_core(config: Config, policy: Policy | Scripted) -> TraderCore:
     missing = [s for s in trader.symbols if s not in known]
     if missing or not trader.symbols:
         raise ConfigError(f"trader.symbols: no [[instrument]] {', '.join(missing) or '(none given)'}")
-    settings = Settings(
-        interval_ns=trader.decision_interval_ms * 1_000_000,
-        gap_ns=trader.decision_gap_ms * 1_000_000,
-        corridor=trader.corridor,
-    )
+    settings = settings_of(trader, policy.cadence)
     instruments: dict[Symbol, Instrument] = {Symbol(s): known[s] for s in trader.symbols}
     return TraderCore(settings, instruments, policy)
+
+
+def settings_of(trader: TraderSection, cadence: Cadence | None) -> Settings:
+    """Return how the core decides: as its policy was trained to be asked, else as configured."""
+    if cadence is not None:
+        return Settings(
+            interval_ns=cadence.interval_ms * NS_PER_MS,
+            gap_ns=cadence.gap_ms * NS_PER_MS,
+            corridor=cadence.corridor,
+            on_fill=cadence.on_fill,
+            on_touch=cadence.on_touch,
+        )
+    return Settings(
+        interval_ns=trader.decision_interval_ms * NS_PER_MS,
+        gap_ns=trader.decision_gap_ms * NS_PER_MS,
+        corridor=trader.corridor,
+    )
 
 
 def open_journal(config: Config, core: TraderCore, policy: Policy | Scripted) -> Journal | None:

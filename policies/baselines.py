@@ -35,6 +35,7 @@ class Baseline(msgspec.Struct, frozen=True):
     about: str
     fraction: Callable[[Situation], float]
     tactic: Callable[[Observation], int]
+    cadence: None = None
 
     def describe(self) -> str:
         """Say what it does and where its numbers come from."""

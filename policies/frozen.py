@@ -36,6 +36,7 @@ class FrozenPolicy:
         self.sha256 = sha256
         self.completes = True
         self.label = found.label
+        self.cadence = found.cadence
         self.ties = 0  # golden rows that were too close to call
         self._fraction, _ = fraction_of(found.schedule, None, GENERIC)
         self._weights: NDArray[np.float32] = np.concatenate([weights[name].ravel() for name in NAMES])

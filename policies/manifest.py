@@ -1,7 +1,8 @@
 """What an artefact must carry, and how it is checked before a byte of it is believed.
 
-A folder of `manifest.json` (canonical JSON) and the files that it names with their SHA-256, nothing
-else. Parsing is numbers and text; nothing in an artefact is ever executed.
+A folder of `manifest.json` (canonical JSON), the files that it names with their SHA-256, perhaps a
+detached signature over the manifest, and nothing else. Parsing is numbers and text; nothing in an
+artefact is ever executed.
 """
 
 import hashlib
@@ -13,11 +14,14 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from policies.actions import ACTION_TABLE_SHA256, ACTIONS, action_table
+from policies.policy import Cadence
 from policies.state import OBS_SIZE, STATE_SPEC_SHA256
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
+CARD: Final = "MODEL_CARD.md"  # for people; may be absent
+SIGNATURE: Final = "manifest.sig"  # Ed25519 over manifest.json, hexadecimal; may be absent
 BYTES_MAX: Final = 8 * 1024 * 1024  # of the whole folder: 6.9k weights are 27 KB, golden rows 300 KB
 GOLDEN_ROWS: Final = 256
 FLOAT32_MAX: Final = 3.4e38  # just below the largest of float32, in which the network reckons
@@ -42,6 +46,32 @@ class GoldenRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: int
 
 
+class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One measured comparison, as the validation printed it."""
+
+    tier: Label  # which markets: T1 held-out seeds, T2 held-out regimes, ...
+    scenario: Label
+    against: Label
+    mean_bps: Number  # of shortfall, ours less theirs: negative is better
+    low_bps: Number  # of its 95 % interval
+    high_bps: Number
+    orders: Annotated[int, msgspec.Meta(ge=1)]
+    clusters: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where it comes from: enough to make it again."""
+
+    made_by: str  # the command or module
+    commit: str  # of this repository, "" where it was not one
+    simulator: dict[str, Any]  # flow, calibrations and their SHA-256, scenarios
+    data: dict[str, str]  # name: SHA-256
+    seeds: dict[str, Any]  # training, and hashes of those it was evaluated on
+    limits: dict[str, Any]  # that it was trained under
+    args: dict[str, Any]
+    results: dict[str, Any]  # of the training itself
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole of manifest.json."""
 
@@ -51,12 +81,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     network: str  # "mlp-tanh"
     shape: list[int]  # inputs, hidden, hidden, actions
     schedule: str  # the schedule that its corridor follows
+    cadence: Cadence
     state_spec_sha256: str
     action_table: list[dict[str, Any]]
     action_table_sha256: str
     files: dict[str, str]  # name: SHA-256
     golden: list[GoldenRow]
-    provenance: dict[str, Any]
+    evaluation: list[Evaluation]  # empty: nothing is claimed
+    provenance: Provenance
 
 
 def canonical(tree: Any) -> bytes:
@@ -131,12 +163,12 @@ def check_files(folder: Path, manifest: Manifest, raws: dict[str, bytes]) -> Non
     """Hold the folder to the files that the manifest names."""
     for name in sorted(manifest.files.keys() - raws.keys()):
         raise ArtefactError(f"{folder / name}: is missing")
-    for name in sorted(raws.keys() - manifest.files.keys()):
+    for name in sorted(raws.keys() - manifest.files.keys() - {SIGNATURE}):
         raise ArtefactError(f"{folder / name}: is not named by the manifest; remove it")
-    if set(manifest.files) != {WEIGHTS}:
-        raise ArtefactError(f"{folder / MANIFEST}: files: this version reads {WEIGHTS} alone")
-    for name, raw in raws.items():
-        sha256 = hashlib.sha256(raw).hexdigest()
+    if set(manifest.files) | {CARD} != {WEIGHTS, CARD}:
+        raise ArtefactError(f"{folder / MANIFEST}: files: this version reads {WEIGHTS} and {CARD}")
+    for name in sorted(manifest.files):
+        sha256 = hashlib.sha256(raws[name]).hexdigest()
         if sha256 != manifest.files[name]:
             due = manifest.files[name]
             raise ArtefactError(

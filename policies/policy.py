@@ -4,7 +4,7 @@ All memory lives in `StateBuilder`; a policy can be swapped between two decision
 Baselines, rules and frozen networks stand behind this one Protocol, so comparison is like with like.
 """
 
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from numpy.typing import NDArray
@@ -22,6 +22,16 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     margin: float = 0.0  # best logit minus second best; rules are certain and say 0
 
 
+class Cadence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often a policy is asked, and how far it may stray: part of what was trained and proven."""
+
+    interval_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)]  # market time between two decisions
+    gap_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)]  # least between two, whatever happens
+    on_fill: bool  # a fill or an order's end brings the next decision forward
+    on_touch: bool  # so does a move of the touch
+    corridor: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]  # half width around the schedule, of the parent
+
+
 class Policy(Protocol):
     """Pure: the same observation and mask give the same decision, on every call."""
 
@@ -36,6 +46,10 @@ class Policy(Protocol):
     @property
     def completes(self) -> bool:
         """Whether the whole parent is due when the schedule ends, or only what it says."""
+
+    @property
+    def cadence(self) -> Cadence | None:
+        """How it must be asked; None: as the trader is configured."""
 
     def describe(self) -> str:
         """Say in one line what it does and where its numbers come from."""

@@ -54,6 +54,7 @@ class Scripted:
         self.name = name
         self.sha256 = hashlib.sha256(raw).hexdigest()
         self.completes = True
+        self.cadence: None = None
         self.lines = lines
         self.dropped = 0
         self._wants: dict[ParentID, Line | None] = {}

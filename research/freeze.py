@@ -5,8 +5,10 @@ framework's own numbers for the same rows are checked against them before anythi
 """
 
 import hashlib
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -16,6 +18,7 @@ from safetensors.numpy import save as save_tensors
 from policies import manifest as m
 from policies.actions import ACTION_TABLE_SHA256, action_table
 from policies.frozen import ALL_ACTIONS, FrozenPolicy
+from policies.policy import Cadence
 from policies.state import STATE_SPEC_SHA256
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -33,17 +36,23 @@ def freeze(
     weights: Tensors,
     observations: NDArray[np.float32],
     framework_logits: NDArray[np.float32],
-    provenance: dict[str, Any],
+    cadence: Cadence,
+    provenance: m.Provenance,
+    evaluation: Sequence[m.Evaluation] = (),
     schedule: str = "twap",
+    card: str = "",
 ) -> FrozenPolicy:
     """Write an artefact and return it as loaded. `observations`: as many as there are golden rows.
 
+    The folder appears whole or not at all: it is written beside its place and renamed into it.
+
     Raises:
         ParityError: the kernel's logits are not those of the framework that trained the weights.
+        FileExistsError: the folder is there already.
 
     """
     assert observations.shape[0] == m.GOLDEN_ROWS, f"{m.GOLDEN_ROWS} golden rows are due"
-    raw = save_tensors(weights)
+    files = {m.WEIGHTS: save_tensors(weights)} | ({m.CARD: card.encode()} if card else {})
     shape = [weights["w1"].shape[1], *(weights[name].shape[0] for name in ("w1", "w2", "w3"))]
     base = m.Manifest(
         schema=m.SCHEMA,
@@ -52,19 +61,33 @@ def freeze(
         network="mlp-tanh",
         shape=shape,
         schedule=schedule,
+        cadence=cadence,
         state_spec_sha256=STATE_SPEC_SHA256,
         action_table=action_table(),
         action_table_sha256=ACTION_TABLE_SHA256,
-        files={m.WEIGHTS: hashlib.sha256(raw).hexdigest()},
+        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         golden=[],
+        evaluation=list(evaluation),
         provenance=provenance,
     )
     golden = golden_rows(FrozenPolicy(base, weights, ""), observations, framework_logits)
     manifest = m.canonical(msgspec.to_builtins(msgspec.structs.replace(base, golden=golden)))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / m.WEIGHTS).write_bytes(raw)
-    (folder / m.MANIFEST).write_bytes(manifest)
+    write_whole(folder, files | {m.MANIFEST: manifest})
     return FrozenPolicy.load(folder)
+
+
+def write_whole(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a folder of files so that it is there whole or not at all."""
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already; an artefact is never written over")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
+        half = Path(name) / folder.name
+        half.mkdir()
+        for file, data in files.items():
+            (half / file).write_bytes(data)
+        FrozenPolicy.load(half)
+        half.rename(folder)
 
 
 def golden_rows(

@@ -27,8 +27,8 @@ from market.types import ParentID, Side
 from policies.actions import ACTIONS
 from policies.baselines import Baseline, baseline
 from policies.frozen import ALL_ACTIONS
-from policies.manifest import GOLDEN_ROWS
-from policies.policy import Decision, Mask, Observation
+from policies.manifest import GOLDEN_ROWS, Provenance
+from policies.policy import Cadence, Decision, Mask, Observation
 from policies.schedule import Situation
 from policies.state import OBS_SIZE
 from research.freeze import freeze
@@ -43,6 +43,8 @@ LABEL: Final = (
 NS: Final = 1_000_000_000
 WANDER: Final = (0.0, 0.0, 0.4, 0.8)  # share of time in which an episode does something else than the teacher
 WANDER_STEPS: Final = 40  # at most so long at a stretch
+CORRIDORS: Final = (0.1, 0.2, 0.3)
+CADENCE: Final = Cadence(interval_ms=1_000, gap_ms=250, on_fill=True, on_touch=True, corridor=0.2)
 IDLE: Final = (0, 0, 0, 3, 6, 9, 1, 4, 2, 12)  # what it then does: mostly nothing, so that it falls behind
 
 
@@ -63,7 +65,7 @@ class Recorder:
     """A policy that does what the teacher does, or wanders, and writes down what the teacher would do."""
 
     def __init__(self, teacher: Baseline, wander: float, seed: int) -> None:
-        self.name, self.sha256, self.completes = "recorder", "", True
+        self.name, self.sha256, self.completes, self.cadence = "recorder", "", True, None
         self.observations: list[Observation] = []
         self.actions: list[int] = []
         self._teacher = teacher
@@ -117,7 +119,7 @@ def episode(policy: Any, seed: int, minutes: int) -> Run:
     settings = Settings(
         interval_ns=NS,
         gap_ns=NS // 4,
-        corridor=chance.choice((0.1, 0.2, 0.3)),
+        corridor=chance.choice(CORRIDORS),
         orders_max=20_000,
         levels_max=4_000,
     )
@@ -205,28 +207,32 @@ def golden_sample(args: Args, obs: NDArray[np.float32], actions: NDArray[np.int6
 
 
 def clone(args: Args, out: Path) -> dict[str, Any]:
-    """Collect, train, freeze; return the facts that the manifest carries."""
+    """Collect, train, freeze; return how well the pupil has learnt."""
     obs, actions = collect(args, 0, args.episodes)
     held_obs, held_actions = collect(args, args.episodes, args.held_out)
     model = train(args, obs, actions)
     golden = golden_sample(args, held_obs, held_actions)
     with torch.no_grad():
         logits = model(torch.from_numpy(golden)).numpy()
-    facts: dict[str, Any] = {
-        "made_by": "research.training.clone",
-        "args": msgspec.to_builtins(args),
-        "teacher": TEACHER,
-        "data": "synthetic flow SYN, zero intelligence, seeds of args.seed x 1000 + episode",
-        "rows": len(obs),
-        "rows_held_out": len(held_obs),
-        "data_sha256": hashlib.sha256(obs.tobytes() + actions.tobytes()).hexdigest(),
-        "agreement": round(agreement(model, obs, actions), 5),
-        "agreement_held_out": round(agreement(model, held_obs, held_actions), 5),
-        "torch": str(torch.__version__),
-        "validation": "none: agreement with the teacher only",
-    }
-    freeze(out, POLICY_ID, LABEL, tensors(model), golden, logits, facts)
-    return facts
+    provenance = Provenance(
+        made_by="research.training.clone",
+        commit="",
+        simulator={"flow": "zero intelligence", "instrument": "SYN"},
+        data={"observations and choices": hashlib.sha256(obs.tobytes() + actions.tobytes()).hexdigest()},
+        seeds={"episodes": "seed x 1000 + episode"},
+        limits={"corridor": list(CORRIDORS)},
+        args=msgspec.to_builtins(args),
+        results={
+            "teacher": TEACHER,
+            "rows": len(obs),
+            "rows_held_out": len(held_obs),
+            "agreement": round(agreement(model, obs, actions), 5),
+            "agreement_held_out": round(agreement(model, held_obs, held_actions), 5),
+            "torch": str(torch.__version__),
+        },
+    )
+    freeze(out, POLICY_ID, LABEL, tensors(model), golden, logits, CADENCE, provenance)
+    return provenance.results
 
 
 def main() -> None:

@@ -104,6 +104,15 @@ def deep(folder: Path) -> None:
     (folder / "manifest.json").write_bytes(b"[" * 100_000 + b"]" * 100_000)
 
 
+CADENCE = {"interval_ms": 1_000, "gap_ms": 250, "on_fill": True, "on_touch": True, "corridor": 0.2}
+
+
+def card(folder: Path) -> None:
+    (folder / "MODEL_CARD.md").write_text("# Better than it is\n")
+    weights = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    edit(files={"weights.safetensors": weights, "MODEL_CARD.md": "0" * 64})(folder)
+
+
 FAULTS: dict[str, tuple[Spoil, str]] = {
     "a byte of the weights": (flip_byte, "weights.safetensors: SHA-256 is"),
     "an extra file": (lambda f: (f / "notes.txt").write_text("hi"), "notes.txt: is not named"),  # type: ignore[dict-item]
@@ -117,7 +126,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "no JSON": (lambda f: (f / "manifest.json").write_bytes(b"\x80\x04"), "is not JSON"),  # type: ignore[dict-item]
     "a bomb of brackets": (deep, "is not JSON"),
     "no tensors": (not_tensors, "is not a safetensors file"),
-    "another schema": (edit(schema=2), "schema 2"),
+    "another schema": (edit(schema=3), "schema 3"),
     "another network": (edit(network="lstm"), "network 'lstm'"),
     "another schedule": (edit(schedule="dream"), "schedule 'dream'"),
     "another STATE_SPEC": (edit(state_spec_sha256="0" * 64), "was made for STATE_SPEC 000000"),
@@ -142,6 +151,10 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "float64 weights": (reweigh(lambda w: w.update(w1=w["w1"].astype(np.float64))), "w1 is float64"),
     "a tensor too many": (reweigh(lambda w: w.update(w4=w["w1"])), "holds ['b1'"),
     "a tensor too few": (reweigh(lambda w: w.pop("b2")), "holds ['b1', 'b3'"),  # type: ignore[arg-type, return-value]
+    "a cadence beyond reason": (edit(cadence=CADENCE | {"interval_ms": 1}), "`$.cadence.interval_ms`"),
+    "an evaluation without an interval": (edit(evaluation=[{"tier": "T1"}]), "missing required field"),
+    "a provenance of another kind": (edit(provenance={"made_by": "me"}), "missing required field"),
+    "another card": (card, "MODEL_CARD.md: SHA-256 is"),
     "a golden row too few": (golden(lambda g: g.pop()), "255 golden rows"),  # type: ignore[arg-type, return-value]
     "a golden logit": (golden(lambda g: g[7]["logits"].__setitem__(2, 1e9)), "golden row 7: a logit is off"),
     "a golden action": (golden(lambda g: g[9].update(action=11)), "golden row 9: action"),

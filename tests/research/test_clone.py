@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from policies.frozen import FrozenPolicy
+from policies.manifest import Provenance
 from policies.state import OBS_SIZE
 from research.freeze import ParityError, freeze
 
@@ -13,6 +14,9 @@ pytest.importorskip("torch")
 
 from research.training import clone
 
+NOWHERE = Provenance(
+    made_by="a test", commit="", simulator={}, data={}, seeds={}, limits={}, args={}, results={}
+)
 SMALL = clone.Args(episodes=4, held_out=4, minutes=2, epochs=2, hidden=8)
 
 
@@ -35,6 +39,15 @@ def test_nothing_is_frozen_where_kernel_and_framework_disagree(tmp_path: Path) -
     rows = rng.normal(size=(256, OBS_SIZE)).astype(np.float32)
 
     with pytest.raises(ParityError, match="off by"):
-        freeze(tmp_path / "x", "x", "none", weights, rows, np.zeros((256, 13), np.float32), {})
+        freeze(
+            tmp_path / "x",
+            "x",
+            "none",
+            weights,
+            rows,
+            np.zeros((256, 13), np.float32),
+            clone.CADENCE,
+            NOWHERE,
+        )
 
     assert not (tmp_path / "x").exists()

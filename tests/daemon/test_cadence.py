@@ -1,0 +1,63 @@
+"""A policy is asked as often as it was trained to be, not as the trader happens to be configured."""
+
+from datetime import date, time
+
+import numpy as np
+
+from daemon.config import TraderSection
+from daemon.trader_core import TraderCore
+from daemon.trader_events import Settings
+from daemon.trader_setup import settings_of
+from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
+from market.parents import ParentOrder
+from market.types import ParentID, Side
+from policies.choose import choose
+from policies.policy import Cadence
+from research.training.offline import Run
+
+NS = 1_000_000_000
+START = SYN.at(date(2024, 1, 2), time(10, 0))
+END = START + 120 * NS
+CADENCE = Cadence(interval_ms=5_000, gap_ms=500, on_fill=False, on_touch=False, corridor=0.15)
+
+
+def decision_times(settings: Settings) -> list[int]:
+    """Play a parent under the passive TWAP; return when it decided."""
+    core = TraderCore(settings, {SYN.symbol: SYN}, choose("twap-passive"))
+    parent = ParentOrder(
+        parent_id=ParentID("P1"), account="A", side=Side.BUY, qty=2_000, symbol=SYN.symbol, mic=SYN.mic,
+        start_ns=START + 10 * NS, end_ns=END - 10 * NS,
+    )  # fmt: skip
+    times: list[int] = []
+    decide = core._decide
+    core._decide = lambda stamp, *rest: (times.append(stamp.ts_ns), decide(stamp, *rest))[1]  # type: ignore[method-assign]
+    Run(core, ZeroIntelligenceFlow(1, START, END), SYN, (START, END), [parent]).play()
+    return times
+
+
+def settings(**changes: object) -> Settings:
+    base = {"interval_ns": 5 * NS, "gap_ns": NS // 2, "corridor": 0.2, "on_fill": False, "on_touch": False}
+    return Settings(**base | {"orders_max": 20_000, "levels_max": 4_000} | changes)  # type: ignore[arg-type]
+
+
+def test_without_events_decisions_come_by_the_interval_alone() -> None:
+    gaps = np.diff(decision_times(settings()))
+    assert len(gaps) >= 15
+    assert gaps.min() >= 5 * NS
+
+
+def test_fills_and_touches_bring_the_next_decision_forward_but_not_below_the_gap() -> None:
+    calm = len(decision_times(settings()))
+    filled = np.diff(decision_times(settings(on_fill=True)))
+    touched = np.diff(decision_times(settings(on_touch=True)))
+    assert len(filled) > calm
+    assert len(touched) > len(filled)
+    assert min(filled.min(), touched.min()) >= NS // 2
+
+
+def test_an_artefacts_cadence_goes_before_the_configuration() -> None:
+    configured = TraderSection.model_construct(decision_interval_ms=1_000, decision_gap_ms=250, corridor=0.2)
+    assert settings_of(configured, CADENCE) == Settings(
+        interval_ns=5 * NS, gap_ns=NS // 2, corridor=0.15, on_fill=False, on_touch=False
+    )
+    assert settings_of(configured, None) == Settings(interval_ns=NS, gap_ns=NS // 4, corridor=0.2)
