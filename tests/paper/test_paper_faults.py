@@ -18,12 +18,13 @@ from tests.paper.recompute import accounts
 ROOT = Path(__file__).parents[2]
 WAIT_S = 120.0
 RUN = ["--from", "10:00", "--to", "10:06", "--speed", "10", "--json"]
-PARENT = ["--parent", "SELL 800 SYN 10:00:40-10:04:40"]
+PARENT = "SELL 800 SYN 10:00:40-10:04:40"
 
 
-def start(tmp: Path, *argv: str) -> "subprocess.Popen[str]":
+def start(tmp: Path, *argv: str, parent: str = PARENT) -> "subprocess.Popen[str]":
+    options = [*RUN, "--parent", parent, "--out", str(tmp / "run"), *argv]
     return subprocess.Popen(
-        [sys.executable, "-m", "daemon.cli", "paper", *RUN, *PARENT, "--out", str(tmp / "run"), *argv],
+        [sys.executable, "-m", "daemon.cli", "paper", *options],
         cwd=tmp,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -137,3 +138,29 @@ def test_metrics_port_that_is_taken_ends_the_run_at_once_in_one_line(tmp_path: P
     assert code == 1
     assert err.strip().splitlines()[-1].startswith("steadyhand paper: metrics ended with")
     assert str(port) in err
+
+
+@pytest.mark.slow
+def test_parent_that_joins_by_submit_is_worked_too_and_the_run_is_clean(tmp_path: Path) -> None:
+    run = start(tmp_path, parent=PARENT.replace("SELL", "BUY"))  # R08 refuses two sides of one symbol
+    wait_for_fills(tmp_path, 1)
+
+    submit = ["submit", "--config", str(tmp_path / "run" / "config.toml"), "BUY 200 SYN +60s id=JOINED"]
+    joined = subprocess.run(
+        [sys.executable, "-m", "daemon.cli", *submit],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    code, report, err = finish(run)
+
+    assert joined.returncode == 0, joined.stderr
+    assert joined.stdout.startswith("JOINED admitted")
+    assert code == 0, err[-3000:]
+    assert {p["id"]: p["status"] for p in report["parents"]} == {"P1": "filled", "JOINED": "filled"}
+    assert report["reconciliation"]["clean"]
+    gate, venue = accounts(tmp_path / "run")
+    assert gate.fills == venue.fills
+    assert venue.parent("JOINED")[0] == 200
