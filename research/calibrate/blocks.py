@@ -45,7 +45,7 @@ class Blocks:
         at = self.of(ts_ns)
         counts = np.bincount(at, minlength=self.count).astype(np.float64)
         if values is None:
-            sums = counts
+            sums: Floats = counts
         else:
             sums = np.bincount(at, weights=values.astype(np.float64), minlength=self.count)
         for label, column in ((name, sums), (name + ".n", counts)):

@@ -100,7 +100,8 @@ def imbalance_of(scan: s.Scan) -> Floats:
     """Return (bid size - ask size) / both at the touch on the grid."""
     bid, ask = scan.grid[:, 1, 0], scan.grid[:, 3, 0]
     both = (bid > 0) & (ask > 0)
-    return (bid[both] - ask[both]) / (bid[both] + ask[both])
+    lean: Floats = (bid[both] - ask[both]) / (bid[both] + ask[both])
+    return lean
 
 
 def waits_of(scan: s.Scan) -> Floats:
@@ -114,7 +115,8 @@ def ages_of(scan: s.Scan) -> Floats:
     """Return how long cancelled orders stood, in seconds; those of unknown birth left out."""
     rows = scan.rows
     gone = (rows[:, s.CLASS] == s.CANCEL) & (rows[:, s.AGE] >= 0)
-    return rows[gone, s.AGE] / NS
+    ages: Floats = rows[gone, s.AGE] / NS
+    return ages
 
 
 def returns_of(mids: Mids, begin_ns: int, end_ns: int, lag_ns: int) -> Floats:
