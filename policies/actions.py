@@ -3,30 +3,30 @@
 Precedence, always: limit price > risk (Headroom) > participation cap > completion. A policy cannot
 ask for anything outside: it moves inside the corridor, and where the schedule is too far behind,
 the plan crosses whatever the policy said. What could not be done is named, never forced through.
+The sums are kernels (policies.plan_kernels); here are names, Structs, and the packing between.
 """
 
 import hashlib
 import json
+import struct
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from market.types import Side
 from market.updates import Headroom
+from policies import layout
+from policies import plan_kernels as k
 from policies.schedule import Corridor
 
-NONE, JOIN, IMPROVE, SECOND = 0, 1, 2, 3
+NONE, JOIN, IMPROVE, SECOND = k.REST_NONE, k.REST_JOIN, k.REST_IMPROVE, k.REST_SECOND
 PASSIVE_NAMES: Final = ("none", "join", "improve", "second")
-# (where to rest, halves of a slice to cross). Slots for pegged, hidden and iceberg children come
-# with a new version of the table.
-ACTIONS: Final[tuple[tuple[int, int], ...]] = (
-    *((passive, halves) for passive in (NONE, JOIN, IMPROVE, SECOND) for halves in (0, 1, 2)),
-    (NONE, 4),
-)
+ACTIONS: Final = k.ACTIONS
 ACTION_TABLE_VERSION: Final = 1
-PASSIVE_SLICES: Final = 4  # what rests at once: enough to be hit between two decisions
-CATCH_UP_SLICES: Final = 4  # most that one decision crosses because the schedule is behind
-SWEEP_LEVELS: Final = 3  # levels that a catch-up may reach through; a chosen cross stays at the touch
+PASSIVE_SLICES: Final = k.PASSIVE_SLICES
+CATCH_UP_SLICES: Final = k.CATCH_UP_SLICES
+SWEEP_LEVELS: Final = k.SWEEP_LEVELS
 
 
 def action_table() -> list[dict[str, object]]:
@@ -95,165 +95,131 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     worst_e4: int = 0  # limit and collar
 
 
-REPEG_SPREADS: Final = 8  # a resting price may be off by an eighth of the spread before it is moved
 HOLD_NO_TRADING: Final = Plan(hold=True, constraint="risk: not allowed to trade now")
 HOLD_NO_BOOK: Final = Plan(hold=True, constraint="market: a side of the book is empty")
+CONSTRAINTS: Final = (  # texts by code, policies.layout.WHY
+    "",
+    "participation cap",
+    "risk: position or committed quantity",
+    "limit price",
+    HOLD_NO_TRADING.constraint,
+    HOLD_NO_BOOK.constraint,
+)
+
+# One desk for every call: a decision is packed, computed and read by one thread before the next.
+_DESK: Final = np.zeros(layout.DESK_SIZE, dtype=np.int64)
+_ROOM: Final = _DESK.data
+_TERMS: Final = struct.Struct(f"={layout.TERMS_SIZE}q")
+_TERMS_AT: Final = 8 * layout.TERMS
+_SEEN: Final = struct.Struct(f"={layout.TERMS_SIZE + layout.BAND_SIZE + layout.TOUCH_SIZE}q")
+_LIMITS: Final = struct.Struct("=4q")  # of the headroom, what a plan needs
+_LIMITS_AT: Final = 8 * layout.HEADROOM
+_PLAN: Final = struct.Struct(f"={layout.PLAN_SIZE}q")
+_PLAN_AT: Final = 8 * layout.PLAN
+_BUY: Final = Side.BUY
+_NOBODY: Final = (0,) * layout.TAKE_LEVELS
 
 
 def plan(action: int, terms: Terms, corridor: Corridor, touch: Touch, headroom: Headroom) -> Plan:
     """Return the orders wanted after `action`."""
-    if not headroom.can_trade:
-        return HOLD_NO_TRADING
-    if not (touch.own_e4 > 0 and touch.other_e4 and touch.other_e4[0] > 0):
-        return HOLD_NO_BOOK
-    where, halves = ACTIONS[action]
-    allowed, constraint = allowance(terms)
-    cross = crossing(halves, terms, corridor, touch, headroom, allowed)
-    crossed = cross.qty if cross is not None else 0
-    rest = resting(where, terms, corridor, touch, headroom, allowed - crossed, crossed)
-    if cross is None and corridor.low > terms.cum_qty and limited(terms, touch):
-        constraint = "limit price"
-    spread_e4 = abs(touch.other_e4[0] - touch.own_e4)
-    return Plan(
-        rest=rest,
-        cross=cross,
-        constraint=constraint,
-        allowed_qty=allowed,
-        slack_qty=corridor.slice_qty,
-        slack_e4=spread_e4 // REPEG_SPREADS,
-        worst_e4=worst_price(terms, headroom),
+    _pack(terms, corridor, touch)
+    _pack_limits(headroom)
+    k.plan(action, _DESK)
+    hold, why, rest, rest_e4, cross, cross_e4, allowed, slack, slack_e4, worst_e4 = _PLAN.unpack_from(
+        _ROOM, _PLAN_AT
     )
-
-
-def allowance(terms: Terms) -> tuple[int, str]:
-    """Return how many shares may be working and crossing in all, and what sets that."""
-    allowed, constraint = terms.qty - terms.cum_qty, ""
-    if terms.cap_qty is not None and not (allowed <= terms.cap_qty - terms.cum_qty):
-        allowed, constraint = terms.cap_qty - terms.cum_qty, "participation cap"
-    if not (allowed <= terms.risk_qty - terms.cum_qty):
-        allowed, constraint = terms.risk_qty - terms.cum_qty, "risk: position or committed quantity"
-    return max(0, allowed), constraint
-
-
-def crossing(
-    halves: int, terms: Terms, corridor: Corridor, touch: Touch, headroom: Headroom, allowed: int
-) -> Child | None:
-    """Return the order that takes liquidity now: what the action asks, or what the schedule lacks."""
-    chosen = min(halves * corridor.slice_qty // 2, corridor.high - terms.cum_qty)
-    forced = catch_up(corridor, terms)
-    qty = in_lots(min(max(chosen, forced), allowed, headroom.order_qty_max), terms)
-    if qty <= 0:
-        return None
-    price_e4 = sweep_price(qty, touch) if forced >= chosen else touch.other_e4[0]
-    price_e4 = bounded(price_e4, terms, headroom, touch.tick_e4)
-    if not price_e4 or beyond(touch.other_e4[0], price_e4, terms.side):
-        return None  # the limit or the collar lies on our side of the touch
-    return Child(qty, price_e4)
-
-
-def catch_up(corridor: Corridor, terms: Terms) -> int:
-    """Return what the schedule lacks: whole slices, capped; all of it where completion is a must."""
-    behind = corridor.low - terms.cum_qty
-    if behind <= 0:
-        return 0
-    if terms.must_complete and corridor.closing:
-        return behind
-    return min(max(behind, corridor.slice_qty), CATCH_UP_SLICES * corridor.slice_qty)
-
-
-def resting(
-    where: int,
-    terms: Terms,
-    corridor: Corridor,
-    touch: Touch,
-    headroom: Headroom,
-    allowed: int,
-    crossed: int,
-) -> Child | None:
-    """Return the order that waits in the book."""
-    if where == NONE:
-        return None
-    room = corridor.high - terms.cum_qty - crossed
-    unit = min(corridor.slice_qty, headroom.order_qty_max)
-    wanted = min(room, allowed, PASSIVE_SLICES * corridor.slice_qty, headroom.order_qty_max)
-    if wanted < terms.qty - terms.cum_qty and wanted >= unit > 0:
-        wanted = wanted // unit * unit  # whole slices: a quantity that grows by the share is churn
-    elif wanted < min(unit, terms.qty - terms.cum_qty) // 2:
-        return None
-    qty = in_lots(wanted, terms)
-    price_e4 = bounded(resting_price(where, terms.side, touch), terms, headroom, touch.tick_e4)
-    return Child(qty, price_e4) if qty > 0 and price_e4 else None
-
-
-def resting_price(where: int, side: Side, touch: Touch) -> int:
-    """Return the price of a passive order; one tick inside only where the spread has room."""
-    inwards = side.sign * touch.tick_e4
-    if where == IMPROVE and can_improve(touch):
-        return touch.own_e4 + inwards
-    if where == SECOND:
-        return touch.own_second_e4 or touch.own_e4 - inwards
-    return touch.own_e4
-
-
-def can_improve(touch: Touch) -> bool:
-    """Say whether there is a tick between the two sides."""
-    return bool(touch.own_e4 and touch.other_e4) and abs(touch.other_e4[0] - touch.own_e4) > touch.tick_e4
-
-
-def sweep_price(qty: int, touch: Touch) -> int:
-    """Return the price that reaches `qty` shares, within the levels that a catch-up may take."""
-    seen, price_e4 = 0, touch.other_e4[0]
-    for level_e4, level_qty in zip(touch.other_e4[:SWEEP_LEVELS], touch.other_qty, strict=False):
-        if level_e4 <= 0 or seen >= qty:
-            break
-        seen, price_e4 = seen + level_qty, level_e4
-    return price_e4
-
-
-def bounded(price_e4: int, terms: Terms, headroom: Headroom, tick_e4: int) -> int:
-    """Return the price no worse than limit and collar, on the tick grid; 0 = no price may be sent."""
-    worst = worst_price(terms, headroom)
-    if worst <= 0:
-        return 0
-    if terms.side is Side.BUY:
-        return min(price_e4, worst) // tick_e4 * tick_e4
-    return -(-max(price_e4, worst) // tick_e4) * tick_e4
-
-
-def worst_price(terms: Terms, headroom: Headroom) -> int:
-    """Return the last price that limit and collar allow; 0 = none."""
-    if terms.side is Side.BUY:
-        worst = headroom.collar_high_e4
-        return worst if terms.limit_e4 is None else min(worst, terms.limit_e4)
-    worst = headroom.collar_low_e4
-    if worst <= 0 or terms.limit_e4 is None:
-        return worst
-    return max(worst, terms.limit_e4)
-
-
-def beyond(market_e4: int, price_e4: int, side: Side) -> bool:
-    """Say whether the market stands where an order at `price_e4` does not reach."""
-    return market_e4 > price_e4 if side is Side.BUY else market_e4 < price_e4
-
-
-def limited(terms: Terms, touch: Touch) -> bool:
-    """Say whether the parent's limit keeps us from taking the touch."""
-    return terms.limit_e4 is not None and beyond(touch.other_e4[0], terms.limit_e4, terms.side)
-
-
-def in_lots(qty: int, terms: Terms) -> int:
-    """Round down to lots, except for the last odd piece of a parent."""
-    if qty <= 0:
-        return 0
-    return qty if qty == terms.qty - terms.cum_qty else qty // terms.lot * terms.lot
+    if hold:
+        return HOLD_NO_TRADING if why == layout.NO_TRADING else HOLD_NO_BOOK
+    return Plan(
+        Child(rest, rest_e4) if rest_e4 else None,
+        Child(cross, cross_e4) if cross_e4 else None,
+        False,
+        CONSTRAINTS[why],
+        allowed,
+        slack,
+        slack_e4,
+        worst_e4,
+    )
 
 
 def mask(touch: Touch, corridor: Corridor, terms: Terms) -> int:
     """Return the actions that mean something here, as bits; bit 0 (do nothing) is always set."""
-    bits = 1
-    ahead = terms.cum_qty >= corridor.high
-    for i, (where, halves) in enumerate(ACTIONS):
-        allowed = not (where == IMPROVE and not can_improve(touch))
-        allowed &= not (halves and (ahead or limited(terms, touch)))
-        bits |= allowed << i
-    return bits
+    _pack(terms, corridor, touch)
+    return k.mask(_DESK)
+
+
+def allowance(terms: Terms) -> tuple[int, str]:
+    """Return how many shares may be working and crossing in all, and what sets that."""
+    _pack_terms(terms)
+    k.allowance(_DESK)
+    return int(_DESK[layout.ALLOWED]), CONSTRAINTS[_DESK[layout.WHY]]
+
+
+def bounded(price_e4: int, terms: Terms, headroom: Headroom, tick_e4: int) -> int:
+    """Return the price no worse than limit and collar, on the tick grid; 0 = no price may be sent."""
+    _pack_terms(terms)
+    _pack_limits(headroom)
+    _DESK[layout.TICK] = tick_e4
+    return int(k.bounded(price_e4, _DESK))
+
+
+def worst_price(terms: Terms, headroom: Headroom) -> int:
+    """Return the last price that limit and collar allow; 0 = none."""
+    _pack_terms(terms)
+    _pack_limits(headroom)
+    return int(k.worst_price(_DESK))
+
+
+def _pack(terms: Terms, corridor: Corridor, touch: Touch) -> None:
+    prices, sizes = touch.other_e4, touch.other_qty
+    if not len(prices) == len(sizes) == layout.TAKE_LEVELS:
+        prices = (*prices, *_NOBODY)[: layout.TAKE_LEVELS]
+        sizes = (*sizes, *_NOBODY)[: layout.TAKE_LEVELS]
+    _SEEN.pack_into(
+        _ROOM,
+        _TERMS_AT,
+        terms.qty,
+        terms.cum_qty,
+        terms.risk_qty,
+        terms.limit_e4 or 0,
+        layout.NO_CAP if terms.cap_qty is None else terms.cap_qty,
+        terms.must_complete,
+        terms.lot,
+        1 if terms.side is _BUY else -1,
+        corridor.target,
+        corridor.low,
+        corridor.high,
+        corridor.slice_qty,
+        corridor.closing,
+        touch.own_e4,
+        touch.own_second_e4,
+        touch.tick_e4,
+        *prices,
+        *sizes,
+    )
+
+
+def _pack_terms(terms: Terms) -> None:
+    _TERMS.pack_into(
+        _ROOM,
+        _TERMS_AT,
+        terms.qty,
+        terms.cum_qty,
+        terms.risk_qty,
+        terms.limit_e4 or 0,
+        layout.NO_CAP if terms.cap_qty is None else terms.cap_qty,
+        terms.must_complete,
+        terms.lot,
+        1 if terms.side is _BUY else -1,
+    )
+
+
+def _pack_limits(headroom: Headroom) -> None:
+    _LIMITS.pack_into(
+        _ROOM,
+        _LIMITS_AT,
+        headroom.order_qty_max,
+        headroom.collar_low_e4,
+        headroom.collar_high_e4,
+        headroom.can_trade,
+    )

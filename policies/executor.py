@@ -3,26 +3,38 @@
 It never lets more be committed than the parent holds, leaves chains with something in flight alone,
 asks at most one thing of a chain at a time, and moves an order only where the plan wants another
 price or a clearly other size: a place in the queue is worth more than a tidy quantity.
+The sums are a kernel (policies.executor_kernels); here are names, Structs, and the packing between.
 """
 
+import struct
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from market.types import ClOrdID, OrdStatus, OrdType, Side, TimeInForce
-from policies.actions import Child, Plan
+from policies import executor_kernels as k
+from policies import layout
+from policies.actions import Plan
 
-CHAINS_MAX: Final = 6  # resting chains of one parent; more would be churn, not trading
+CHAINS_MAX: Final = k.CHAINS_MAX
 RESTING: Final = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED})
+
+
+NO_CHAIN: Final = ClOrdID("")
 
 
 class Act(IntEnum):
     """What is asked of the gate."""
 
-    SUBMIT = 1
-    REPLACE = 2
-    CANCEL = 3
+    SUBMIT = layout.SUBMIT
+    REPLACE = layout.REPLACE
+    CANCEL = layout.CANCEL
+
+
+ACTS: Final = (Act.SUBMIT, Act.SUBMIT, Act.REPLACE, Act.CANCEL)  # by code
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
@@ -70,81 +82,74 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
         return leaves + self.submits_resting_qty + self.submits_crossing_qty
 
 
+# One desk for every call, as in policies.actions: one thread packs, computes and reads.
+_DESK: Final = np.zeros(layout.DESK_SIZE, dtype=np.int64)
+_ROOM: Final = _DESK.data
+_PLAN: Final = struct.Struct(f"={layout.PLAN_SIZE + layout.STANDING_SIZE}q")
+_PLAN_AT: Final = 8 * layout.PLAN
+_TERMS: Final = struct.Struct(f"={layout.TERMS_SIZE}q")
+_TERMS_AT: Final = 8 * layout.TERMS
+_CHAIN: Final = struct.Struct(f"={layout.CHAIN_COLUMNS}q")
+_MOVE: Final = struct.Struct(f"={layout.MOVE_COLUMNS}q")
+ROWS: Final = 64  # chains of one parent for which there is room at once: state.OWN_MAX; more make room anew
+
+
+class _Tables:
+    """Chains and moves as the kernel takes them."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.chains: NDArray[Any] = np.zeros((rows, layout.CHAIN_COLUMNS), dtype=np.int64)
+        self.moves: NDArray[Any] = np.zeros((rows + layout.MOVES_BEYOND, layout.MOVE_COLUMNS), dtype=np.int64)
+        self.chains_room = self.chains.data.cast("B")
+        self.moves_room = self.moves.data.cast("B")
+
+
+_TABLES: Final = _Tables(ROWS)
+
+
 def reconcile(plan: Plan, standing: Standing, rate_free: int, orders_free: int, lot: int) -> list[Move]:
     """Return the moves from what stands to what is wanted: cancels and replaces, then submits."""
     if plan.hold:
         return []
-    working = standing.working_qty
-    room = max(0, min(standing.qty - standing.cum_qty, plan.allowed_qty) - working)
-    crossing = standing.submits_crossing_qty + sum(c.worst_leaves for c in standing.chains if c.crossing)
-    cross_qty = max(0, plan.cross.qty - crossing) if plan.cross is not None else 0
-    # Over the allowance, or no room to cross: what rests must give way, to the share.
-    pressed = working > plan.allowed_qty or cross_qty > room
-    moves, missing = rest_moves(plan, standing, 0 if pressed else plan.slack_qty, rate_free, lot)
-    free = min(orders_free, rate_free - sum(move.act is Act.REPLACE for move in moves))
-    if plan.cross is not None and cross_qty and free > 0:
-        take = cross_qty if cross_qty <= room else room // lot * lot
-        if take > 0:
-            moves.append(Move(Act.SUBMIT, take, plan.cross.price_e4, crossing=True))
-            room, free = room - take, free - 1
-    if plan.rest is not None and not pressed and free > 0:
-        fits = missing if missing <= room else room // lot * lot
-        if fits >= max(lot, plan.rest.qty // 2):
-            moves += top_up(plan.rest, standing, moves, fits)
+    chains = standing.chains
+    tables = _TABLES if len(chains) <= ROWS else _Tables(len(chains))
+    _pack(plan, standing, rate_free, orders_free, lot)
+    at = 0
+    for c in chains:
+        _CHAIN.pack_into(
+            tables.chains_room, at, c.price_e4, c.qty, c.cum_qty, c.worst_leaves, c.idle, c.crossing
+        )
+        at += _CHAIN.size
+    count = k.reconcile(_DESK, tables.chains, tables.moves)
+    moves = []
+    for row in range(count):
+        act, qty, price_e4, chain, crossing = _MOVE.unpack_from(tables.moves_room, row * _MOVE.size)
+        chain_id = chains[chain].chain_id if chain >= 0 else NO_CHAIN
+        moves.append(Move(ACTS[act], qty, price_e4, chain_id, crossing != 0))
     return moves
 
 
-def top_up(rest: Child, standing: Standing, moves: list[Move], qty: int) -> list[Move]:
-    """Return the order that adds what is missing; where there are many, the smallest one grows instead."""
-    if len(standing.chains) + standing.submits < CHAINS_MAX:
-        return [Move(Act.SUBMIT, qty, rest.price_e4)]
-    asked = {move.chain_id for move in moves}
-    idle = [c for c in standing.chains if c.idle and not c.crossing and c.chain_id not in asked]
-    if not idle:
-        return []
-    smallest = min(idle, key=lambda c: c.worst_leaves)
-    return [Move(Act.REPLACE, smallest.qty + qty, rest.price_e4, smallest.chain_id)]
-
-
-def rest_moves(
-    plan: Plan, standing: Standing, slack_qty: int, rate_free: int, lot: int
-) -> tuple[list[Move], int]:
-    """Return what to ask of resting chains, and the shares still missing at the wanted price."""
-    idle = [c for c in standing.chains if c.idle and not c.crossing]
-    busy = sum(c.worst_leaves for c in standing.chains if not (c.idle or c.crossing))
-    unmet = (plan.rest.qty if plan.rest is not None else 0) - busy - standing.submits_resting_qty
-    moves: list[Move] = []
-    # The chains that already stand well come first: they keep their place in the queue.
-    for chain in sorted(idle, key=lambda c: not well_placed(c, plan, standing.sign)):
-        leaves = chain.qty - chain.cum_qty
-        take = min(leaves, max(0, unmet))
-        if plan.rest is not None and leaves - take <= slack_qty:
-            slack_qty, size = slack_qty - (leaves - take), leaves
-        else:
-            size = take // lot * lot
-        if plan.rest is None or size == 0:
-            moves.append(Move(Act.CANCEL, chain_id=chain.chain_id))
-            continue
-        unmet -= size
-        stay = well_placed(chain, plan, standing.sign)
-        if stay and size == leaves:
-            continue
-        if rate_free > 0:
-            rate_free -= 1
-            price_e4 = chain.price_e4 if stay else plan.rest.price_e4
-            moves.append(Move(Act.REPLACE, chain.cum_qty + size, price_e4, chain.chain_id))
-        elif size < leaves or worse(chain.price_e4, plan.worst_e4, standing.sign):
-            moves.append(Move(Act.CANCEL, chain_id=chain.chain_id))
-    return moves, max(0, unmet)
-
-
-def well_placed(chain: Chain, plan: Plan, sign: int) -> bool:
-    """Say whether a chain's price is the wanted one, or too near to it to be worth its place."""
-    if plan.rest is None or worse(chain.price_e4, plan.worst_e4, sign):
-        return False
-    return abs(chain.price_e4 - plan.rest.price_e4) <= plan.slack_e4
-
-
-def worse(price_e4: int, worst_e4: int, sign: int) -> bool:
-    """Say whether a price lies beyond the last that limit and collar allow."""
-    return sign * (price_e4 - worst_e4) > 0
+def _pack(plan: Plan, standing: Standing, rate_free: int, orders_free: int, lot: int) -> None:
+    rest, cross = plan.rest, plan.cross
+    _TERMS.pack_into(_ROOM, _TERMS_AT, standing.qty, standing.cum_qty, 0, 0, 0, 0, lot, standing.sign)
+    _PLAN.pack_into(
+        _ROOM,
+        _PLAN_AT,
+        False,
+        layout.FREE,
+        rest.qty if rest is not None else 0,
+        rest.price_e4 if rest is not None else 0,
+        cross.qty if cross is not None else 0,
+        cross.price_e4 if cross is not None else 0,
+        plan.allowed_qty,
+        plan.slack_qty,
+        plan.slack_e4,
+        plan.worst_e4,
+        len(standing.chains),
+        standing.submits,
+        standing.submits_resting_qty,
+        standing.submits_crossing_qty,
+        rate_free,
+        orders_free,
+    )

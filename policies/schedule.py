@@ -1,19 +1,19 @@
 """Schedules: which fraction of a parent should be done by now. Pure functions of parent, time and volume.
 
 The corridor around the schedule is what `plan` enforces: below it, it crosses; above it, it waits.
+The sums are kernels (policies.schedule_kernels), the same for the daemon and for an environment.
 """
 
-import math
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-SLICE_NS: Final = 10_000_000_000  # one slice is what the schedule asks in ten seconds ...
-SLICES_MIN: Final = 20  # ... but never more than a twentieth of the parent
-SLICES_MAX: Final = 720  # ... nor less than 1/720: a day of half-minutes
-CLOSE_OUT_SHARE: Final = 0.02  # the schedule ends before the window does: time to cross what rests
-CLOSE_OUT_NS_MIN: Final = 3_000_000_000  # three decisions of a second
-TAPER_SHARE: Final = 0.15  # the corridor narrows over the last part of the window, to nothing
+from policies import schedule_kernels as k
+
+SLICE_NS: Final = k.SLICE_NS
+TAPER_SHARE: Final = k.TAPER_SHARE
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -42,17 +42,12 @@ class Corridor(msgspec.Struct, frozen=True, gc=False):
 
 def elapsed(situation: Situation) -> float:
     """Return how much of the schedule's time is over, 0 to 1."""
-    length = schedule_end_ns(situation) - situation.start_ns
-    if length <= 0:
-        return 1.0 if situation.now_ns >= situation.start_ns else 0.0
-    return min(1.0, max(0.0, (situation.now_ns - situation.start_ns) / length))
+    return k.elapsed(situation.now_ns, situation.start_ns, situation.end_ns)
 
 
 def schedule_end_ns(situation: Situation) -> int:
     """Return when the schedule is through: somewhat before the window ends."""
-    length = situation.end_ns - situation.start_ns
-    lead = min(max(CLOSE_OUT_NS_MIN, int(length * CLOSE_OUT_SHARE)), length // 2)
-    return situation.end_ns - lead
+    return k.schedule_end_ns(situation.start_ns, situation.end_ns)
 
 
 def twap(situation: Situation) -> float:
@@ -62,36 +57,23 @@ def twap(situation: Situation) -> float:
 
 def vwap(situation: Situation, curve: tuple[float, ...]) -> float:
     """In step with a day's cumulative volume curve, given at equal steps from open to close."""
-    begin = curve_at(situation, curve, situation.start_ns)
-    end = curve_at(situation, curve, schedule_end_ns(situation))
-    if not end > begin:
-        return elapsed(situation)  # a window outside the session has no curve
-    now = min(max(situation.now_ns, situation.start_ns), schedule_end_ns(situation))
-    return min(1.0, max(0.0, (curve_at(situation, curve, now) - begin) / (end - begin)))
-
-
-def curve_at(situation: Situation, curve: tuple[float, ...], ts_ns: int) -> float:
-    """Return the cumulative share of the day's volume at an instant, linear between the steps."""
-    length = situation.session_close_ns - situation.session_open_ns
-    if length <= 0:
-        return 0.0
-    x = min(1.0, max(0.0, (ts_ns - situation.session_open_ns) / length)) * (len(curve) - 1)
-    step = min(int(x), len(curve) - 2)
-    return curve[step] + (curve[step + 1] - curve[step]) * (x - step)
+    s = situation
+    return k.vwap(s.now_ns, s.start_ns, s.end_ns, s.session_open_ns, s.session_close_ns, curve_array(curve))
 
 
 def pov(situation: Situation, rate: float) -> float:
     """A share of all printed volume, own fills counted: own = rate / (1 - rate) x others."""
-    due = situation.done_qty + rate / (1.0 - rate) * situation.others_volume
-    return min(1.0, due / max(1, situation.qty))
+    return k.pov(situation.done_qty, situation.others_volume, situation.qty, rate)
 
 
 def almgren_chriss(situation: Situation, kappa_t: float) -> float:
     """Almgren and Chriss (2000): the more risk-averse, the larger kappa x T, the earlier."""
-    left = 1.0 - elapsed(situation)
-    if kappa_t < 1e-6:
-        return 1.0 - left
-    return min(1.0, max(0.0, 1.0 - math.sinh(kappa_t * left) / math.sinh(kappa_t)))
+    return k.almgren_chriss(situation.now_ns, situation.start_ns, situation.end_ns, kappa_t)
+
+
+def obizhaeva_wang(situation: Situation, rho_t: float) -> float:
+    """Obizhaeva and Wang (2013): a block, an even rate, a block; rho x T: how often the book refills."""
+    return k.obizhaeva_wang(situation.now_ns, situation.start_ns, situation.end_ns, rho_t)
 
 
 def corridor(
@@ -101,26 +83,32 @@ def corridor(
 
     `completes`: past that end the whole parent is due; without it, only what the schedule says.
     """
-    left = 1.0 - elapsed(situation)
-    taper = width * min(1.0, left / TAPER_SHARE)
-    qty = situation.qty
-    closing = completes and left <= 0.0
-    target = qty if closing else whole_lots(int(fraction * qty), lot, qty)
-    low = qty if closing else max(0, int((fraction - taper) * qty))
-    high = qty if closing else min(qty, math.ceil((fraction + taper) * qty))
-    return Corridor(target, low, high, slice_qty(situation, lot), closing)
+    assert 0.0 <= fraction <= 1.0, f"a schedule wants {fraction} of its parent"
+    s = situation
+    target, low, high, slice_qty, closing = k.band(
+        s.now_ns, s.start_ns, s.end_ns, s.qty, fraction, width, lot, 1 if completes else 0
+    )
+    return Corridor(target, low, high, slice_qty, closing != 0)
 
 
 def slice_qty(situation: Situation, lot: int) -> int:
     """Return one slice in shares: a whole number of lots, at least one."""
-    length = max(1, situation.end_ns - situation.start_ns)
-    count = min(SLICES_MAX, max(SLICES_MIN, length // SLICE_NS))
-    return max(lot, -(-situation.qty // (count * lot)) * lot)
+    return k.slice_qty(situation.end_ns - situation.start_ns, situation.qty, lot)
 
 
-def whole_lots(shares: int, lot: int, qty: int) -> int:
-    """Round down to lots; the last odd piece of a parent belongs to its end."""
-    return qty if shares >= qty else shares // lot * lot
+class _Curve:
+    """The curve that was asked for last, as a kernel takes it: a policy asks for one, time after time."""
+
+    steps: tuple[float, ...] = ()
+    array: NDArray[Any] = np.zeros(0)
+
+
+def curve_array(steps: tuple[float, ...]) -> NDArray[Any]:
+    """Return a curve as a kernel takes it."""
+    if steps is not _Curve.steps:
+        _Curve.array = np.array(steps, dtype=np.float64)
+        _Curve.steps = steps
+    return _Curve.array
 
 
 def curve_from_shares(shares: tuple[float, ...]) -> tuple[float, ...]:

@@ -8,7 +8,6 @@ import math
 from typing import Any, Final
 
 import numba
-import numpy as np
 
 from market.kernel_types import ARENA, INT
 from market.kernels import typed_kernel
@@ -47,15 +46,15 @@ KAPPA_T_BY_URGENCY: Final = (1.5, 0.5, 1.0, 1.5, 2.5, 4.0)  # [0]: urgency not s
 
 
 @typed_kernel(INT, INT)
-def schedule_end_ns(start_ns: Any, end_ns: Any) -> Any:
+def schedule_end_ns(start_ns: int, end_ns: int) -> int:
     """Return when the schedule is through: somewhat before the window ends."""
     length = end_ns - start_ns
-    lead = min(max(CLOSE_OUT_NS_MIN, np.int64(length * CLOSE_OUT_SHARE)), length // 2)
+    lead = min(max(CLOSE_OUT_NS_MIN, int(length * CLOSE_OUT_SHARE)), length // 2)
     return end_ns - lead
 
 
 @typed_kernel(INT, INT, INT)
-def elapsed(now_ns: Any, start_ns: Any, end_ns: Any) -> Any:
+def elapsed(now_ns: int, start_ns: int, end_ns: int) -> float:
     """Return how much of the schedule's time is over, 0 to 1."""
     length = schedule_end_ns(start_ns, end_ns) - start_ns
     if length <= 0:
@@ -64,18 +63,18 @@ def elapsed(now_ns: Any, start_ns: Any, end_ns: Any) -> Any:
 
 
 @typed_kernel(INT, INT, INT, FLOATS)
-def curve_at(ts_ns: Any, open_ns: Any, close_ns: Any, curve: Any) -> Any:
+def curve_at(ts_ns: int, open_ns: int, close_ns: int, curve: Any) -> float:
     """Return the cumulative share of the day's volume at an instant, linear between the steps."""
     length = close_ns - open_ns
     if length <= 0:
         return 0.0
     x = min(1.0, max(0.0, (ts_ns - open_ns) / length)) * (curve.shape[0] - 1)
-    step = min(np.int64(x), curve.shape[0] - 2)
-    return curve[step] + (curve[step + 1] - curve[step]) * (x - step)
+    step = min(int(x), curve.shape[0] - 2)
+    return float(curve[step] + (curve[step + 1] - curve[step]) * (x - step))
 
 
 @typed_kernel(INT, INT, INT, INT, INT, FLOATS)
-def vwap(now_ns: Any, start_ns: Any, end_ns: Any, open_ns: Any, close_ns: Any, curve: Any) -> Any:
+def vwap(now_ns: int, start_ns: int, end_ns: int, open_ns: int, close_ns: int, curve: Any) -> float:
     """In step with a day's cumulative volume curve, given at equal steps from open to close."""
     through_ns = schedule_end_ns(start_ns, end_ns)
     begin = curve_at(start_ns, open_ns, close_ns, curve)
@@ -87,14 +86,14 @@ def vwap(now_ns: Any, start_ns: Any, end_ns: Any, open_ns: Any, close_ns: Any, c
 
 
 @typed_kernel(INT, INT, INT, FLOAT)
-def pov(done_qty: Any, others_volume: Any, qty: Any, rate: float) -> Any:
+def pov(done_qty: int, others_volume: int, qty: int, rate: float) -> float:
     """A share of all printed volume, own fills counted: own = rate / (1 - rate) x others."""
     due = done_qty + rate / (1.0 - rate) * others_volume
     return min(1.0, due / max(1, qty))
 
 
 @typed_kernel(INT, INT, INT, FLOAT)
-def almgren_chriss(now_ns: Any, start_ns: Any, end_ns: Any, kappa_t: float) -> Any:
+def almgren_chriss(now_ns: int, start_ns: int, end_ns: int, kappa_t: float) -> float:
     """Almgren and Chriss (2000): the more risk-averse, the larger kappa x T, the earlier."""
     left = 1.0 - elapsed(now_ns, start_ns, end_ns)
     if kappa_t < KAPPA_T_MIN:
@@ -103,7 +102,7 @@ def almgren_chriss(now_ns: Any, start_ns: Any, end_ns: Any, kappa_t: float) -> A
 
 
 @typed_kernel(INT, INT, INT, FLOAT)
-def obizhaeva_wang(now_ns: Any, start_ns: Any, end_ns: Any, rho_t: float) -> Any:
+def obizhaeva_wang(now_ns: int, start_ns: int, end_ns: int, rho_t: float) -> float:
     """Obizhaeva and Wang (2013): a block, an even rate, and a block of the same size at the end.
 
     In a book that refills at rate rho, of X shares in time T each block is X / (rho T + 2).
@@ -115,7 +114,7 @@ def obizhaeva_wang(now_ns: Any, start_ns: Any, end_ns: Any, rho_t: float) -> Any
 
 
 @typed_kernel(INT, ARENA, FLOATS, FLOATS)
-def fraction(kind: Any, desk: Any, params: Any, curve: Any) -> Any:
+def fraction(kind: int, desk: Any, params: Any, curve: Any) -> float:
     """Return the fraction of a desk's parent that a schedule wants done by now."""
     now_ns, start_ns, end_ns = desk[NOW], desk[START], desk[END]
     if kind == VWAP:
@@ -131,13 +130,13 @@ def fraction(kind: Any, desk: Any, params: Any, curve: Any) -> Any:
 
 
 @typed_kernel(INT, INT, INT)
-def whole_lots(shares: Any, lot: Any, qty: Any) -> Any:
+def whole_lots(shares: int, lot: int, qty: int) -> int:
     """Round down to lots; the last odd piece of a parent belongs to its end."""
     return qty if shares >= qty else shares // lot * lot
 
 
 @typed_kernel(INT, INT, INT)
-def slice_qty(length_ns: Any, qty: Any, lot: Any) -> Any:
+def slice_qty(length_ns: int, qty: int, lot: int) -> int:
     """Return one slice in shares: a whole number of lots, at least one."""
     count = min(SLICES_MAX, max(SLICES_MIN, max(1, length_ns) // SLICE_NS))
     return max(lot, -(-qty // (count * lot)) * lot)
@@ -145,8 +144,8 @@ def slice_qty(length_ns: Any, qty: Any, lot: Any) -> Any:
 
 @typed_kernel(INT, INT, INT, INT, FLOAT, FLOAT, INT, INT)
 def band(
-    now_ns: Any, start_ns: Any, end_ns: Any, qty: Any, share: Any, width: Any, lot: Any, completes: Any
-) -> Any:
+    now_ns: int, start_ns: int, end_ns: int, qty: int, share: float, width: float, lot: int, completes: int
+) -> tuple[int, int, int, int, int]:
     """Return target, low, high, slice, closing: the band around a schedule, tapering to its end.
 
     `completes`: past that end the whole parent is due; without it, only what the schedule says.
@@ -156,14 +155,14 @@ def band(
     one = slice_qty(end_ns - start_ns, qty, lot)
     if completes != 0 and left <= 0.0:
         return qty, qty, qty, one, 1
-    target = whole_lots(np.int64(share * qty), lot, qty)
-    low = max(0, np.int64((share - taper) * qty))
-    high = min(qty, np.int64(math.ceil((share + taper) * qty)))
+    target = whole_lots(int(share * qty), lot, qty)
+    low = max(0, int((share - taper) * qty))
+    high = min(qty, math.ceil((share + taper) * qty))
     return target, low, high, one, 0
 
 
 @typed_kernel(ARENA, FLOAT, FLOAT, INT)
-def corridor(desk: Any, share: Any, width: Any, completes: Any) -> None:
+def corridor(desk: Any, share: float, width: float, completes: int) -> None:
     """Write the band of a desk's parent around the fraction that its schedule wants done."""
     desk[TARGET], desk[LOW], desk[HIGH], desk[SLICE], desk[CLOSING] = band(
         desk[NOW], desk[START], desk[END], desk[QTY], share, width, desk[LOT], completes
