@@ -34,6 +34,9 @@ def parser() -> Parser:
         default=DEFAULT_POLICY,
         help=f"a baseline's name, script:FILE, or an artefact's folder (./mine) (default {DEFAULT_POLICY})",
     )
+    p.add_argument(
+        "--volume-curve", type=Path, metavar="FILE", help="of `vwap`, by `steadyhand curve` (default: a U)"
+    )
     pace = p.add_mutually_exclusive_group()
     pace.add_argument(
         "--speed", type=speed, default=DEFAULT_SPEED, help=f"times real time (default {DEFAULT_SPEED:g})"

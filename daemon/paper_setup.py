@@ -184,6 +184,8 @@ def compose_config(
         },
         "metrics": {"port": args.metrics_port, "directory": str(sockets / "metrics")},
     }
+    if args.volume_curve is not None:
+        tree["trader"]["volume_curve"] = str(args.volume_curve.resolve())
     instrument = {
         "symbol": i.symbol,
         "mic": i.mic,
