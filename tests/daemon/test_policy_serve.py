@@ -1,0 +1,179 @@
+"""A frozen policy works an order in a market that is not ours, and says clearly what it cannot take."""
+
+import io
+import json
+import subprocess
+import sys
+from datetime import date, time
+from typing import Any
+
+import pytest
+
+from daemon import policy_command, policy_options, policy_serve
+from market.flow.zero_intelligence import SYN
+from policies.choose import choose
+from tests.daemon.serve_market import NS, Market
+
+START = SYN.at(date(2024, 1, 2), time(10, 0))
+END = START + 130 * NS
+QTY = 1_500
+OVER = ("filled", "expired", "canceled")
+
+
+def hello(market: Market) -> dict[str, Any]:
+    return {"type": "hello", "protocol": 1, "symbol": "SYN", "ts_ns": START, "book": market.standing}
+
+
+def parent(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "parent", "side": "SELL", "qty": QTY, "start_ns": START + 5 * NS, "end_ns": END - 5 * NS
+    } | changes  # fmt: skip
+
+
+class Talk:
+    """The other side of the line, in this process."""
+
+    def __init__(self, policy: str) -> None:
+        self.policy, self.desk = choose(policy), None
+        self.said: list[str] = []
+
+    def __call__(self, line: dict[str, Any]) -> dict[str, Any]:
+        from daemon.policy_lines import parse
+
+        self.desk, answer = policy_serve.take(self.policy, self.desk, parse(json.dumps(line).encode()))
+        self.said.append(json.dumps(answer))
+        return answer
+
+
+def play(policy: str, seed: int, **changes: Any) -> tuple[Market, dict[str, Any], Talk]:
+    market, talk = Market(seed, START, END), Talk(policy)
+    talk(hello(market))
+    answer = talk(parent(**changes))
+    while market.now_ns < END and (answer["status"] not in OVER or answer["working"]):
+        market.advance(min(END, market.now_ns + 250_000_000))
+        answer = talk(market.step())
+        for ask in answer["send"]:
+            market.do(ask)
+    return market, answer, talk
+
+
+@pytest.mark.parametrize("policy", ["cloned-twap-passive", "twap"])
+def test_it_works_the_order_to_its_end_and_both_sides_agree(policy: str) -> None:
+    market, answer, _ = play(policy, seed=3)
+    assert answer["status"] == "filled"
+    assert answer["cum_qty"] == QTY == sum(qty for qty, _ in market.fills)
+    assert answer["working"] == []
+    assert market.open == {}
+    assert abs(answer["shortfall_bps"]) < 20
+
+
+def test_the_same_market_gives_the_same_lines() -> None:
+    assert play("cloned-twap-passive", seed=4)[2].said == play("cloned-twap-passive", seed=4)[2].said
+
+
+def test_a_limit_away_from_the_market_leaves_a_remainder_and_nothing_open() -> None:
+    market, answer, _ = play("twap", seed=3, limit_price_e4=1_020_000)
+    assert answer["status"] == "expired"
+    assert answer["cum_qty"] == 0 == len(market.fills)
+    assert market.open == {}
+
+
+def ask(lines: list[Any]) -> tuple[int, list[Any]]:
+    out = io.StringIO()
+    raw = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    code = policy_serve.serve(choose("twap"), raw, out)
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+STEP = {"type": "step", "ts_ns": START + 6 * NS}
+BOOK = [[1, 100, 999_900, 1], [2, 100, 1_000_100, -1]]
+HELLO = {"type": "hello", "protocol": 1, "symbol": "SYN", "ts_ns": START, "book": BOOK}
+FAULTS: dict[str, tuple[list[Any], str]] = {
+    "no JSON": ([b"hello"], "line 1: JSON is malformed"),
+    "no hello": ([parent()], "line 1: the first line is"),
+    "another protocol": ([HELLO | {"protocol": 2}], "line 1: Invalid enum value 2"),
+    "an unknown field": ([HELLO | {"colour": 1}], "line 1: Object contains unknown field `colour`"),
+    "a zone that is none": ([HELLO | {"zone": "Atlantis/City"}], "line 1: instrument:"),
+    "hello twice": ([HELLO, HELLO], "line 2: hello comes once"),
+    "no parent": ([HELLO, STEP], "line 2: the second line is"),
+    "two parents": ([HELLO, parent(), parent()], "line 3: one parent a run"),
+    "a window that is over": ([HELLO, parent(end_ns=START - 1)], "line 2: the parent's window"),
+    "time going back": ([HELLO, parent(), STEP, STEP | {"ts_ns": START}], "line 4: time goes back"),
+    "an event of tomorrow": (
+        [HELLO, parent(), STEP | {"events": [[END, 1, 5, 100, 999_900, 1]]}],
+        "line 3: an event is later",
+    ),
+    "an unknown type": (
+        [HELLO, parent(), STEP | {"events": [[START, 9, 5, 1, 1, 1]]}],
+        "line 3: event 0: type 9",
+    ),
+    "a side that is none": ([HELLO, parent(), STEP | {"events": [[START, 1, 5, 1, 1, 0]]}], "event 0: dir 0"),
+    "a report of nothing": (
+        [HELLO, parent(), STEP | {"reports": [{"id": "C9", "event": "new"}]}],
+        "line 3: report of C9, which is not open",
+    ),
+    "a long line": ([b"x" * (16 * 1024 * 1024 + 1)], "line 1: longer than"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_is_one_line_and_exit_2(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, says = FAULTS[fault]
+    code, _ = ask(lines)
+    said = capsys.readouterr().err
+    assert code == 2
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_an_input_that_ends_early_is_not_clean() -> None:
+    code, answers = ask([HELLO, parent()])
+    assert code == 1
+    assert [a["type"] for a in answers] == ["ready", "state"]
+    assert answers[1]["next_ns"] == START + 5 * NS
+
+
+def test_over_a_pipe_it_answers_line_by_line() -> None:
+    argv = [sys.executable, "-m", "daemon.cli", "policy", "serve", "twap"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for line in (HELLO, parent()):
+            child.stdin.write(json.dumps(line) + "\n")
+            child.stdin.flush()
+            assert json.loads(child.stdout.readline())["type"] in ("ready", "state")
+        child.stdin.close()
+        assert child.wait(60) == 1
+
+
+# --- show, verify, diff ---------------------------------------------------------------------------
+def command(*argv: str) -> int:
+    return policy_command.main(policy_options.parser().parse_args(list(argv)))
+
+
+def test_show_says_what_it_is_and_claims_nothing_that_was_not_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command("show", "cloned-twap-passive") == 0
+    said = capsys.readouterr().out
+    assert "behaviour-cloned" in said
+    assert "nothing: no claim is made" in said
+    assert command("show", "cloned-twap-passive", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["cadence"]["interval_ms"] == 1_000
+
+
+def test_verify_repeats_the_golden_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("verify", "cloned-twap-passive") == 0
+    assert "256 golden rows" in capsys.readouterr().out
+
+
+def test_diff_of_one_with_itself_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("diff", "cloned-twap-passive", "cloned-twap-passive") == 0
+    assert "0 of 512" in capsys.readouterr().out
+
+
+def test_a_policy_that_is_none_is_one_line_and_exit_78(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("verify", "dream") == 78
+    assert "is none of" in capsys.readouterr().err
+    assert command("verify", "./nowhere") == 78
+    assert "is not a folder" in capsys.readouterr().err
