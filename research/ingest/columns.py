@@ -85,10 +85,12 @@ def order_checks(columns: Columns, of: NDArray[np.bool_], unit: int) -> list[Che
     ]
 
 
-def refuse_first(where: str, columns: Columns, checks: Sequence[Check]) -> None:
-    """Refuse the first row that fails a check."""
+def refuse_first(
+    where: str, columns: Columns, checks: Sequence[Check], rows: NDArray[np.int64] | None = None
+) -> None:
+    """Refuse the first row that fails a check; `rows` are the source's own row numbers."""
     found = [(int(np.argmax(bad)), what, mend) for bad, what, mend in checks if bad.any()]
     if found:
         row, what, mend = min(found)
         values = {name: int(column[row]) for name, column in columns.items()}
-        raise SourceError(where, row + 1, what.format(**values), mend)
+        raise SourceError(where, row + 1 if rows is None else int(rows[row]), what.format(**values), mend)

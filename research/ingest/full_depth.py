@@ -16,6 +16,7 @@ from market.kernels import kernel
 # Kinds and flags of market.book_events and the first anonymous id, as plain numbers for the kernels.
 K_ADD, K_CANCEL, K_DELETE, K_EXECUTE, K_EXECUTE_PRICE = 1, 2, 3, 4, 8
 F_REVEAL, F_CONCEAL, F_NON_PRINTABLE, F_OFF_FIFO = 1, 2, 4, 8
+REVEALED = 1  # the code of an order that stood there before the source told of it
 NOT_PRINTED = ord("N")  # the code of an execution that a later cross reports
 ANONYMOUS_FROM = 2**39
 
@@ -195,7 +196,7 @@ def play(d: Depth, feed: Feed, first: int, last: int, unit: int, absolute: bool,
             return row
         kind = feed.kind[row]
         if kind == K_ADD:
-            add(d, feed, row, unit, 0, feed.seq[row])
+            add(d, feed, row, unit, F_REVEAL if feed.code[row] == REVEALED else 0, feed.seq[row])
         elif kind in (K_CANCEL, K_DELETE, K_EXECUTE, K_EXECUTE_PRICE):
             reduce(d, feed, row, unit, absolute)
         elif kind != RECEIVED:
