@@ -167,7 +167,7 @@ class PPO:
         policy, value, entropy, kl = (totals / rounds).tolist()
         if not np.isfinite(policy + value + entropy):
             raise TrainingError(
-                f"the loss is not a number after step {self.steps:,}: lower the learning rate, or look at rewards"
+                f"the loss is not a number after step {self.steps:,}: lower the rate of learning"
             )
         return {"policy": policy, "value": value, "entropy": entropy, "kl": kl}
 

@@ -22,11 +22,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The market and the aversion, in bps of the parent and periods."""
 
     periods: int = 12
-    sigma: float = 1.0  # of a period
+    sigma: float = 0.5  # of a period
     gamma: float = 2.0  # permanent, for the whole parent
     eta: float = 13.0  # temporary, for the whole parent in one period
     epsilon: float = 0.5  # half the spread
-    risk: float = 0.75  # lambda; with these the best schedule saves a quarter of what TWAP could avoid
+    risk: float = 3.0  # lambda; with these the best schedule saves a quarter of what TWAP could avoid
 
     @property
     def eta_tilde(self) -> float:

@@ -17,7 +17,7 @@ from research.worlds.world import Actions, Bools, Floats, Infos, Reals
 WAIT, JOIN, CROSS_ONE, CROSS_TWO = range(4)
 ACTIONS: Final = 4
 CROSSED: Final = np.array([0, 0, 1, 2], dtype=np.int64)
-DRIFT: Final = np.array([1.0, -1.0, 0.0, 0.0])  # of the price in a period, by mood
+DRIFT: Final = np.array([0.5, -0.5, 0.0, 0.0])  # of the price in a period, by mood
 DEAR: Final = np.array([0.0, 0.0, 0.0, 2.0])  # what crossing costs on top of half the spread, by mood
 MOODS: Final = len(DRIFT)
 OBS_SIZE: Final = 2 + MOODS
