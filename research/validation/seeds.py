@@ -1,6 +1,6 @@
 """Which markets are for what: seeds by purpose, from a hash, so that no two purposes ever share one.
 
-The sets on which a claim is made are frozen: their hash stands here and a test holds it. They are touched once
+The sets on which a claim is made are frozen: their hash stands here, a test holds it. They are touched once
 for each artefact; what is tuned or chosen is tuned and chosen on other purposes.
 """
 
