@@ -23,11 +23,11 @@ from pathlib import Path
 
 import uvloop
 
+from daemon.config import load_profile
 from daemon.journal import Journal
 from gateways.fix import codec
 from gateways.fix.engine import Engine
 from gateways.fix.engine import fix as quickfix
-from gateways.fix.profile import load
 from gateways.fix.requests import NewOrderSingle
 from gateways.fix.sessions import LoggedOn, Message, Received, Role, SessionSpec
 from gateways.fix.tap import Tap
@@ -91,7 +91,7 @@ def quantiles(samples_ns: list[int]) -> tuple[float, float]:
 
 
 def costs(folder: Path) -> dict[str, tuple[float, float]]:
-    encoder = codec.Encoder(load("venue"))
+    encoder = codec.Encoder(load_profile("venue"))
     body, answer = encoder.new(order(17), NOW_NS), codec.encode_report(report("SH261121-1-17"))
     raw_order, raw_report = framed(body), framed(answer)
     parsed = quickfix.Message(raw_report, False)
@@ -121,7 +121,7 @@ class Echo(asyncio.Protocol):
     """The floor's server: an answer for every order, without looking at it."""
 
     answer = framed(codec.encode_report(report_17)).encode()
-    size = len(framed(codec.Encoder(load("venue")).new(order(10_017), NOW_NS)))
+    size = len(framed(codec.Encoder(load_profile("venue")).new(order(10_017), NOW_NS)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -159,7 +159,7 @@ class Client:
     def __init__(self, folder: Path, port: int) -> None:
         loop = asyncio.get_running_loop()
         self.up, self.answered = asyncio.Event(), asyncio.Event()
-        self.encoder = codec.Encoder(load("venue"))
+        self.encoder = codec.Encoder(load_profile("venue"))
         self.journal = Journal.open(folder / "gate")
         spec = SessionSpec(
             name="order", sender_comp_id="STEADYHAND", target_comp_id="VENUE", port=port,

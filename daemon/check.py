@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from daemon.config import Config, ConfigError, line_of, load, load_model
+from daemon.config import Config, ConfigError, line_of, load, load_model, load_profile, profile_path
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE
 
 PACKAGES: Final = ("daemon", "gateways", "risk", "policies", "market", "research")
@@ -179,17 +179,19 @@ def check_profiles(file: File) -> Iterator[Finding]:
     gate = file.config.gate
     if gate is None:
         return
-    from gateways.fix import profile
-
     sessions = {"gate.order_session": gate.order_session, "gate.reference_session": gate.reference_session}
     for key, session in sessions.items():
         if session is None:
             yield file.warning(key, "there is none: without reference prices R06 refuses every order")
             continue
         try:
-            profile.load(session.profile)
-        except profile.ProfileError as error:
-            yield file.error(f"{key}.profile", str(error))
+            load_profile(session.profile)
+        except ConfigError as error:
+            path = profile_path(session.profile)
+            if path.exists():
+                yield from split(str(error), path)
+            else:
+                yield file.error(f"{key}.profile", str(error))
 
 
 def check_policy(file: File) -> Iterator[Finding]:

@@ -13,10 +13,12 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gateways.fix import profile
 from market.instruments import Instrument, TickBand
 from market.types import Symbol
 
 SCRIPT: Final = "script:"  # of trader.policy; what follows is a path
+HEADER: Final = re.compile(r"\s*\[{1,2}\s*([\w.-]+)\s*\]{1,2}\s*(?:#.*)?$")  # of a table, of one of an array
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -34,6 +36,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 PortToDial = Annotated[int, Field(ge=1, le=65_535)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]  # a name, never a path
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
+RehearsePeriod = Annotated[int, Field(ge=0, le=100_000, multiple_of=1_000)]  # the loop's timers count in ms
 CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
 
@@ -93,6 +96,7 @@ class GateSection(Section):
     reference_session: SessionSection | None = None  # none: R06 refuses every order
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
+    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 12); 0 = off
 
 
 class FeedSection(Section):
@@ -117,6 +121,7 @@ class TraderSection(Section):
     corridor: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2  # of the parent, around the schedule
     volume_curve: Path | None = None  # none: the shipped generic one
     busy_poll_us: Annotated[int, Field(ge=0, le=1_000)] = 0  # spin before sleeping; 0 = off
+    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in tick (decision 12); 0 = off
 
 
 class VenueSection(Section):
@@ -244,11 +249,12 @@ def explain(path: Path, text: str, error: Any, model: type[BaseModel]) -> str:
     """Return one error of pydantic as file:line:key: what is wrong, and a suggestion."""
     loc = [str(part) for part in error["loc"]]
     key = ".".join(loc) or "(file)"
-    message = f"{path}:{line_of(text, loc)}:{key}: {error['msg'].lower()}"
+    what = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]
+    message = f"{path}:{line_of(text, loc)}:{key}: {what[:1].lower()}{what[1:]}"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(loc[-1], known_keys(model), n=1)
         message += f"; did you mean {near[0]!r}?" if near else "; remove it"
-    elif error["type"] != "missing" and not isinstance(error["input"], dict):
+    elif error["type"] != "missing" and not isinstance(error["input"], dict | list | tuple):
         message += f", got {error['input']!r}"
     return message
 
@@ -264,16 +270,45 @@ def known_keys(model: type[BaseModel]) -> set[str]:
 
 
 def line_of(text: str, loc: list[str]) -> int:
-    """Return the line of a key: the last part of `loc` at or after its table's header."""
+    """Return the line of a key; where it is not written, that of the longest table around it that is."""
     lines = text.splitlines()
-    while loc and loc[-1].isdigit():  # an element of a list: the list's line
-        loc = loc[:-1]
-    start, header = 0, ".".join(p for p in loc[:-1] if not p.isdigit())
-    for number, line in enumerate(lines):
-        if header and re.match(rf"\s*\[+\s*{re.escape(header)}\s*\]+", line):
-            start = number
+    for cut in range(len(loc), 0, -1):
+        start = header_at(lines, loc[:cut])
+        if start is not None:
             break
-    for number in range(start, len(lines)):
-        if loc and re.match(rf"\s*{re.escape(loc[-1])}\s*=", lines[number]):
+    else:
+        cut, start = 0, -1
+    keys = [part for part in loc[cut:] if not part.isdigit()]
+    for number in range(start + 1, len(lines)):
+        if not keys or HEADER.match(lines[number]):
+            break
+        if re.match(rf"\s*{re.escape(keys[0])}\s*=", lines[number]):
             return number + 1
-    return start + 1
+    return max(start, 0) + 1
+
+
+def header_at(lines: list[str], table: list[str]) -> int | None:
+    """Return where the header of a table stands; a number at the end says which of an array of tables."""
+    name = ".".join(part for part in table if not part.isdigit())
+    found = [n for n, line in enumerate(lines) if (m := HEADER.match(line)) and m[1] == name]
+    index = int(table[-1]) if table[-1].isdigit() else 0
+    return found[index] if index < len(found) else None
+
+
+def load_profile(name: str) -> profile.Profile:
+    """Read a FIX profile by the name that a session gives it.
+
+    Raises:
+        ConfigError: with file:line:key.
+
+    """
+    path = profile_path(name)
+    if not path.exists():
+        shipped = ", ".join(sorted(p.stem for p in profile.PROFILES.glob("*.toml")))
+        raise ConfigError(f"there is no FIX profile {name!r}; shipped profiles: {shipped}")
+    return load_model(path, profile.Profile)
+
+
+def profile_path(name: str) -> Path:
+    """Return where a FIX profile stands."""
+    return profile.PROFILES / f"{name}.toml"

@@ -18,7 +18,7 @@ import structlog
 
 from daemon import gate_engine, notify, positions, recovery
 from daemon.clock import Clock, wall_anchor
-from daemon.config import Config, ConfigError, GateSection, load, load_model
+from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
 from daemon.control_server import ControlServer
 from daemon.gate_core import GateCore
 from daemon.gate_links import BusySocket, Links, remove_socket
@@ -29,9 +29,9 @@ from daemon.journal import JournalError
 from daemon.logs import announce, configure
 from daemon.metrics import Metrics
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
-from gateways.fix import profile as profiles
 from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference
 from gateways.fix.sessions import (
     ORDER,
@@ -61,7 +61,7 @@ class Gate:
     """One process's life."""
 
     def __init__(
-        self, config: Config, section: GateSection, limits: Limits, profile: profiles.Profile
+        self, config: Config, section: GateSection, limits: Limits, profile: Profile
     ) -> None:
         self._config, self._section, self._limits, self._profile = config, section, limits, profile
         self._ours = {theirs: ours for ours, theirs in profile.symbols.items()}
@@ -381,9 +381,9 @@ def main(args: argparse.Namespace) -> int:
             raise ConfigError(f"{args.config}: there is no [gate] section")
         configure("gate", config.logs.level)
         limits = load_limits(config.gate.limits, config.mode)
-        profile = profiles.load(config.gate.order_session.profile)
+        profile = load_profile(config.gate.order_session.profile)
         gate = Gate(config, config.gate, limits, profile)
-    except (ConfigError, profiles.ProfileError) as error:
+    except ConfigError as error:
         print(f"steadyhand gate: {error}", file=sys.stderr)
         return EXIT_CONFIG
     try:

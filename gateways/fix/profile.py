@@ -1,18 +1,17 @@
 """A broker's FIX as data: which fields, from where, when; what it supports. TOML, strictly checked.
 
-    profile = load("venue")            # profiles/venue.toml, or a path
+    profile = load_profile("venue")    # daemon.config reads profiles/venue.toml, as it reads all our TOML
     profile.supports.mass_status
     profile.logon_fields(cancel_on_disconnect=True)
 
-Unknown keys, sources, types of value and double tags refuse the file with one line.
+Unknown keys, sources, types of value and double tags refuse the file, each with its line and key.
 """
 
-import tomllib
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 PROFILES: Final = Path(__file__).parent / "profiles"
 # Tags that the engine writes itself; a profile that named one would send it twice.
@@ -20,10 +19,6 @@ ENGINE_TAGS: Final = frozenset([8, 9, 10, 34, 35, 43, 49, 52, 56, 97, 122])
 
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._/+-]{1,40}$")]
 Tag = Annotated[int, Field(ge=1, le=99_999)]
-
-
-class ProfileError(Exception):
-    """A profile that cannot be used: one line with file and key."""
 
 
 class Source(Enum):
@@ -132,29 +127,36 @@ class Profile(Section):
     version: Literal["FIX.4.4"]
     time_digits: Literal[3, 6, 9] = 3
     supports: Supports
-    logon: Logon = Logon()
+    logon: Logon = Field(default=Logon(), validate_default=True)
     symbols: dict[str, Value] = {}
     new: tuple[FieldSpec, ...]
     replace: tuple[FieldSpec, ...]
     cancel: tuple[FieldSpec, ...]
     status: tuple[FieldSpec, ...]
 
-    @model_validator(mode="after")
-    def fits(self) -> "Profile":
-        """A tag comes once a message and has a source there; support and logon field agree."""
-        for name, absent in ABSENT.items():
-            seen: set[int] = set()
-            for field in getattr(self, name):
-                if field.tag in seen:
-                    raise ValueError(f"{name}: tag {field.tag} comes twice")
-                seen.add(field.tag)
-                if field.source in absent:
-                    raise ValueError(f"{name}: tag {field.tag}: {field.source.value} is not known there")
-                if name in ("cancel", "status") and field.when not in OF_ANY:
-                    raise ValueError(f"{name}: tag {field.tag}: when = {field.when.value} is not known there")
-        if self.supports.cancel_on_disconnect and self.logon.cancel_on_disconnect is None:
-            raise ValueError("cancel_on_disconnect is supported but logon.cancel_on_disconnect is missing")
-        return self
+    @field_validator("new", "replace", "cancel", "status")
+    @classmethod
+    def fields_fit(cls, fields: tuple[FieldSpec, ...], info: ValidationInfo) -> tuple[FieldSpec, ...]:
+        """A tag comes once a message and has a source there."""
+        name, seen = info.field_name or "", set[int]()
+        for field in fields:
+            if field.tag in seen:
+                raise ValueError(f"tag {field.tag} comes twice")
+            seen.add(field.tag)
+            if field.source in ABSENT[name]:
+                raise ValueError(f"tag {field.tag}: {field.source.value} is not known there")
+            if name in ("cancel", "status") and field.when not in OF_ANY:
+                raise ValueError(f"tag {field.tag}: when = {field.when.value} is not known there")
+        return fields
+
+    @field_validator("logon")
+    @classmethod
+    def logon_fits(cls, logon: Logon, info: ValidationInfo) -> Logon:
+        """Support and logon field agree."""
+        supports = info.data.get("supports")  # None: it is wrong itself
+        if supports is not None and supports.cancel_on_disconnect and logon.cancel_on_disconnect is None:
+            raise ValueError("cancel_on_disconnect is missing here, and [supports] says that there is one")
+        return logon
 
     def logon_fields(self, *, cancel_on_disconnect: bool) -> tuple[tuple[int, str], ...]:
         """Return what to add to Logon(A)."""
@@ -162,27 +164,3 @@ class Profile(Section):
         if cancel_on_disconnect and self.logon.cancel_on_disconnect is not None:
             fields.append(self.logon.cancel_on_disconnect)
         return tuple((field.tag, field.value) for field in fields)
-
-
-def load(name: str | Path) -> Profile:
-    """Read a shipped profile by name, or any by path.
-
-    Raises:
-        ProfileError: one line, with file and key.
-
-    """
-    path = Path(name)
-    if path.suffix != ".toml":
-        path = PROFILES / f"{name}.toml"
-    try:
-        tree = tomllib.loads(path.read_text())
-    except OSError as error:
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.toml")))
-        raise ProfileError(f"{path}: {error.strerror}; shipped profiles: {known}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: not TOML: {error}") from None
-    try:
-        return Profile.model_validate(tree)
-    except ValidationError as error:
-        lines = (f"{path}:{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors())
-        raise ProfileError("; ".join(lines)) from None

@@ -35,7 +35,7 @@ def test_the_configuration_of_these_tests_is_good(tmp_path: Path) -> None:
     [
         (GOOD.replace("9001", "0"), ":9:gate.order_session.port: input should be greater than or equal to 1"),
         (GOOD.replace("port =", 'profile = "../../x"\nport ='), "gate.order_session.profile: string should"),
-        (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: value error, symbol syn is there twice"),
+        (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: symbol SYN is there twice"),
     ],
 )
 def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, reason: str) -> None:

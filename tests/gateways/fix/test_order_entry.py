@@ -2,9 +2,10 @@
 
 import pytest
 
+from daemon.config import load_profile
 from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
-from gateways.fix.profile import Profile, load
+from gateways.fix.profile import Profile
 from market.orders import MassCancel, MassStatus, NewOrder
 from market.types import ClOrdID
 from risk.verdict import _SEAL, Approved
@@ -27,7 +28,7 @@ class Line:
 
 
 def without(*abilities: str) -> Profile:
-    profile = load("venue")
+    profile = load_profile("venue")
     return profile.model_copy(
         update={"supports": profile.supports.model_copy(update=dict.fromkeys(abilities, False))}
     )
@@ -40,7 +41,7 @@ def line() -> Line:
 
 @pytest.fixture
 def entry(line: Line) -> OrderEntry:
-    return OrderEntry(line, Encoder(load("venue")))
+    return OrderEntry(line, Encoder(load_profile("venue")))
 
 
 def test_approved_order_and_replace_leave_on_the_order_session(entry: OrderEntry, line: Line) -> None:

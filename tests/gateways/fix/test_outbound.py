@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import simplefix
 
-from gateways.fix import profile as profiles
+from daemon.config import load_model, load_profile
 from gateways.fix.market_data import encode_market_data_request, encode_security_status_request
 from gateways.fix.outbound import Encoder
-from gateways.fix.profile import ProfileError, load
+from gateways.fix.profile import PROFILES, Profile
 from gateways.fix.wire import Unencodable
 from market.orders import CancelOrder, MassCancel, MassStatus, NewOrder, ReplaceOrder, StatusRequest
 from market.types import ClOrdID, OrderID, OrdType, ParentID, Side, Symbol, TimeInForce
@@ -70,7 +70,7 @@ def with_(order: Any, **changes: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return Encoder(load("venue"))
+    return Encoder(load_profile("venue"))
 
 
 def parsed(body: str) -> simplefix.FixMessage:
@@ -169,54 +169,20 @@ def test_time_out_of_range_is_refused(encoder: Encoder) -> None:
 
 
 def test_symbol_mapping_and_microseconds_come_from_the_profile(tmp_path: Path) -> None:
-    text = (profiles.PROFILES / "venue.toml").read_text()
+    text = (PROFILES / "venue.toml").read_text()
     text = text.replace("[symbols]", '[symbols]\nGOOG = "GOOG US"').replace(
         "time_digits = 3", "time_digits = 6"
     )
     (tmp_path / "other.toml").write_text(text)
 
-    body = Encoder(load(tmp_path / "other.toml")).new(NEW, NOW_NS)
+    body = Encoder(load_model(tmp_path / "other.toml", Profile)).new(NEW, NOW_NS)
 
     assert "\x0155=GOOG US\x01" in body
     assert "\x0160=20261121-11:26:00.123456\x01" in body
 
 
 def test_profile_asks_for_cancel_on_disconnect_only_where_wanted() -> None:
-    profile = load("venue")
+    profile = load_profile("venue")
 
     assert profile.logon_fields(cancel_on_disconnect=True) == ((7001, "Y"),)
     assert profile.logon_fields(cancel_on_disconnect=False) == ()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ('source = "cl_ord_id"', 'source = "clordid"', "new.0.source"),
-        ('name = "venue"', 'name = "venue"\ncolour = "blue"', "colour"),
-        ("tag = 526", "tag = 34", "34 is the engine's"),
-        ("tag = 526", "tag = 11", "tag 11 comes twice"),
-        ('constant = "1" ', 'constant = "1\\u00012" ', "constant"),
-        ('constant = "6" ', 'source = "qty"\nconstant = "6" ', "either a source or a constant"),
-        ('version = "FIX.4.4"', 'version = "FIX.5.0"', "version"),
-        ("cancel_on_disconnect = {", "constants = [", "TOML"),
-        ('[[status]]                   # OrderStatusRequest(H)\ntag = 11\nsource = "cl_ord_id"',
-         '[[status]]\ntag = 11\nsource = "price"', "status: tag 11: price"),
-    ],
-)  # fmt: skip
-def test_wrong_profile_is_one_line_with_file_and_key(tmp_path: Path, old: str, new: str, says: str) -> None:
-    text = (profiles.PROFILES / "venue.toml").read_text()
-    assert old in text
-    path = tmp_path / "broker.toml"
-    path.write_text(text.replace(old, new, 1))
-
-    with pytest.raises(ProfileError) as caught:
-        load(path)
-
-    assert says in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_unknown_profile_names_those_that_exist() -> None:
-    with pytest.raises(ProfileError, match="shipped profiles: venue"):
-        load("nobody")
