@@ -1,0 +1,187 @@
+"""Kernels of the clocks: exogenous points in time, each with a mark, that the state of the book only filters.
+
+A clock is a stack of rows. Row 0 covers the lowest quarter of the ordinary rate, each further row doubles
+what is covered. A row's points are a Poisson process that the seed alone determines, with marks within
+what it covers; the flow accepts a point whose mark lies below the rate of that moment (thinning). So two
+runs of one seed see the same points, act alike wherever their rates agree, and meet again after a
+divergence without being brought together. Draws are addressed by (seed, row, window, index in it).
+"""
+
+import numpy as np
+
+from market.book_layout import Arena
+from market.flow.philox import UNIT, draw4
+from market.flow.queue_reactive_layout import (
+    CANCELS,
+    CLOCKS,
+    GAPS,
+    LAYER_UNIT,
+    LAYERS,
+    N_RATES,
+    R_RATE,
+    R_ROW_GAP,
+    ROW_POINTS,
+    ROWS,
+    S_ACTIVE,
+    S_CLOCK_DUE,
+    S_CLOCK_ROW,
+    S_ROW_DUE,
+    S_ROW_INDEX,
+    S_ROW_LENGTH,
+    S_ROW_MARK,
+    S_ROW_WHAT,
+    S_ROW_WHERE,
+    S_ROW_WINDOW,
+    S_SEED,
+    S_SLOTS,
+    STREAM_ROWS,
+    T_GAP,
+)
+from market.flow.queue_reactive_tables import Reals
+from market.kernels import lean_kernel
+
+FAR_NS = 1 << 62  # never
+TAIL = 8.317766166719343  # ln 4096: what the first entry of the table of gaps leaves out
+LN2 = 0.6931471805599453
+GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
+
+
+@lean_kernel
+def exponential(tables: Reals, draw: int) -> float:
+    """Return a unit exponential variate of 32 bits, by interpolation between 4096 quantiles."""
+    beyond = 0.0
+    place = draw * (GAPS / UNIT)
+    at = int(place)
+    if at == GAPS - 1:  # the tail is like the whole, further out
+        beyond = TAIL
+        place = (place - at) * GAPS
+        at = min(int(place), GAPS - 2)
+    low = tables[T_GAP + at]
+    return beyond + low + (place - at) * (tables[T_GAP + at + 1] - low)  # type: ignore[no-any-return]
+
+
+@lean_kernel
+def exp(x: float) -> float:
+    """Return e**x for |x| < 40 by exact operations only, to 1e-9."""
+    k = int(np.floor(x / LN2 + 0.5))
+    r = x - k * LN2
+    series = 1.0 + r * (
+        1.0 + r * (0.5 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r / 5040)))))
+    )
+    return series * (1 << k) if k >= 0 else series / (1 << -k)
+
+
+@lean_kernel
+def set_row(state: Arena, reals: Reals, tables: Reals, row: int) -> None:
+    """Give a row its rate; its points are looked for anew."""
+    clock = row // LAYERS
+    layer = row % LAYERS
+    covers = LAYER_UNIT * (1 << max(layer - 1, 0))
+    rate = tables[N_RATES + clock] * reals[R_RATE] * covers
+    if clock >= CANCELS:
+        rate *= 1 << state[S_SLOTS + clock - CANCELS]
+    gap = min(1e9 / rate, GAP_MOST) if rate > 0 else GAP_MOST
+    reals[R_ROW_GAP + row] = gap
+    state[S_ROW_LENGTH + row] = max(int(gap * ROW_POINTS), 1)
+    state[S_ROW_WINDOW + row] = -1
+    state[S_ROW_DUE + row] = -1
+
+
+@lean_kernel
+def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -> None:
+    """Take a row on to its first point after `now`."""
+    length = state[S_ROW_LENGTH + row]
+    window = state[S_ROW_WINDOW + row]
+    due = state[S_ROW_DUE + row]
+    index = state[S_ROW_INDEX + row]
+    if window < 0 or now >= (window + 1) * length:
+        window = now // length
+        due = window * length
+        index = 0
+    clock = row // LAYERS
+    stream = STREAM_ROWS + row
+    if clock >= CANCELS:
+        stream += ROWS * state[S_SLOTS + clock - CANCELS]
+    gap = reals[R_ROW_GAP + row]
+    seed = state[S_SEED]
+    while True:
+        wait, mark, where, what = draw4(seed, stream, window, index)
+        due += 1 + int(gap * exponential(tables, wait))
+        index += 1
+        if due >= (window + 1) * length:
+            window += 1
+            due = window * length
+            index = 0
+        elif due > now:
+            break
+    state[S_ROW_WINDOW + row] = window
+    state[S_ROW_INDEX + row] = index
+    state[S_ROW_DUE + row] = due
+    state[S_ROW_MARK + row] = mark
+    state[S_ROW_WHERE + row] = where
+    state[S_ROW_WHAT + row] = what
+
+
+@lean_kernel
+def refresh(state: Arena, clock: int) -> None:
+    """Find which row of a clock is due next."""
+    first = clock * LAYERS
+    best = first
+    for row in range(first + 1, first + state[S_ACTIVE + clock]):
+        if state[S_ROW_DUE + row] < state[S_ROW_DUE + best]:
+            best = row
+    state[S_CLOCK_ROW + clock] = best
+    state[S_CLOCK_DUE + clock] = state[S_ROW_DUE + best]
+
+
+@lean_kernel
+def mark_of(state: Arena, row: int) -> float:
+    """Return the mark of a row's point, as a multiple of the ordinary rate."""
+    layer = row % LAYERS
+    part = state[S_ROW_MARK + row] / UNIT
+    if layer == 0:
+        return LAYER_UNIT * part  # type: ignore[no-any-return]
+    return LAYER_UNIT * (1 << (layer - 1)) * (1.0 + part)  # type: ignore[no-any-return]
+
+
+@lean_kernel
+def cover(state: Arena, reals: Reals, tables: Reals, clock: int, most: float, now: int) -> bool:
+    """Use as many rows of a clock as a rate of `most` times the ordinary needs; say whether they sufficed."""
+    active = state[S_ACTIVE + clock]
+    covered = LAYER_UNIT * (1 << (active - 1))
+    if most <= covered:
+        if most < 0.25 * covered and active > 1:
+            state[S_ACTIVE + clock] = active - 1
+            refresh(state, clock)
+        return True
+    while most > covered and active < LAYERS:
+        row = clock * LAYERS + active
+        if state[S_ROW_DUE + row] <= now:
+            advance_row(state, reals, tables, row, now)
+        active += 1
+        covered *= 2
+    state[S_ACTIVE + clock] = active
+    refresh(state, clock)
+    return most <= covered  # type: ignore[no-any-return]
+
+
+@lean_kernel
+def set_slots(state: Arena, reals: Reals, tables: Reals, clock: int, log: int, now: int) -> None:
+    """Let a clock of cancels strike 2**log slots."""
+    state[S_SLOTS + clock - CANCELS] = log
+    for row in range(clock * LAYERS, (clock + 1) * LAYERS):
+        set_row(state, reals, tables, row)
+    for row in range(clock * LAYERS, clock * LAYERS + state[S_ACTIVE + clock]):
+        advance_row(state, reals, tables, row, now)
+    refresh(state, clock)
+
+
+@lean_kernel
+def wind(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
+    """Set all clocks to their first point after `now`, under the seed of the state."""
+    for clock in range(CLOCKS):
+        for row in range(clock * LAYERS, (clock + 1) * LAYERS):
+            set_row(state, reals, tables, row)
+        for row in range(clock * LAYERS, clock * LAYERS + state[S_ACTIVE + clock]):
+            advance_row(state, reals, tables, row, now)
+        refresh(state, clock)

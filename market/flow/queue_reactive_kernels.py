@@ -1,0 +1,112 @@
+"""Kernels of the queue-reactive flow: which clock strikes next, until when, into which buffer."""
+
+from typing import Any
+
+import numpy as np
+
+from market.book_layout import (
+    H_ORDERS,
+    H_TRADING,
+    Arena,
+    Records,
+)
+from market.flow.calibration import CLASSES
+from market.flow.queue_reactive_clocks import advance_row, refresh, set_slots
+from market.flow.queue_reactive_drivers import SECOND_NS, begin_second
+from market.flow.queue_reactive_layout import (
+    CANCELS,
+    CLOCKS,
+    LIMITS,
+    MARKETS,
+    S_BEGIN,
+    S_CANDIDATES,
+    S_CHILD_DUE,
+    S_CLOCK_DUE,
+    S_CLOCK_ROW,
+    S_COUNT,
+    S_NOW,
+    S_SECOND,
+    S_SLOTS,
+    SLOTS_LOG_MIN,
+)
+from market.flow.queue_reactive_orders import cancel, child, limit, market
+from market.flow.queue_reactive_rates import (
+    hear_foreign,
+    reach,
+    see_touch,
+    set_tilts,
+)
+from market.flow.queue_reactive_tables import Reals
+from market.kernels import lean_kernel
+from market.matching_kernels import OUTCOMES_MARGIN
+
+PLAYED, FULL, TOUCH = 0, 1, 2  # why `react` came back
+
+
+@lean_kernel
+def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
+    """Let a second begin: what is exogenous goes on, pools that have emptied use fewer slots."""
+    begin_second(state, reals, tables)
+    set_tilts(state, reals, tables)
+    for kind in range(CLASSES):
+        log = state[S_SLOTS + kind]
+        if log > SLOTS_LOG_MIN and state[S_COUNT + kind] < 1 << (log - 2):
+            set_slots(state, reals, tables, CANCELS + kind, log - 1, now)
+
+
+@lean_kernel
+def strike(
+    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, clock: int
+) -> int:  # fmt: skip
+    """Let a clock strike, and set it to its next point."""
+    row = state[S_CLOCK_ROW + clock]
+    state[S_CANDIDATES] += 1
+    if book[H_TRADING] == 1:
+        if clock == LIMITS:
+            n = limit(book, state, reals, tables, out, n, now, row)
+        elif clock == MARKETS:
+            n = market(book, state, reals, tables, out, n, now, row)
+        else:
+            n = cancel(book, state, reals, tables, out, n, now, row)
+    advance_row(state, reals, tables, row, now)
+    refresh(state, clock)
+    return n
+
+
+@lean_kernel
+def react(
+    book: Arena, state: Arena, reals: Reals, tables: Reals, until_ns: int, out: Records, stop_on_touch: bool
+) -> tuple[int, int, int]:  # fmt: skip
+    """Match what is due; return outcomes, when something is due next, and why this came back."""
+    n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
+    until = until_ns - state[S_BEGIN]
+    if hear_foreign(book, state, reals, tables, state[S_NOW]) | see_touch(book, state, reals, tables):
+        reach(state, reals, tables, state[S_NOW])
+    while True:
+        clock = 0
+        for at in range(1, CLOCKS):
+            if state[S_CLOCK_DUE + at] < state[S_CLOCK_DUE + clock]:
+                clock = at
+        now = state[S_CLOCK_DUE + clock]
+        if state[S_CHILD_DUE] < now:
+            clock, now = CLOCKS, state[S_CHILD_DUE]
+        if state[S_SECOND] * SECOND_NS <= now:
+            clock, now = CLOCKS + 1, state[S_SECOND] * SECOND_NS
+        if now > until:
+            state[S_NOW] = max(until, state[S_NOW])
+            return n, now + state[S_BEGIN], PLAYED
+        if out.shape[0] - n < book[H_ORDERS] + OUTCOMES_MARGIN:
+            return n, now + state[S_BEGIN], FULL
+        state[S_NOW] = now
+        before = n
+        if clock < CLOCKS:
+            n = strike(book, state, reals, tables, out, n, now, clock)
+        elif clock == CLOCKS:
+            n = child(book, state, reals, tables, out, n, now)
+        else:
+            second(state, reals, tables, now)
+        if n != before or clock > CLOCKS:
+            moved = see_touch(book, state, reals, tables)
+            reach(state, reals, tables, now)
+            if moved and stop_on_touch:
+                return n, now + state[S_BEGIN], TOUCH

@@ -1,0 +1,183 @@
+"""Kernels of the rates: what the touch, the distance to value and past events make of the ordinary ones.
+
+Excitation is multiplicative: a rate is (what the book says) x (1 - n + excitation). An event excites by n
+over its own rate without excitation, so the mean of the factor is 1 whatever the book does, and the
+market is stationary for every branching ratio n < 1.
+"""
+
+from market.book_kernels import best_e4
+from market.book_layout import H_TAKEN, H_TAKEN_COUNT, TAKEN_MAX, TAKEN_WORDS, Arena
+from market.flow.queue_reactive_clocks import cover, exp
+from market.flow.queue_reactive_layout import (
+    CANCELS,
+    CLOCKS,
+    LIMITS,
+    MARKETS,
+    N_BRANCHING,
+    N_DECAYS,
+    N_INFORMED,
+    N_INFORMED_CURVE,
+    N_INFORMED_LIMITS,
+    N_LATENT,
+    N_LATENT_CANCELS,
+    N_LATENT_CURVE,
+    N_MEAN_RATES,
+    NEAR_TICKS,
+    R_BELIEF,
+    R_BRANCHING,
+    R_DISTANCE,
+    R_EXCITED,
+    R_LATENT,
+    R_MULTIPLE,
+    R_RATE,
+    R_TICK_INVERSE,
+    R_TILT_CANCELS,
+    R_TILT_LIMITS,
+    R_TILT_MARKETS,
+    R_UNIT,
+    R_VALUE,
+    S_ASK,
+    S_BID,
+    S_BOUNDED,
+    S_FOREIGN,
+    S_HAWKES_TIME,
+    S_SPREAD,
+    S_TAKEN_LOST,
+    S_TAKEN_READ,
+    T_EXCITE,
+    T_LIMIT_TOTAL,
+    T_SPREAD,
+)
+from market.flow.queue_reactive_tables import Reals
+from market.kernels import lean_kernel
+
+TILT_MOST, TILT_LEAST = 8.0, 0.05  # of the rate of one side
+RATE_LEAST = 0.2  # of the mean: nothing excites by more than five times what an ordinary event does
+
+
+# --- the touch ------------------------------------------------------------------------------------
+@lean_kernel
+def see_touch(book: Arena, state: Arena, reals: Reals, tables: Reals) -> bool:
+    """Look at the touch; where it has moved, say so and set what follows from it."""
+    bid, ask = best_e4(book, 0), best_e4(book, 1)
+    moved = (bid != 0 and bid != state[S_BID]) or (ask != 0 and ask != state[S_ASK])
+    if moved:
+        if bid != 0:
+            state[S_BID] = bid
+        if ask != 0:
+            state[S_ASK] = ask
+        set_tilts(state, reals, tables)
+    return moved
+
+
+@lean_kernel
+def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
+    """Set the bucket of the spread, and by how much each side is favoured by the distance to value."""
+    bid, ask = state[S_BID], state[S_ASK]
+    ticks = int((ask - bid) * reals[R_TICK_INVERSE] + 0.5)
+    state[S_SPREAD] = int(tables[T_SPREAD + min(max(ticks, 0), NEAR_TICKS)])
+    distance = (0.5 * (bid + ask) - reals[R_VALUE] - reals[R_BELIEF]) / reals[R_UNIT]
+    reals[R_DISTANCE] = distance
+    toward = 1 if distance > 0 else 0  # the side that brings mid back, 0 = buy
+    d = abs(distance)
+    bent = d * (1.0 + tables[N_INFORMED_CURVE] * (d - 1.0))
+    latent = d * (1.0 + tables[N_LATENT_CURVE] * (d - 1.0))
+    push = tables[N_INFORMED] * bent
+    reals[R_TILT_MARKETS + toward] = min(1.0 + push, TILT_MOST)
+    reals[R_TILT_MARKETS + 1 - toward] = max(1.0 - push, TILT_LEAST)
+    push = tables[N_INFORMED_LIMITS] * bent
+    steps_in = 1.0 + reals[R_LATENT] * tables[N_LATENT] * latent
+    reals[R_TILT_LIMITS + toward] = min((1.0 + push) * steps_in, TILT_MOST)
+    reals[R_TILT_LIMITS + 1 - toward] = max(1.0 - push, TILT_LEAST)
+    stays = 1.0 + reals[R_LATENT] * tables[N_LATENT_CANCELS] * latent
+    reals[R_TILT_CANCELS + toward] = max(1.0 / stays, TILT_LEAST)
+    reals[R_TILT_CANCELS + 1 - toward] = 1.0
+
+
+# --- excitation -----------------------------------------------------------------------------------
+@lean_kernel
+def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
+    """Let the excitation decay to an instant."""
+    elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
+    state[S_HAWKES_TIME] = now
+    for at in range(2):
+        left = exp(-min(elapsed_s * tables[N_DECAYS + at], 30.0))
+        for whom in range(6):
+            reals[R_EXCITED + 6 * at + whom] *= left
+
+
+@lean_kernel
+def factor(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now: int) -> float:
+    """Return the excitation of a kind (L M C) and side at an instant."""
+    elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
+    at = R_EXCITED + 2 * kind + sell
+    first = reals[at] * exp(-min(elapsed_s * tables[N_DECAYS], 30.0))
+    second = reals[at + 6] * exp(-min(elapsed_s * tables[N_DECAYS + 1], 30.0))
+    return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + first + second  # type: ignore[no-any-return]
+
+
+@lean_kernel
+def excite(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, rate: float, now: int) -> None:
+    """Let an event, ordinarily `rate` a second, excite what follows."""
+    settle(state, reals, tables, now)
+    if tables[N_BRANCHING] == 0.0:
+        return
+    rate = max(rate, RATE_LEAST * tables[N_MEAN_RATES + kind]) * reals[R_RATE] * reals[R_MULTIPLE + kind]
+    scale = reals[R_BRANCHING] / rate
+    cause = T_EXCITE + (2 * kind + sell) * 12
+    for at in range(12):
+        reals[R_EXCITED + at] += scale * tables[cause + at]
+
+
+@lean_kernel
+def limit_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
+    """Return the ordinary rate of limit orders of a side."""
+    return tables[T_LIMIT_TOTAL + state[S_SPREAD]] * reals[R_TILT_LIMITS + sell]  # type: ignore[no-any-return]
+
+
+# --- how far the clocks must reach ----------------------------------------------------------------
+@lean_kernel
+def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
+    """Return the largest multiple of a kind's ordinary rate on either side; excitation is settled."""
+    free = 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING]
+    at = R_EXCITED + 2 * kind
+    buys = (free + reals[at] + reals[at + 6]) * reals[tilts]
+    sells = (free + reals[at + 1] + reals[at + 7]) * reals[tilts + 1]
+    return max(buys, sells) * reals[R_MULTIPLE + kind]  # type: ignore[no-any-return]
+
+
+@lean_kernel
+def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
+    """Let every clock reach as far as its rate does now; until the next event rates only fall."""
+    limits = most(reals, tables, 0, R_TILT_LIMITS)
+    markets = most(reals, tables, 1, R_TILT_MARKETS)
+    cancels = most(reals, tables, 2, R_TILT_CANCELS)
+    enough = cover(state, reals, tables, LIMITS, limits, now)
+    enough &= cover(state, reals, tables, MARKETS, markets, now)
+    for clock in range(CANCELS, CLOCKS):
+        enough &= cover(state, reals, tables, clock, cancels, now)
+    if not enough:
+        state[S_BOUNDED] += 1
+
+
+# --- orders of ours -------------------------------------------------------------------------------
+@lean_kernel
+def hear_foreign(book: Arena, state: Arena, reals: Reals, tables: Reals, now: int) -> bool:
+    """Let orders of ours that took liquidity excite like anybody's; say whether there were any."""
+    last = book[H_TAKEN_COUNT]
+    first = state[S_TAKEN_READ]
+    if first == last:
+        return False
+    if last - first > TAKEN_MAX:
+        state[S_TAKEN_LOST] += last - first - TAKEN_MAX
+        first = last - TAKEN_MAX
+    before = 0
+    for entry in range(first, last):
+        at = book[H_TAKEN] + entry % TAKEN_MAX * TAKEN_WORDS
+        if book[at + 1] != before:
+            before = book[at + 1]
+            buys_rested = 1 - (book[at] & 1)  # ids of bids are even
+            excite(state, reals, tables, 1, buys_rested, tables[N_MEAN_RATES + 1], now)
+            state[S_FOREIGN] += 1
+    state[S_TAKEN_READ] = last
+    return True
