@@ -75,7 +75,9 @@ def measure(
     mids, trades = samples.mids_of(scan), samples.trades_of(scan)
     every_ns = max((end_ns - begin_ns) // PROBES_MOST, NS // 10)
     laid = probes.probe(events, begin_ns, end_ns, every_ns)
-    edges, cells = probe_cells(laid, mids, Blocks(begin_ns, end_ns, block_ns), end_ns, position_edges)
+    cell_blocks = Blocks(begin_ns, end_ns, block_ns)
+    edges = probe_cells(laid, mids, cell_blocks, end_ns, position_edges)
+    cells = evaluate(cell_blocks.sums(), cell_blocks.names, means)
     flow = (scan.rows[:, s.CLASS] <= s.HIDDEN) & (scan.rows[:, s.TS] > begin_ns)
     drawn: dict[str, curves.Curve] = {
         "signature": curves.signature(scan, mids),
@@ -97,7 +99,7 @@ def measure(
         distributions=curves.distributions(scan, tick_e4),
         curves={name: finite(*curve) for name, curve in drawn.items()},
         position_edges=edges,
-        probes=cells,
+        probes=known(cells),
     )
 
 
@@ -121,10 +123,35 @@ def check(scan: s.Scan, source: str) -> None:
         raise FactsError(f"{source}: the book is never whole (bid below ask); nothing can be measured")
 
 
+def quick(
+    events: NDArray[np.void], tick_e4: int, begin_ns: int, end_ns: int, position_edges: list[float]
+) -> dict[str, float]:  # fmt: skip
+    """Return numbers and probes without intervals or curves: what a search looks at many times."""
+    scan = s.scan(events, begin_ns, end_ns, grid_ns_of(begin_ns, end_ns))
+    check(scan, "simulation")
+    blocks, cells = Blocks(begin_ns, end_ns), Blocks(begin_ns, end_ns)
+    numbers.gather(scan, blocks)
+    laid = probes.probe(events, begin_ns, end_ns, max((end_ns - begin_ns) // PROBES_MOST, NS // 10))
+    probe_cells(laid, samples.mids_of(scan), cells, end_ns, position_edges)
+    found = numbers.numbers(tick_e4, totals(blocks))
+    return {name: value for name, value in (found | means(totals(cells))).items() if math.isfinite(value)}
+
+
+def totals(blocks: Blocks) -> dict[str, float]:
+    """Return the sums over all blocks by name."""
+    return dict(zip(blocks.names, map(float, blocks.sums().sum(axis=0)), strict=True))
+
+
+def means(sums: dict[str, float]) -> dict[str, float]:
+    """Return the mean under every name, not-a-number without observations."""
+    names = [name for name in sums if not name.endswith(".n")]
+    return {name: sums[name] / sums[name + ".n"] if sums[name + ".n"] else math.nan for name in names}
+
+
 def probe_cells(
     laid: NDArray[np.int64], mids: samples.Mids, blocks: Blocks, end_ns: int, edges: list[float] | None
-) -> tuple[list[float], dict[str, Estimate]]:  # fmt: skip
-    """Return edges of queue positions and, by position, the chance of a fill and what fills realise."""
+) -> list[float]:  # fmt: skip
+    """Add to blocks, by position in the queue, fills and what they realise; return the edges of positions."""
     filled = laid[:, probes.P_STATE] == probes.FILLED
     last = laid[:, probes.P_FRONT] == 0
     ahead = laid[:, probes.P_AHEAD].astype(np.float64)
@@ -145,18 +172,12 @@ def probe_cells(
             mid = mids.at(at[inside]) / 2.0
             gain = rows[inside, probes.P_SIDE] * (mid - price[inside]) / mid * 1e4
             blocks.add(f"realised_{seconds}s{suffix}", rows[inside, probes.P_START], gain)
-    wanted = [name for name in blocks.names if not name.endswith(".n")]
-
-    def means(sums: dict[str, float]) -> dict[str, float]:
-        return {name: sums[name] / sums[name + ".n"] if sums[name + ".n"] else math.nan for name in wanted}
-
-    found_cells = evaluate(blocks.sums(), blocks.names, means)
-    return edges, known(found_cells)
+    return edges
 
 
 def known(found: dict[str, tuple[float, float, float]]) -> dict[str, Estimate]:
     """Return the estimates that could be made; a number that is not known is absent, never zero."""
-    return {name: Estimate(*row) for name, row in found.items() if all(map(math.isfinite, row))}
+    return {name: Estimate(*map(float, row)) for name, row in found.items() if all(map(math.isfinite, row))}
 
 
 def write(path: Path, facts: Facts) -> None:
