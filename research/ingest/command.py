@@ -3,14 +3,16 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from market.instruments import Instrument
 from market.tape import TapeError
-from research.ingest import lobster, parquet
+from research.ingest import binance, bitstamp, coinbase, itch, lobster, parquet
+from research.ingest.itch_files import Framing
 from research.ingest.quality import show
 from research.ingest.source import SourceError
 
@@ -18,7 +20,7 @@ from research.ingest.source import SourceError
 def main(options: argparse.Namespace) -> int:
     """Run the sub-command; 0 done, 2 where source or place are not as they must be, 130 interrupted."""
     try:
-        quality = run_lobster(options) if options.format == "lobster" else run_parquet(options)
+        quality = RUNS[options.format](options)
     except (SourceError, TapeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -31,7 +33,8 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps({"out": str(options.out), "quality": quality}) + "\n")
     else:
-        show(f"{options.source.name} -> {options.out}", quality)
+        sources = options.source if isinstance(options.source, list) else [options.source]
+        show(f"{', '.join(source.name for source in sources)} -> {options.out}", quality)
     return 0
 
 
@@ -59,6 +62,61 @@ def run_parquet(options: argparse.Namespace) -> dict[str, Any]:
         end_snapshot=options.end_snapshot,
         force=options.force,
     )
+
+
+def run_binance(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest the parts of one session of Binance futures."""
+    return binance.ingest(
+        options.source, options.out, read_instrument(options.instrument), force=options.force
+    )
+
+
+def run_bitstamp(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest order events of Bitstamp."""
+    return bitstamp.ingest(
+        options.source,
+        options.out,
+        read_instrument(options.instrument),
+        trades=options.trades,
+        book=options.book,
+        force=options.force,
+    )
+
+
+def run_coinbase(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest the full channel of Coinbase."""
+    return coinbase.ingest(
+        options.source,
+        options.out,
+        read_instrument(options.instrument),
+        snapshot=options.snapshot,
+        end_snapshot=options.end_snapshot,
+        force=options.force,
+    )
+
+
+def run_itch(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest one symbol of an ITCH 5.0 file."""
+    return itch.ingest(
+        options.source,
+        options.out,
+        options.symbol,
+        day=options.day,
+        instrument=read_instrument(options.instrument) if options.instrument else None,
+        zone=options.zone,
+        framing=Framing(options.framing) if options.framing else None,
+        force=options.force,
+    )
+
+
+RUNS: Final[dict[str, Callable[[argparse.Namespace], dict[str, Any]]]] = {
+    "lobster": run_lobster,
+    "parquet": run_parquet,
+    "binance": run_binance,
+    "bitstamp": run_bitstamp,
+    "coinbase": run_coinbase,
+    "itch": run_itch,
+}
 
 
 def read_instrument(path: Path) -> Instrument:

@@ -182,6 +182,22 @@ def watch(d: Depth, feed: Feed, row: int, unit: int, purge_ns: int) -> None:
 
 
 @kernel
+def top(d: Depth, out: NDArray[np.int64]) -> None:
+    """Write the best levels as [side, level, (price, size)], exact sizes; what is not there stays 0."""
+    for side in range(2):
+        level, step, n = d.best[side], -1 if side == 0 else 1, 0
+        while 0 <= level < d.prices.size and n < out.shape[1]:
+            order = d.queues[side, level, 0]
+            if order >= 0:
+                out[side, n, 0] = d.prices[level]
+                while order >= 0:
+                    out[side, n, 1] += d.orders[order, LEFT]
+                    order = d.orders[order, NEXT]
+                n += 1
+            level += step
+
+
+@kernel
 def stand(d: Depth, feed: Feed, unit: int) -> None:
     """Put up the orders of a snapshot, in its order."""
     for row in range(feed.kind.size):

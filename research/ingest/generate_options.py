@@ -2,17 +2,15 @@
 
 import argparse
 import re
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
-from daemon.options import SEED_MAX, Parser, day, whole
+from daemon.options import SEED_MAX, Parser, day, price_e4, whole
 from research.ingest.source import LEVELS_MAX, ROWS_MAX
 
 OPEN_S: Final = 34_200  # 09:30
 DAY_END_S: Final = 57_600  # 16:00
 CENT_E4: Final = 100
-PRICE_MAX: Final = 100_000  # dollars; the book's cells stay narrower than LOBSTER's own
 ORDERS_MAX: Final = 100_000  # that stand at once: a day of that many takes minutes to make
 SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,7}")  # what ITCH's eight letters hold
 
@@ -31,7 +29,7 @@ def parser() -> Parser:
     p.add_argument("--minutes", type=whole(1, (DAY_END_S - OPEN_S) // 60))
     p.add_argument("--levels", type=whole(1, LEVELS_MAX))
     p.add_argument("--events", type=whole(1, ROWS_MAX // 10), help="about how many messages")
-    p.add_argument("--price", dest="price_e4", type=price_e4, help="in dollars, where the day begins")
+    p.add_argument("--price", dest="price_e4", type=cents_e4, help="in dollars, where the day begins")
     p.add_argument("--orders", type=whole(10, ORDERS_MAX), help="about how many stand in the book")
     p.add_argument("--halt", action="store_true", help="with a halt and a cross in the middle")
     p.add_argument("--force", action="store_true", help="overwrite FILE.zip")
@@ -45,17 +43,12 @@ def symbol(text: str) -> str:
     return text
 
 
-def price_e4(text: str) -> int:
-    """Read a price in dollars and cents."""
-    try:
-        cents = Decimal(text) * 100
-    except InvalidOperation:
-        cents = Decimal(0)
-    if not (cents.is_finite() and 1 <= cents <= PRICE_MAX * 100 and cents == cents.to_integral_value()):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: give dollars and whole cents, 0.01 to {PRICE_MAX}, such as 180.50"
-        )
-    return int(cents) * CENT_E4
+def cents_e4(text: str) -> int:
+    """Read a price in dollars and whole cents."""
+    value = price_e4(text)
+    if value % CENT_E4:
+        raise argparse.ArgumentTypeError(f"{text!r}: give dollars and whole cents, such as 180.50")
+    return value
 
 
 def main(argv: list[str]) -> int:

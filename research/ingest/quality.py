@@ -6,16 +6,43 @@ from rich.console import Console
 from rich.table import Table
 
 KIND_WORDS = {
-    0: "received (skipped)",
-    1: "new",
-    2: "partial cancel",
-    3: "delete",
-    4: "visible execution",
-    5: "hidden execution",
-    6: "cross",
-    7: "halt",
+    "0": "received (skipped)",
+    "1": "new",
+    "2": "partial cancel",
+    "3": "delete",
+    "4": "visible execution",
+    "5": "hidden execution",
+    "6": "cross",
+    "7": "halt",
+    # of ITCH
+    "A": "add",
+    "F": "add with attribution",
+    "E": "executed",
+    "C": "executed at a price",
+    "X": "canceled in part",
+    "D": "deleted",
+    "U": "replaced",
+    "P": "hidden execution",
+    "Q": "cross",
+    "H": "trading state",
+    "R": "directory",
 }
-SHARES = ("hidden_share", "replay_rows_matched", "replay_levels_matched")
+SHARES = frozenset(
+    {
+        "hidden_share",
+        "replay_rows_matched",
+        "replay_levels_matched",
+        "references_matched",
+        "trades_matched",
+        "trades_refilled",
+        "trades_unmatched",
+        "trades_after_last_diff",
+        "bbo_prices_agree",
+        "bbo_agree",
+        "book_best_prices_agree",
+        "book_levels_agree",
+    }
+)
 
 
 def show(title: str, quality: dict[str, Any]) -> None:
@@ -28,7 +55,7 @@ def show(title: str, quality: dict[str, Any]) -> None:
     for name, value in quality.items():
         if name == "types":
             for kind, count in value.items():
-                table.add_row(f"type {kind} {KIND_WORDS.get(int(kind), '')}", f"{count:,}")
+                table.add_row(f"type {kind} {KIND_WORDS.get(kind, '')}", f"{count:,}")
         elif name == "notes":
             continue
         else:

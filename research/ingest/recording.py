@@ -4,6 +4,7 @@ Every source that tells single orders comes here: its own module reads and check
 the columns of LOBSTER's messages (ts_ns, type, order_id, size, price, dir); what follows is one way.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,19 +114,32 @@ def play(
     *,
     absolute: bool = False,
     purge_ns: int = 0,
+    stops: NDArray[np.int64] | None = None,
+    look: Callable[[Depth, int], None] | None = None,
 ) -> Played:
-    """Play a recording and write its events; `absolute`: a type 2 tells what is left."""
+    """Play a recording and write its events; `absolute`: a type 2 tells what is left.
+
+    `look` is shown the book at each of `stops`, ascending row numbers: before that row is played.
+    """
     depth = empty_depth(recording)
     full.stand(depth, recording.standing, unit)
     standing = flush(depth, writer)
     total = len(recording.feed.kind)
-    done = events = 0
+    done = events = at = 0
     with progress(f"replaying {instrument.symbol}", total) as tell:
         while done < total:
             last = min(done + CHUNK_ROWS, total)
+            if look is not None and stops is not None:
+                while at < len(stops) and stops[at] <= done:
+                    look(depth, int(stops[at]))
+                    at += 1
+                last = min(last, int(stops[at])) if at < len(stops) else last
             done = int(full.play(depth, recording.feed, done, last, unit, absolute, purge_ns))
-            events += flush(depth, writer)
-            tell(done)
+            if depth.counters[full.OUT] > EVENTS_ROOM // 2 or done == total:
+                events += flush(depth, writer)
+                tell(done)
+        if look is not None and stops is not None and at < len(stops):
+            look(depth, total)
     return Played(depth, standing, standing + events)
 
 
