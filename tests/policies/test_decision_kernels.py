@@ -1,28 +1,37 @@
 """The kernels of a decision give what their plain twins give, integer for integer and bit for bit."""
 
 import struct
+from collections.abc import Callable
+from random import Random
 
-from hypothesis import HealthCheck, given, seed, settings
+import numpy as np
+import pytest
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from market.types import ClOrdID, Side
-from market.updates import Headroom
-from policies import actions, executor, schedule
+from daemon.trader_parents import ParentView
+from market.parents import ParentOrder, Progress
+from market.types import ClOrdID, ParentID, ParentStatus, Side, Symbol
+from market.updates import Headroom, ParentUpdate
+from policies import actions, executor, layout, parent_kernels, schedule, schedule_kernels, state
+from policies import state_features as f
+from policies import tactic_kernels as t
 from policies.actions import Child, Plan, Terms, Touch
+from policies.baselines import NAMES, baseline
 from policies.curves import GENERIC
 from policies.executor import Chain, Standing
 from policies.schedule import Corridor, Situation
-from tests.policies.makers import ABC, DAY, NS, TEN
+from tests.policies.makers import ABC, DAY, NS, TEN, headroom
 from tests.twins import moves as twin_moves
 from tests.twins import plans as twin_plans
+from tests.twins import rules as twin_rules
 from tests.twins import schedules as twin_schedules
 
-CASES = 7_000
+CASES = 7_000  # of each of the tests below
 OPENED, CLOSED = ABC.session(DAY)
 CURVE = GENERIC.steps
-SHARES = st.floats(0.0, 1.0)
-QTY = st.one_of(st.integers(0, 60), st.integers(0, 50_000))
-TICKS = st.integers(-6, 6)
+BASELINES = {name: baseline(name) for name in NAMES}
+TACTICIANS = ("twap", "twap-passive", "twap-improve", "rule", "microprice")
 
 
 def bits(*floats: float) -> bytes:
@@ -30,153 +39,320 @@ def bits(*floats: float) -> bytes:
     return struct.pack(f"{len(floats)}d", *floats)
 
 
-@st.composite
-def situations(draw: st.DrawFn) -> Situation:
-    """Parents of a microsecond to hours, seen before, in and after their windows, in and out of a session."""
-    start_ns = TEN + draw(st.integers(-4 * 3600 * NS, 4 * 3600 * NS))
-    length_ns = draw(st.one_of(st.integers(0, 20_000), st.integers(0, 3600 * NS)))
-    now_ns = start_ns + int(length_ns * draw(st.floats(-0.1, 1.1)))
-    return Situation(
-        now_ns,
-        start_ns,
-        start_ns + length_ns,
-        draw(QTY),
-        draw(QTY),
-        draw(QTY),
-        *draw(st.sampled_from(((OPENED, CLOSED), (0, 0)))),
-    )
+def many(test: Callable[[Random], None]) -> Callable[[], None]:
+    """Try a test with many cases, the same on every run; a case is known by its number."""
+
+    def numbered(number: int) -> None:
+        test(Random(number))
+
+    numbered.__name__ = test.__name__
+    cases = given(st.integers(0, 2**63))(numbered)
+    return seed(20260)(settings(max_examples=CASES, deadline=None, database=None)(cases))
 
 
-@st.composite
-def seen(draw: st.DrawFn) -> tuple[Touch, Corridor, Terms, Headroom]:
-    """What a decision sees: near its limits in every way, empty sides included."""
-    side = draw(st.sampled_from((Side.BUY, Side.SELL, Side.SELL_SHORT)))
-    sign, tick = side.sign, draw(st.sampled_from((100, 50)))
-    own = 10_000 + 100 * draw(TICKS)
-    others = tuple(own + sign * tick * draw(st.integers(0, 4)) * (i + 1) for i in range(5))
-    gone = draw(st.sampled_from((5, 5, 5, 5, 5, 0, 1, 2)))
-    others = others[:gone] + (0,) * (5 - gone)
-    sizes = tuple(draw(st.integers(1, 60)) if p else 0 for p in others)
-    second = draw(st.sampled_from((0, own - sign * tick, own - 3 * sign * tick)))
-    touch = Touch(draw(st.sampled_from((own, own, own, 0))), second, others, sizes, tick)
-    qty = draw(QTY)
-    cum = draw(st.integers(0, qty))
-    low = draw(st.integers(0, qty))
-    high = draw(st.integers(low, qty))
-    lot = draw(st.sampled_from((1, 1, 10)))
-    band = Corridor(low, low, high, lot * draw(st.integers(1, 20)), draw(st.booleans()))
-    limit = draw(st.one_of(st.none(), st.integers(-8, 8)))
-    terms = Terms(
+def some_qty(chance: Random) -> int:
+    """Return a quantity, often a small one."""
+    return chance.randint(0, chance.choice((12, 60, 50_000)))
+
+
+def some_situation(chance: Random) -> Situation:
+    """A parent of microseconds to hours, seen before, in and after its window, in and out of a session."""
+    start_ns = TEN + chance.randint(-4 * 3600 * NS, 4 * 3600 * NS)
+    length_ns = chance.randint(0, chance.choice((20_000, 600 * NS, 3600 * NS)))
+    now_ns = start_ns + int(length_ns * chance.choice((0.0, 1.0, chance.uniform(-0.1, 1.1))))
+    session = chance.choice(((OPENED, CLOSED), (OPENED, CLOSED), (0, 0)))
+    qtys = (some_qty(chance), some_qty(chance), some_qty(chance))
+    return Situation(now_ns, start_ns, start_ns + length_ns, *qtys, *session, chance.randint(0, 5))
+
+
+def some_touch(chance: Random, sign: int) -> Touch:
+    """Levels on a grid, with gaps; now and then a side is empty, thin or crossed."""
+    tick, own = chance.choice((100, 50)), 10_000 + 100 * chance.randint(-6, 6)
+    other = own + sign * tick * chance.randint(-1, 4)
+    prices, sizes = [], []
+    for _ in range(chance.choice((5, 5, 5, 5, 5, 0, 1, 2))):
+        prices.append(other)
+        sizes.append(chance.randint(1, 60))
+        other += sign * tick * chance.randint(1, 3)
+    none = [0] * (5 - len(prices))
+    second = chance.choice((0, own - sign * tick, own - 3 * sign * tick))
+    best = chance.choice((own, own, own, 0))
+    return Touch(best, second, tuple(prices + none), tuple(sizes + none), tick)
+
+
+def some_terms(chance: Random, side: Side) -> Terms:
+    """A parent near its limits in every way."""
+    qty = some_qty(chance)
+    return Terms(
         side,
         qty,
-        cum,
-        draw(st.one_of(st.just(10**9), QTY)),
-        None if limit is None else 10_000 + 100 * limit,
-        draw(st.one_of(st.none(), QTY)),
-        draw(st.booleans()),
-        lot,
+        chance.randint(0, qty),
+        chance.choice((10**9, some_qty(chance))),
+        chance.choice((None, 10_000 + 100 * chance.randint(-8, 8))),
+        chance.choice((None, some_qty(chance))),
+        chance.random() < 0.5,
+        chance.choice((1, 1, 10)),
     )
-    headroom = Headroom(
-        order_qty_max=draw(st.one_of(st.just(1_000), st.integers(0, 60))),
-        buy_qty_max=0,
-        sell_qty_max=0,
-        orders_free=0,
-        collar_low_e4=draw(st.sampled_from((0, 9_000, 9_900, 10_050))),
-        collar_high_e4=draw(st.sampled_from((0, 9_950, 10_101, 11_000))),
-        rate_free=0,
-        can_trade=draw(st.sampled_from((True, True, True, True, False))),
-    )
-    return touch, band, terms, headroom
 
 
-@st.composite
-def standings(draw: st.DrawFn) -> tuple[Plan, Standing, int, int, int]:
-    """A plan against chains that stand well, badly, too large, busy or crossing."""
-    sign = draw(st.sampled_from((1, -1)))
-    amount = st.integers(1, 40)
-    price = TICKS.map(lambda t: 10_000 + 100 * t)
+def some_headroom(chance: Random) -> Headroom:
+    """What the gate leaves."""
+    return headroom(
+        order_qty_max=chance.choice((1_000, chance.randint(0, 60))),
+        collar_low_e4=chance.choice((0, 9_000, 9_900, 10_050)),
+        collar_high_e4=chance.choice((0, 9_950, 10_101, 11_000)),
+        can_trade=chance.random() < 0.9,
+    )
+
+
+def some_band(chance: Random, terms: Terms) -> Corridor:
+    """A corridor around, before or behind what is done."""
+    low = chance.randint(0, terms.qty)
+    high = chance.randint(low, terms.qty)
+    return Corridor(low, low, high, terms.lot * chance.randint(1, 20), chance.random() < 0.3)
+
+
+def some_standing(chance: Random, most: int) -> Standing:
+    """Chains that stand well, badly, too large, busy or crossing."""
     chains = []
-    for i in range(draw(st.integers(0, 8))):
-        cum, leaves = draw(st.integers(0, 5)), draw(st.integers(0, 20))
-        idle, crosses = draw(st.booleans()), draw(st.sampled_from((False, False, False, True)))
-        worst = leaves + draw(st.sampled_from((0, 0, 7)))
-        chains.append(Chain(ClOrdID(f"C{i}"), draw(price), cum + leaves, cum, worst, idle, crosses))
-    child = st.one_of(st.none(), st.builds(Child, amount, price))
-    plan = Plan(
-        draw(child),
-        draw(child),
-        draw(st.sampled_from((False,) * 9 + (True,))),
-        "",
-        draw(st.integers(0, 150)),
-        draw(st.integers(0, 15)),
-        100 * draw(st.integers(0, 2)),
-        10_000 + 100 * draw(TICKS),
+    for i in range(chance.randint(0, most)):
+        cum, leaves = chance.randint(0, 5), chance.randint(0, 20)
+        price_e4, worst = 10_000 + 100 * chance.randint(-4, 4), leaves + chance.choice((0, 0, 7))
+        kind = (chance.random() < 0.7, chance.random() < 0.2)
+        chains.append(Chain(ClOrdID(f"C{i}"), price_e4, cum + leaves, cum, worst, *kind))
+    asked = (chance.randint(0, 3), chance.choice((0, 0, 9)), chance.choice((0, 0, 9)))
+    return Standing(
+        chance.choice((1, -1)), chance.randint(0, 150), chance.randint(0, 40), tuple(chains), *asked
     )
-    qty = draw(st.integers(0, 150))
-    asked = (draw(st.integers(0, 3)), draw(st.sampled_from((0, 0, 9))), draw(st.sampled_from((0, 0, 9))))
-    standing = Standing(sign, qty, draw(st.integers(0, 40)), tuple(chains), *asked)
-    return plan, standing, draw(st.integers(0, 4)), draw(st.integers(0, 3)), draw(st.sampled_from((1, 1, 10)))
 
 
-def many(test: object) -> object:
-    """Try a test with many cases, the same on every run."""
-    checks = (HealthCheck.too_slow, HealthCheck.data_too_large)
-    return seed(20260)(
-        settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=checks)(test)  # type: ignore[arg-type]
+def some_plan(chance: Random) -> Plan:
+    """What is wanted, sometimes nothing."""
+    rest, cross = (
+        chance.choice((None, Child(chance.randint(1, 60), 10_000 + 100 * chance.randint(-4, 4))))
+        for _ in range(2)
     )
+    numbers = (chance.randint(0, 250), chance.randint(0, 15), 100 * chance.randint(0, 2))
+    return Plan(rest, cross, chance.random() < 0.05, "", *numbers, 10_000 + 100 * chance.randint(-4, 6))
 
 
 @many
-@given(
-    situations(),
-    SHARES,
-    st.floats(0.0, 12.0),
-    st.floats(0.0, 0.6),
-    st.sampled_from((1, 10, 100)),
-    st.booleans(),
-)
-def test_schedules_and_their_corridor_are_those_of_the_twin(
-    s: Situation, share: float, steep: float, width: float, lot: int, completes: bool
-) -> None:
-    twin = twin_schedules
+def test_schedules_and_their_corridor_are_those_of_the_twin(chance: Random) -> None:
+    s, twin = some_situation(chance), twin_schedules
+    steep, width = chance.choice((0.0, chance.uniform(0, 12))), chance.uniform(0.0, 0.6)
+    share, lot = chance.choice((0.0, 1.0, chance.random())), chance.choice((1, 10, 100))
+    completes = chance.random() < 0.5
 
     assert schedule.schedule_end_ns(s) == twin.schedule_end_ns(s)
-    assert bits(
-        schedule.twap(s),
-        schedule.vwap(s, CURVE),
-        schedule.pov(s, width),
-        schedule.almgren_chriss(s, steep),
-        schedule.obizhaeva_wang(s, steep),
-    ) == bits(
-        twin.twap(s),
-        twin.vwap(s, CURVE),
-        twin.pov(s, width),
-        twin.almgren_chriss(s, steep),
-        twin.obizhaeva_wang(s, steep),
+    assert schedule.slice_qty(s, lot) == twin.slice_qty(s, lot)
+    ours, due = (
+        (
+            m.twap(s),
+            m.vwap(s, CURVE),
+            m.pov(s, width),
+            m.almgren_chriss(s, steep),
+            m.obizhaeva_wang(s, steep),
+        )
+        for m in (schedule, twin)
     )
-    ours = schedule.corridor(s, share, width, lot, completes)
-    assert ours == twin.corridor(s, share, width, lot, completes)
+    assert bits(*ours) == bits(*due)
+    assert schedule.corridor(s, share, width, lot, completes) == twin.corridor(
+        s, share, width, lot, completes
+    )
 
 
 @many
-@given(seen(), st.integers(0, 12))
-def test_plan_and_mask_are_those_of_the_twin(
-    case: tuple[Touch, Corridor, Terms, Headroom], action: int
-) -> None:
-    touch, band, terms, headroom = case
+def test_plan_and_mask_are_those_of_the_twin(chance: Random) -> None:
+    side = chance.choice((Side.BUY, Side.SELL, Side.SELL_SHORT))
+    touch, terms, room = some_touch(chance, side.sign), some_terms(chance, side), some_headroom(chance)
+    band, twin = some_band(chance, terms), twin_plans
 
-    assert actions.mask(touch, band, terms) == twin_plans.mask(touch, band, terms)
-    assert actions.allowance(terms) == twin_plans.allowance(terms)
-    assert actions.worst_price(terms, headroom) == twin_plans.worst_price(terms, headroom)
-    for price_e4 in (touch.own_e4, touch.other_e4[0] + 30):
-        ours = actions.bounded(price_e4, terms, headroom, touch.tick_e4)
-        assert ours == twin_plans.bounded(price_e4, terms, headroom, touch.tick_e4)
-    for chosen in (action, 0, 8):
-        ours_plan = actions.plan(chosen, terms, band, touch, headroom)
-        assert ours_plan == twin_plans.plan(chosen, terms, band, touch, headroom)
+    assert actions.mask(touch, band, terms) == twin.mask(touch, band, terms)
+    assert actions.allowance(terms) == twin.allowance(terms)
+    assert actions.worst_price(terms, room) == twin.worst_price(terms, room)
+    price_e4, tick_e4 = touch.own_e4 + chance.randint(0, 200), touch.tick_e4
+    assert actions.bounded(price_e4, terms, room, tick_e4) == twin.bounded(price_e4, terms, room, tick_e4)
+    for action in (chance.randint(0, 12), 0, 8):
+        ours = actions.plan(action, terms, band, touch, room)
+        assert ours == twin.plan(action, terms, band, touch, room)
 
 
 @many
-@given(standings())
-def test_moves_are_those_of_the_twin(case: tuple[Plan, Standing, int, int, int]) -> None:
-    assert executor.reconcile(*case) == twin_moves.reconcile(*case)
+def test_moves_are_those_of_the_twin(chance: Random) -> None:
+    plan, standing = some_plan(chance), some_standing(chance, 8)
+    free = chance.randint(0, 4), chance.randint(0, 3), chance.choice((1, 1, 10))
+
+    assert executor.reconcile(plan, standing, *free) == twin_moves.reconcile(plan, standing, *free)
+
+
+@many
+def test_tactics_are_those_of_the_twin(chance: Random) -> None:
+    obs = np.zeros(f.OBS_SIZE, dtype=np.float32)
+    for i in (f.I_LAG_SLICES, f.I_CORRIDOR, f.I_IMBALANCE, f.I_MICRO):
+        obs[i] = chance.uniform(-1.0, 1.0)
+    obs[f.I_FILL_AGE], obs[f.I_CLOSING] = chance.choice((0.0, chance.random())), chance.randint(0, 1)
+    if chance.random() < 0.3:
+        obs[f.I_LAG_SLICES] = chance.choice((0.1, 0.2, 0.0))
+        obs[f.I_CORRIDOR] = chance.choice((0.9, 0.0, -0.9))
+    allowed = chance.getrandbits(13) | 1
+
+    seen = dict(zip(f.INDEX, obs.tolist(), strict=True))
+    for name in TACTICIANS:
+        policy = BASELINES[name]
+        due = twin_rules.tactic(policy.tactic_kind, policy.tactic_params.tolist(), seen, allowed)
+        assert policy.act(obs, allowed).action == due
+    number = chance.getrandbits(60)
+    drawn = t.tactic(layout.RANDOM, np.zeros(3), obs, allowed, number)
+    legal = [i for i in range(13) if allowed >> i & 1]
+    assert drawn == legal[number % len(legal)]
+
+
+def test_more_chains_than_there_is_room_for_at_once_make_room() -> None:
+    chance = Random(5)
+    for _ in range(20):
+        plan, standing = some_plan(chance), some_standing(chance, 2 * executor.ROWS)
+        due = twin_moves.reconcile(plan, standing, 200, 200, 1)
+        assert executor.reconcile(plan, standing, 200, 200, 1) == due
+
+
+def test_a_touch_of_fewer_levels_is_filled_up_with_nobody() -> None:
+    thin = Touch(10_000, 0, (10_100, 10_300), (5, 5), 100)
+    terms, band = some_terms(Random(1), Side.BUY), Corridor(10, 10, 20, 3, False)
+
+    ours = actions.plan(2, terms, band, thin, headroom(collar_low_e4=1, collar_high_e4=20_000))
+    due = twin_plans.plan(2, terms, band, thin, headroom(collar_low_e4=1, collar_high_e4=20_000))
+
+    assert ours == due
+    empty = Touch(10_000, 0, (), (), 100)
+    assert actions.plan(2, terms, band, empty, headroom()).constraint == "market: a side of the book is empty"
+
+
+@pytest.mark.parametrize("share", [float("nan"), -0.1, 1.1, float("inf")])
+def test_a_schedule_that_wants_no_fraction_is_no_schedule(share: float) -> None:
+    with pytest.raises(AssertionError, match="of its parent"):
+        schedule.corridor(some_situation(Random(1)), share, 0.2, 1)
+
+
+# --- the desk, as an environment fills it ---
+
+
+def desk_of(s: Situation, lot: int = 1) -> np.ndarray:
+    """Return a desk with a situation on it."""
+    desk = np.zeros(layout.DESK_SIZE, dtype=np.int64)
+    desk[layout.NOW], desk[layout.START], desk[layout.END] = s.now_ns, s.start_ns, s.end_ns
+    desk[layout.OTHERS], desk[layout.DONE], desk[layout.QTY] = s.others_volume, s.done_qty, s.qty
+    desk[layout.OPEN], desk[layout.CLOSE] = s.session_open_ns, s.session_close_ns
+    desk[layout.URGENCY], desk[layout.LOT] = s.urgency, lot
+    return desk
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schedule_says_the_same_on_a_desk(name: str) -> None:
+    chance, policy = Random(7), baseline(name)
+    for _ in range(300):
+        s, lot, completes = some_situation(chance), chance.choice((1, 10)), chance.random() < 0.5
+        desk = desk_of(s, lot)
+
+        share = schedule_kernels.fraction(policy.schedule_kind, desk, policy.schedule_params, policy.curve)
+        schedule_kernels.corridor(desk, share, 0.2, int(completes))
+
+        assert bits(share) == bits(policy.schedule(s))
+        band = schedule.corridor(s, share, 0.2, lot, completes)
+        row = desk[layout.BAND : layout.BAND + layout.BAND_SIZE].tolist()
+        assert row == [band.target, band.low, band.high, band.slice_qty, band.closing]
+
+
+def test_rules_say_the_same_to_many_as_to_one() -> None:
+    draw = np.random.default_rng(3)
+    obs = draw.normal(size=(200, f.OBS_SIZE)).astype(np.float32)
+    allowed = draw.random((200, 13)) < 0.7
+    allowed[:, 0] = True
+    draws = draw.integers(0, 2**62, 200)
+    params = np.array([0.3, 0.5, 10.0])
+    chosen = np.zeros(200, dtype=np.int64)
+    for kind in range(layout.CROSSING, layout.RANDOM + 1):
+        t.tactics(kind, params, obs, allowed, draws, chosen)
+
+        masks = [sum(1 << i for i in range(13) if row[i]) for row in allowed]
+        due = [t.tactic(kind, params, *row) for row in zip(obs, masks, draws.tolist(), strict=True)]
+        assert chosen.tolist() == due
+        assert all(allowed[i, action] for i, action in enumerate(due))
+
+
+def view_of(cap_bp: int | None, done: int, cum: int, limit_e4: int | None, side: Side) -> ParentView:
+    """Return a trader's view of a parent that an earlier trader began."""
+    parent = ParentOrder(
+        parent_id=ParentID("P1"),
+        account="A",
+        symbol=Symbol("ABC"),
+        mic="XNAS",
+        side=side,
+        qty=5_000,
+        start_ns=TEN,
+        end_ns=TEN + 600 * NS,
+        limit_price_e4=limit_e4,
+        max_participation_bp=cap_bp,
+    )
+
+    def told(cum_qty: int) -> ParentUpdate:
+        progress = Progress(
+            status=ParentStatus.WORKING, cum_qty=cum_qty, arrival_mid_micros=100_000_050, arrival_ns=TEN
+        )
+        return ParentUpdate(parent=parent, progress=progress, headroom=headroom())
+
+    view = ParentView(told(done), TEN, 0)
+    view.update(told(cum), 300, 0)
+    return view
+
+
+@pytest.mark.parametrize("seed_", range(50))
+def test_the_daemon_s_view_of_a_parent_is_what_a_desk_holds(seed_: int) -> None:
+    chance = Random(seed_)
+    cap_bp, side = chance.choice((None, 500, 3_000, 10_000)), chance.choice((Side.BUY, Side.SELL))
+    done, more, others = chance.randint(0, 500), chance.randint(0, 900), chance.randint(0, 50_000)
+    working = chance.randint(0, 12_000)
+    view = view_of(cap_bp, done, done + more, chance.choice((None, 1_000_100)), side)
+    terms = view.terms(view.cap_qty(others, working), 1)
+    s = view.situation(TEN + chance.randint(0, 600) * NS, others, (OPENED, CLOSED))
+    band = schedule.corridor(s, schedule.twap(s), 0.2, 1)
+    due = view.facts(s, terms, band, working)
+
+    cap = parent_kernels.cap_qty(done, others, working, -1 if cap_bp is None else cap_bp)
+    assert cap == (layout.NO_CAP if terms.cap_qty is None else terms.cap_qty)
+    desk, out = desk_of(s), np.zeros(f.FACTS_SIZE, dtype=np.int64)
+    desk[layout.CUM], desk[layout.RISK], desk[layout.CAP] = terms.cum_qty, terms.risk_qty, cap
+    desk[layout.LIMIT], desk[layout.SIGN] = terms.limit_e4 or 0, side.sign
+    desk[layout.ARRIVAL2], desk[layout.WORKING] = 2_000_001, working
+    desk[layout.TICK], desk[layout.ROUND_LOT], desk[layout.ADV] = 100, 100, 7
+    desk[layout.LAST_FILL], desk[layout.SLOT] = 8, 9
+    schedule_kernels.corridor(desk, schedule.twap(s), 0.2, 1)
+    parent_kernels.facts(desk, out)
+    assert out.tolist() == [*(int(getattr(due, name)) for name in due.__struct_fields__), 100, 100, 7, 8, 9]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_touch_on_a_desk_is_the_daemon_s(side: Side) -> None:
+    levels = np.arange(1, 41, dtype=np.int64).reshape(4, 10)
+    desk = np.zeros(layout.DESK_SIZE, dtype=np.int64)
+    desk[layout.SIGN], desk[layout.TICK] = side.sign, 100
+
+    parent_kernels.touch(levels, desk)
+
+    seen = state.touch_of(levels.tolist(), side, 100)
+    row = desk[layout.TOUCH : layout.TOUCH + layout.TOUCH_SIZE].tolist()
+    assert row == [seen.own_e4, seen.own_second_e4, seen.tick_e4, *seen.other_e4, *seen.other_qty]
+
+
+def test_sections_of_a_desk_lie_one_behind_the_other() -> None:
+    sections = (
+        (layout.TERMS, layout.TERMS_SIZE, layout.BAND),
+        (layout.BAND, layout.BAND_SIZE, layout.TOUCH),
+        (layout.TOUCH, layout.TOUCH_SIZE, layout.HEADROOM),
+        (layout.HEADROOM, layout.HEADROOM_SIZE, layout.PLAN),
+        (layout.PLAN, layout.PLAN_SIZE, layout.STANDING),
+        (layout.STANDING, layout.STANDING_SIZE, layout.ARRIVAL2),
+    )
+    for at, size, behind in sections:
+        assert at + size == behind
+    assert layout.SLOT == layout.DESK_SIZE - 1
+    assert layout.SITUATION + layout.SITUATION_SIZE == layout.QTY + 1
