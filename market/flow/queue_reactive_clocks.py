@@ -43,6 +43,7 @@ from market.kernels import lean_kernel
 FAR_NS = 1 << 62  # never
 TAIL = 8.317766166719343  # ln 4096: what the first entry of the table of gaps leaves out
 LN2 = 0.6931471805599453
+LOWER = 0.45  # a row is given up below this part of what is covered, so that none comes and goes
 GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
 
 
@@ -72,6 +73,12 @@ def exp(x: float) -> float:
 
 
 @lean_kernel
+def slots_of(step: int) -> int:
+    """Return the slots in use at a step: 4 5 6 7 8 10 12 14 16 20 ..."""
+    return (4 + (step & 3)) << (step >> 2)
+
+
+@lean_kernel
 def set_row(state: Arena, reals: Reals, tables: Reals, row: int) -> None:
     """Give a row its rate; its points are looked for anew."""
     clock = row // LAYERS
@@ -79,7 +86,7 @@ def set_row(state: Arena, reals: Reals, tables: Reals, row: int) -> None:
     covers = LAYER_UNIT * (1 << max(layer - 1, 0))
     rate = tables[N_RATES + clock] * reals[R_RATE] * covers
     if clock >= CANCELS:
-        rate *= 1 << state[S_SLOTS + clock - CANCELS]
+        rate *= slots_of(state[S_SLOTS + clock - CANCELS])
     gap = min(1e9 / rate, GAP_MOST) if rate > 0 else GAP_MOST
     reals[R_ROW_GAP + row] = gap
     state[S_ROW_LENGTH + row] = max(int(gap * ROW_POINTS), 1)
@@ -150,7 +157,7 @@ def cover(state: Arena, reals: Reals, tables: Reals, clock: int, most: float, no
     active = state[S_ACTIVE + clock]
     covered = LAYER_UNIT * (1 << (active - 1))
     if most <= covered:
-        if most < 0.25 * covered and active > 1:
+        if most < LOWER * covered and active > 1:
             state[S_ACTIVE + clock] = active - 1
             refresh(state, clock)
         return True
@@ -166,9 +173,9 @@ def cover(state: Arena, reals: Reals, tables: Reals, clock: int, most: float, no
 
 
 @lean_kernel
-def set_slots(state: Arena, reals: Reals, tables: Reals, clock: int, log: int, now: int) -> None:
-    """Let a clock of cancels strike 2**log slots."""
-    state[S_SLOTS + clock - CANCELS] = log
+def set_slots(state: Arena, reals: Reals, tables: Reals, clock: int, step: int, now: int) -> None:
+    """Let a clock of cancels strike so many slots."""
+    state[S_SLOTS + clock - CANCELS] = step
     for row in range(clock * LAYERS, (clock + 1) * LAYERS):
         set_row(state, reals, tables, row)
     for row in range(clock * LAYERS, clock * LAYERS + state[S_ACTIVE + clock]):

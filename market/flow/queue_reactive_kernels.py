@@ -11,7 +11,7 @@ from market.book_layout import (
     Records,
 )
 from market.flow.calibration import CLASSES
-from market.flow.queue_reactive_clocks import advance_row, refresh, set_slots
+from market.flow.queue_reactive_clocks import advance_row, refresh, set_slots, slots_of
 from market.flow.queue_reactive_drivers import SECOND_NS, begin_second
 from market.flow.queue_reactive_layout import (
     CANCELS,
@@ -27,7 +27,6 @@ from market.flow.queue_reactive_layout import (
     S_NOW,
     S_SECOND,
     S_SLOTS,
-    SLOTS_LOG_MIN,
 )
 from market.flow.queue_reactive_orders import cancel, child, limit, market
 from market.flow.queue_reactive_rates import (
@@ -40,6 +39,7 @@ from market.flow.queue_reactive_tables import Reals
 from market.kernels import lean_kernel
 from market.matching_kernels import OUTCOMES_MARGIN
 
+KEEP = 0.9  # slots are given up when so full a step lower, so that none come and go
 PLAYED, FULL, TOUCH = 0, 1, 2  # why `react` came back
 
 
@@ -49,9 +49,9 @@ def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     begin_second(state, reals, tables)
     set_tilts(state, reals, tables)
     for kind in range(CLASSES):
-        log = state[S_SLOTS + kind]
-        if log > SLOTS_LOG_MIN and state[S_COUNT + kind] < 1 << (log - 2):
-            set_slots(state, reals, tables, CANCELS + kind, log - 1, now)
+        step = state[S_SLOTS + kind] - 1
+        if step >= 0 and state[S_COUNT + kind] < KEEP * slots_of(step):
+            set_slots(state, reals, tables, CANCELS + kind, step, now)
 
 
 @lean_kernel

@@ -18,11 +18,12 @@ from market.book_layout import (
 )
 from market.flow.calibration import BEST, CELLS_MAX, CLASSES, INSIDE, QUEUES_MAX
 from market.flow.philox import draw4
-from market.flow.queue_reactive_clocks import mark_of, set_slots
+from market.flow.queue_reactive_clocks import mark_of, set_slots, slots_of
 from market.flow.queue_reactive_drivers import take_child
 from market.flow.queue_reactive_layout import (
     CANCELS,
     LAYERS,
+    LOOKUP,
     N_CLIP,
     N_HIDDEN,
     N_LEVELS_MOST,
@@ -72,15 +73,18 @@ from market.flow.queue_reactive_layout import (
     T_CLASS,
     T_DISTANCE,
     T_LIMIT,
+    T_LIMIT_MULTIPLE,
     T_LIMIT_QUEUE,
     T_LIMIT_SIZE,
     T_MARKET,
+    T_MARKET_MULTIPLE,
     T_MARKET_SIZE,
     T_QUEUE,
 )
 from market.flow.queue_reactive_rates import (
     excite,
     factor,
+    factor_most,
     limit_rate,
 )
 from market.flow.queue_reactive_tables import Reals
@@ -141,7 +145,7 @@ def remember(state: Arena, reals: Reals, tables: Reals, kind: int, order_id: int
     count = state[S_COUNT + kind]
     state[S_POOLS + kind * POOL_MAX + count] = order_id
     state[S_COUNT + kind] = count + 1
-    if count + 1 > 1 << state[S_SLOTS + kind]:
+    if count + 1 > slots_of(state[S_SLOTS + kind]):
         set_slots(state, reals, tables, CANCELS + kind, state[S_SLOTS + kind] + 1, now)
 
 
@@ -153,10 +157,12 @@ def limit(
     where, what = state[S_ROW_WHERE + row], state[S_ROW_WHAT + row]
     sell = where & 1
     side = 1 - 2 * sell
-    cell = int(tables[T_CELL + ((where >> 1) & 1023)])
+    cell = int(tables[T_CELL + state[S_SPREAD] * LOOKUP + ((where >> 1) & (LOOKUP - 1))])
     chance = tables[T_LIMIT + state[S_SPREAD] * CELLS_MAX + cell]
-    chance *= reals[R_MULTIPLE] * reals[R_TILT_LIMITS + sell]
+    chance *= tables[T_LIMIT_MULTIPLE + state[S_SPREAD]] * reals[R_MULTIPLE] * reals[R_TILT_LIMITS + sell]
     mark = mark_of(state, row)
+    if mark >= chance * factor_most(reals, tables, 0, sell):
+        return n
     chance *= factor(state, reals, tables, 0, sell, now)
     if mark >= chance:
         return n
@@ -252,9 +258,13 @@ def market(
         return n
     bucket = queue_bucket(tables, book[level + L_SIZE])
     chance = tables[T_MARKET + state[S_SPREAD] * QUEUES_MAX + bucket] * reals[R_TILT_MARKETS + sell]
+    chance *= tables[T_MARKET_MULTIPLE + state[S_SPREAD]]
     rate = tables[N_MARKETS_RATE] * chance
-    chance *= reals[R_MULTIPLE + 1] * factor(state, reals, tables, 1, sell, now)
-    if mark_of(state, row) >= chance:
+    chance *= reals[R_MULTIPLE + 1]
+    mark = mark_of(state, row)
+    if mark >= chance * factor_most(reals, tables, 1, sell):
+        return n
+    if mark >= chance * factor(state, reals, tables, 1, sell, now):
         return n
     state[S_MARKETS] += 1
     wide = (state[S_ASK] - state[S_BID]) > state[S_TICK]
@@ -295,7 +305,7 @@ def cancel(
 ) -> int:  # fmt: skip
     """Strike the clock of cancels of a class; return the number of outcomes."""
     kind = row // LAYERS - CANCELS
-    slot = state[S_ROW_WHERE + row] >> (32 - state[S_SLOTS + kind])
+    slot = state[S_ROW_WHERE + row] * slots_of(state[S_SLOTS + kind]) >> 32
     if slot >= state[S_COUNT + kind]:
         return n
     order = find(book, state[S_POOLS + kind * POOL_MAX + slot])
@@ -310,7 +320,10 @@ def cancel(
     chance = tables[T_CANCEL_DISTANCE + int(tables[T_DISTANCE + min(max(ticks, 0), NEAR_TICKS)])]
     chance *= tables[T_CANCEL_QUEUE + queue_bucket(tables, book[level + L_SIZE])]
     chance *= reals[R_TILT_CANCELS + sell] * reals[R_MULTIPLE + 2]
-    if mark_of(state, row) >= chance * factor(state, reals, tables, 2, sell, now):
+    mark = mark_of(state, row)
+    if mark >= chance * factor_most(reals, tables, 2, sell):
+        return n
+    if mark >= chance * factor(state, reals, tables, 2, sell, now):
         return n
     if book[level + L_COUNT] == 1 and book[H_LEVELS + sell] <= LEVELS_KEPT:
         state[S_HELD_BACK] += 1

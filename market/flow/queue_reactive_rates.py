@@ -45,7 +45,9 @@ from market.flow.queue_reactive_layout import (
     S_TAKEN_LOST,
     S_TAKEN_READ,
     T_EXCITE,
+    T_LIMIT_MULTIPLE,
     T_LIMIT_TOTAL,
+    T_MARKET_MULTIPLE,
     T_SPREAD,
 )
 from market.flow.queue_reactive_tables import Reals
@@ -107,6 +109,13 @@ def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
 
 
 @lean_kernel
+def factor_most(reals: Reals, tables: Reals, kind: int, sell: int) -> float:
+    """Return what `factor` is at most, before what has decayed since the last event is taken off."""
+    at = R_EXCITED + 2 * kind + sell
+    return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + reals[at] + reals[at + 6]  # type: ignore[no-any-return]
+
+
+@lean_kernel
 def factor(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now: int) -> float:
     """Return the excitation of a kind (L M C) and side at an instant."""
     elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
@@ -149,8 +158,9 @@ def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
 @lean_kernel
 def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     """Let every clock reach as far as its rate does now; until the next event rates only fall."""
-    limits = most(reals, tables, 0, R_TILT_LIMITS)
-    markets = most(reals, tables, 1, R_TILT_MARKETS)
+    spread = state[S_SPREAD]
+    limits = most(reals, tables, 0, R_TILT_LIMITS) * tables[T_LIMIT_MULTIPLE + spread]
+    markets = most(reals, tables, 1, R_TILT_MARKETS) * tables[T_MARKET_MULTIPLE + spread]
     cancels = most(reals, tables, 2, R_TILT_CANCELS)
     enough = cover(state, reals, tables, LIMITS, limits, now)
     enough &= cover(state, reals, tables, MARKETS, markets, now)

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from market.book_layout import Arena
-from market.flow.calibration import CLASSES
 from market.flow.queue_reactive_clocks import FAR_NS, wind
 from market.flow.queue_reactive_drivers import bear_history
 from market.flow.queue_reactive_layout import (
@@ -42,9 +41,7 @@ from market.flow.queue_reactive_layout import (
     S_NOW,
     S_REGIME,
     S_SEED,
-    S_SLOTS,
     S_TICK,
-    SLOTS_LOG_MIN,
     STATE_WORDS,
 )
 from market.flow.queue_reactive_tables import Reals
@@ -107,8 +104,6 @@ def restart(state: Arena, reals: Reals, tables: Reals, seed: int, begin_ns: int,
     reals[R_TILT_LIMITS - 2 : R_TILT_CANCELS + 2] = 1.0
     for clock in range(CLOCKS):
         state[S_ACTIVE + clock] = 3  # what LAYER_UNIT x 4 covers: the ordinary rate
-    for kind in range(CLASSES):
-        state[S_SLOTS + kind] = SLOTS_LOG_MIN
     bear_history(state, reals, tables)
     wind(state, reals, tables, -1)
 

@@ -59,10 +59,12 @@ from market.flow.queue_reactive_layout import (
     T_GAP,
     T_INTRADAY,
     T_LIMIT,
+    T_LIMIT_MULTIPLE,
     T_LIMIT_QUEUE,
     T_LIMIT_SIZE,
     T_LIMIT_TOTAL,
     T_MARKET,
+    T_MARKET_MULTIPLE,
     T_MARKET_SIZE,
     T_QUEUE,
     T_REGIMES,
@@ -178,17 +180,19 @@ def put_limits(t: Reals, c: Calibration) -> None:
     most = np.maximum(by_queue.max(axis=1), 1e-9)
     kinds = np.array([-1] * BEST + [0, 1] + [2] * (places - BEHIND - 1))
     scale = np.where(kinds >= 0, most[kinds], 1.0)
-    need = rates.max(axis=0) * scale
-    counts = shares_of(need, LOOKUP)
-    rate = float((need[counts > 0] * LOOKUP / counts[counts > 0]).max())
-    t[N_RATES + LIMITS] = 2 * rate
-    t[T_CELL : T_CELL + LOOKUP] = np.repeat(np.arange(places), counts)
+    t[N_RATES + LIMITS] = 2 * c.limits_per_s
     t[T_CELL_KIND : T_CELL_KIND + places] = kinds
     for bucket, row in enumerate(rates):
+        need = row * scale
+        counts = shares_of(need, LOOKUP)
+        rate = float((need[counts > 0] * LOOKUP / counts[counts > 0]).max())
+        at = T_CELL + bucket * LOOKUP
+        t[at : at + LOOKUP] = np.repeat(np.arange(places), counts)
         at = T_LIMIT + bucket * CELLS_MAX
-        accept = np.divide(row * scale * LOOKUP, rate * counts, out=np.zeros(places), where=counts > 0)
+        accept = np.divide(need * LOOKUP, rate * counts, out=np.zeros(places), where=counts > 0)
         t[at : at + places] = accept
         t[T_LIMIT_TOTAL + bucket] = row.sum()
+        t[T_LIMIT_MULTIPLE + bucket] = rate / c.limits_per_s
     for kind in range(3):
         at = T_LIMIT_QUEUE + kind * QUEUES_MAX
         t[at : at + by_queue.shape[1]] = by_queue[kind] / most[kind]
@@ -213,12 +217,12 @@ def put_markets(t: Reals, c: Calibration) -> None:
     if not c.layers.queue_reactive:
         rates = np.repeat(rates.mean(axis=1, keepdims=True), rates.shape[1], axis=1)
     share = metaorders(c)[0]
-    most = float(rates.max())
-    t[N_RATES + MARKETS] = 2 * most * (1 - share)
-    t[N_MARKETS_RATE] = most
+    t[N_RATES + MARKETS] = 2 * c.markets_per_s * (1 - share)
+    t[N_MARKETS_RATE] = c.markets_per_s
     for bucket, row in enumerate(rates):
         at = T_MARKET + bucket * QUEUES_MAX
-        t[at : at + len(row)] = row / most
+        t[T_MARKET_MULTIPLE + bucket] = row.max() / c.markets_per_s
+        t[at : at + len(row)] = row / max(row.max(), 1e-9)
 
 
 def put_cancels(t: Reals, c: Calibration) -> None:
