@@ -57,8 +57,8 @@ def some_qty(chance: Random) -> int:
 
 def some_situation(chance: Random) -> Situation:
     """A parent of microseconds to hours, seen before, in and after its window, in and out of a session."""
-    start_ns = TEN + chance.randint(-4 * 3600 * NS, 4 * 3600 * NS)
-    length_ns = chance.randint(0, chance.choice((20_000, 600 * NS, 3600 * NS)))
+    start_ns = TEN + chance.randint(-4 * 3600 * NS, 7 * 3600 * NS)
+    length_ns = chance.randint(0, chance.choice((1, 20_000, 600 * NS, 3600 * NS, 6 * 3600 * NS)))
     now_ns = start_ns + int(length_ns * chance.choice((0.0, 1.0, chance.uniform(-0.1, 1.1))))
     session = chance.choice(((OPENED, CLOSED), (OPENED, CLOSED), (0, 0)))
     qtys = (some_qty(chance), some_qty(chance), some_qty(chance))
@@ -192,7 +192,7 @@ def test_tactics_are_those_of_the_twin(chance: Random) -> None:
         obs[i] = chance.uniform(-1.0, 1.0)
     obs[f.I_FILL_AGE], obs[f.I_CLOSING] = chance.choice((0.0, chance.random())), chance.randint(0, 1)
     if chance.random() < 0.3:
-        obs[f.I_LAG_SLICES] = chance.choice((0.1, 0.2, 0.0))
+        obs[f.I_LAG_SLICES] = chance.choice((0.1, 0.2, 0.0, 0.0005))
         obs[f.I_CORRIDOR] = chance.choice((0.9, 0.0, -0.9))
     allowed = chance.getrandbits(13) | 1
 
