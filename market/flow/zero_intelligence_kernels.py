@@ -230,6 +230,23 @@ def wind(state: Arena, clock: int) -> None:
 
 
 @lean_kernel
+def strike(book: Arena, state: Arena, out: Records, n: int, clock: int) -> int:
+    """Let the clock that strikes next do what it does; return the number of outcomes."""
+    ts_ns, event = state[Z_DUE + clock], state[Z_EVENT + clock]
+    bring_value(state, ts_ns)
+    see_touch(book, state)
+    if book[H_TRADING] == 1:
+        if clock == LIMIT:
+            n = limit(book, state, out, n, ts_ns, event)
+        elif clock == MARKET:
+            n = market(book, state, out, n, ts_ns, event)
+        else:
+            n = cancel(book, state, out, n, ts_ns, clock, event)
+    wind(state, clock)
+    return n
+
+
+@lean_kernel
 def flow(book: Arena, state: Arena, until_ns: int, out: Records) -> tuple[int, int, bool]:
     """Match what is due; return outcomes, when the next event is due, and whether the buffer was full."""
     n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
@@ -240,14 +257,31 @@ def flow(book: Arena, state: Arena, until_ns: int, out: Records) -> tuple[int, i
             return n, ts_ns, False
         if out.shape[0] - n < book[H_ORDERS] + OUTCOMES_MARGIN:
             return n, ts_ns, True
-        event = state[Z_EVENT + clock]
-        bring_value(state, ts_ns)
-        see_touch(book, state)
-        if book[H_TRADING] == 1:
-            if clock == LIMIT:
-                n = limit(book, state, out, n, ts_ns, event)
-            elif clock == MARKET:
-                n = market(book, state, out, n, ts_ns, event)
-            else:
-                n = cancel(book, state, out, n, ts_ns, clock, event)
-        wind(state, clock)
+        n = strike(book, state, out, n, clock)
+
+
+@lean_kernel
+def flow_to_stop(
+    book: Arena, state: Arena, until_ns: int, out: Records, stop_on_touch: bool, stop_on_own: bool
+) -> tuple[int, int, int]:
+    """Match like `flow`; return outcomes, when the flow goes on, and why it stopped.
+
+    0 = all is played, 1 = the buffer was full, 2 = the touch moved, 3 = an order with an owner was hit.
+    """
+    n: Any = np.int64(0)
+    bid_e4, ask_e4 = best_e4(book, 0), best_e4(book, 1)
+    while True:
+        clock = next_clock(book, state)
+        ts_ns = state[Z_DUE + clock]
+        if ts_ns > until_ns:
+            return n, ts_ns, 0
+        if out.shape[0] - n < book[H_ORDERS] + OUTCOMES_MARGIN:
+            return n, ts_ns, 1
+        before = n
+        n = strike(book, state, out, n, clock)
+        if stop_on_own:
+            for at in range(before, n):
+                if out[at].resting_owner > 0:
+                    return n, ts_ns, 3
+        if stop_on_touch and (best_e4(book, 0) != bid_e4 or best_e4(book, 1) != ask_e4):
+            return n, ts_ns, 2

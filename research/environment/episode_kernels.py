@@ -1,0 +1,273 @@
+"""An episode from its opening to its end: `begin`, `advance`, `finish`; and `run`, a step of many at once.
+
+An opening is a market that has been played for a while, book and memory; the episode goes on in it under
+a seed of its own. All ends are true ends: the parent is filled, or its window is over.
+"""
+
+from typing import Any, Final
+
+from market.book_layout import H_MAP, H_TAKEN
+from market.flow.philox import UNIT, draw4
+from market.flow.zero_intelligence_state import Z_SEED, Z_VALUE
+from policies import state_kernels as k
+from policies.layout import (
+    ADV,
+    ARRIVAL2,
+    CLOSE,
+    LOT,
+    MUST,
+    NO_CAP,
+    OPEN,
+    ROUND_LOT,
+    SIGN,
+    SLOT,
+    START,
+    TICK,
+)
+from policies.schedule_kernels import elapsed
+from research.environment import layout as e
+from research.environment.compiled import env_kernel
+from research.environment.exchange_kernels import arrive, play
+from research.environment.row_kernels import copy
+from research.environment.step_kernels import act, decide
+from research.environment.trader_kernels import deliver, due_ns, take_parent
+
+SECOND_NS: Final = 1_000_000_000
+BPS: Final = 10_000.0
+
+
+# --- drawing --------------------------------------------------------------------------------------
+@env_kernel
+def uniform(seed: int, draw: int) -> Any:
+    """Return a number of [0, 1) that belongs to a parent."""
+    drawn, _, _, _ = draw4(seed, e.S_PARENT, 0, draw)
+    return (drawn + 0.5) / UNIT
+
+
+@env_kernel
+def between(seed: int, draw: int, low: float, high: float) -> Any:
+    """Return a number between two, evenly."""
+    return low + (high - low) * uniform(seed, draw)
+
+
+@env_kernel
+def parent(head: Any, desk: Any, scenario: Any) -> None:
+    """Draw the parent of an episode; the arrival price is read already."""
+    seed = head[e.SEED]
+    sign = int(scenario[e.G_SIDE])
+    if sign == 0:
+        sign = 1 if uniform(seed, 0) < 0.5 else -1
+    seconds = int(between(seed, 1, scenario[e.G_SECONDS_MIN], scenario[e.G_SECONDS_MAX]))
+    share = between(seed, 2, scenario[e.G_SHARE_MIN], scenario[e.G_SHARE_MAX])
+    lot = int(scenario[e.G_LOT])
+    qty = max(1, int(share * scenario[e.G_RATE] * seconds / lot)) * lot
+    head[e.SIGN_], head[e.GATE_QTY] = sign, qty
+    head[e.ENDS] = head[e.STARTED] + seconds * SECOND_NS
+    head[e.CAP_BP] = NO_CAP
+    if uniform(seed, 3) < scenario[e.G_CAP_CHANCE]:
+        multiple = between(seed, 4, scenario[e.G_CAP_MIN], scenario[e.G_CAP_MAX])
+        head[e.CAP_BP] = min(9_999, max(1, int(BPS * share * multiple)))
+    tick = int(scenario[e.G_TICK])
+    if uniform(seed, 5) < scenario[e.G_LIMIT_CHANCE]:
+        bps = between(seed, 6, scenario[e.G_LIMIT_BPS_MIN], scenario[e.G_LIMIT_BPS_MAX])
+        away = int(0.5 * head[e.MID2] * (1.0 + sign * bps / BPS))
+        head[e.GATE_LIMIT] = away // tick * tick + (tick if sign > 0 else 0)
+    desk[MUST] = 1 if uniform(seed, 7) < scenario[e.G_MUST_CHANCE] else 0
+    desk[SIGN], desk[LOT], desk[TICK] = sign, lot, tick
+    desk[ROUND_LOT], desk[ADV] = int(scenario[e.G_ROUND_LOT]), int(scenario[e.G_ADV])
+    desk[OPEN], desk[CLOSE] = int(scenario[e.G_OPEN_NS]), int(scenario[e.G_CLOSE_NS])
+    desk[START], desk[ARRIVAL2], desk[SLOT] = head[e.STARTED], head[e.MID2], 1
+
+
+# --- beginning and end ----------------------------------------------------------------------------
+@env_kernel
+def copy_book(book: Any, opening: Any) -> None:
+    """Copy a book without its ring of what was taken, which is long and says nothing here."""
+    taken, id_map = opening[H_TAKEN], opening[H_MAP]
+    for at in range(taken):
+        book[at] = opening[at]
+    for at in range(id_map, opening.shape[0]):
+        book[at] = opening[at]
+
+
+@env_kernel
+def begin(
+    seed: int, number: int, book: Any, flow: Any, reals: Any, ints: Any, floats: Any, own: Any, head: Any,
+    desk: Any, chains: Any, o_book: Any, o_flow: Any, o_reals: Any, o_ints: Any, o_floats: Any,
+    openings: int, scenario: Any, limits: Any,
+) -> None:  # fmt: skip
+    """Copy an opening, give it its seed, draw the parent, and let gate and trader know it."""
+    drawn, _, _, _ = draw4(seed, e.S_EPISODE, 0, 0)
+    opening = drawn % openings
+    copy_book(book, o_book[opening])
+    copy(flow, o_flow[opening])
+    copy(reals, o_reals[opening])
+    copy(ints, o_ints[opening])
+    copy(floats, o_floats[opening])
+    flow[Z_SEED] = seed
+    own[:] = 0
+    run = head[e.RUN]
+    head[:] = 0
+    desk[:] = 0
+    head[e.RUN], head[e.SEED], head[e.SCENARIO], head[e.OPENING] = run, seed, number, opening
+    now_ns = ints[k.LAST_TS] + 1
+    head[e.PLAYED] = head[e.NEXT_FLOW] = head[e.STARTED] = head[e.NOW_NS] = now_ns
+    head[e.TOUCH_BID], head[e.TOUCH_ASK], head[e.MID2] = ints[k.BID], ints[k.ASK], ints[k.BID] + ints[k.ASK]
+    head[e.T_MARKET_BID], head[e.T_MARKET_ASK] = ints[k.BID], ints[k.ASK]
+    head[e.LAST_E4] = ints[k.LAST_E4]
+    head[e.GATE_STATUS] = e.P_WORKING
+    parent(head, desk, scenario)
+    head[e.CONTROL] = flow[Z_VALUE]
+    take_parent(head, desk, ints, chains, limits, now_ns)
+
+
+@env_kernel
+def decided(head: Any) -> None:
+    """Note that a decision is being taken."""
+    head[e.T_LAST_DECISION] = head[e.NOW_NS]
+    head[e.T_EVENT] = head[e.T_TOUCHED] = 0
+    head[e.T_TOUCH_BID], head[e.T_TOUCH_ASK] = head[e.T_MARKET_BID], head[e.T_MARKET_ASK]
+
+
+@env_kernel
+def advance(
+    book: Any, flow: Any, ints: Any, floats: Any, own: Any, own_ids: Any, head: Any, desk: Any, chains: Any,
+    road: Any, reports: Any, fills: Any, events: Any, money: Any, scenario: Any, limits: Any, pace: Any,
+    out: Any, command: Any,
+) -> Any:  # fmt: skip
+    """Let time pass until a decision is due (True) or the parent is over (False)."""
+    while True:
+        if deliver(book, head, desk, ints, floats, own, own_ids, chains, reports, events, limits, pace):
+            decided(head)
+            if head[e.NOW_NS] >= head[e.T_WAIT]:
+                return True
+            continue
+        until = min(due_ns(head, pace), head[e.ENDS])
+        if head[e.ON_ROAD] > 0:
+            until = min(until, road[0, e.ROAD_AT])
+        if head[e.REPORTS_WAITING] > 0:
+            until = min(until, reports[0, e.R_AT])
+        play(book, flow, head, chains, reports, fills, events, money, scenario, out, until, pace[e.STOPS])
+        if head[e.ON_ROAD] > 0 and road[0, e.ROAD_AT] <= head[e.PLAYED]:
+            arrive(book, head, chains, road, reports, fills, events, money, scenario, out, command)
+            head[e.NEXT_FLOW] = head[e.PLAYED]  # what arrived may have changed what the flow does next
+        if head[e.GATE_CUM] >= head[e.GATE_QTY] or head[e.PLAYED] >= head[e.ENDS]:
+            return False
+
+
+@env_kernel
+def value2(head: Any, desk: Any) -> Any:
+    """Return twice the parent's value, the rest marked at the mid: minus the shortfall, shares x 1e-4."""
+    qty, cum, arrival2 = head[e.GATE_QTY], head[e.GATE_CUM], desk[ARRIVAL2]
+    paid2 = 2 * head[e.GATE_NOTIONAL] - cum * arrival2
+    return -head[e.SIGN_] * (paid2 + (qty - cum) * (head[e.MID2] - arrival2))
+
+
+@env_kernel
+def settle(flow: Any, floats: Any, head: Any, desk: Any, money: Any, since_ns: int) -> None:
+    """Turn what a step added up into bps of the parent's arrival value."""
+    worth = float(head[e.GATE_QTY]) * desk[ARRIVAL2]
+    value = value2(head, desk)
+    money[e.GAIN] = BPS * (value - head[e.VALUE2]) / worth
+    head[e.VALUE2] = value
+    money[e.EDGE] *= BPS / worth
+    money[e.ADVERSE] *= BPS / worth
+    money[e.VARIANCE] = floats[k.VARIANCE] / (k.VARIANCE_NS / 1e9) * BPS * BPS
+    money[e.SECONDS_PAST] = (head[e.PLAYED] - since_ns) / 1e9
+    left = 1.0 - elapsed(since_ns, head[e.STARTED], head[e.ENDS])
+    moved = head[e.SIGN_] * 2.0 * (flow[Z_VALUE] - head[e.CONTROL])
+    money[e.CONTROL_MOVE] = BPS * moved / desk[ARRIVAL2] * left
+    head[e.CONTROL] = flow[Z_VALUE]
+    money[e.FILLED_SHARE] /= head[e.GATE_QTY]
+    money[e.PASSIVE_SHARE] /= head[e.GATE_QTY]
+
+
+@env_kernel
+def finish(head: Any, desk: Any, row: Any) -> None:
+    """Write what is kept of an episode."""
+    cum, worth = head[e.GATE_CUM], float(head[e.GATE_QTY]) * desk[ARRIVAL2]
+    row[:] = 0.0
+    row[e.E_SEED], row[e.E_SEED_LOW] = head[e.SEED] >> 32, head[e.SEED] & 0xFFFFFFFF
+    row[e.E_SCENARIO], row[e.E_OPENING] = head[e.SCENARIO], head[e.OPENING]
+    row[e.E_SIDE], row[e.E_QTY], row[e.E_FILLED] = head[e.SIGN_], head[e.GATE_QTY], cum
+    row[e.E_COST] = -BPS * value2(head, desk) / worth
+    row[e.E_PASSIVE] = head[e.PASSIVE_CUM] / max(1, cum)
+    row[e.E_DECISIONS], row[e.E_VETOES] = head[e.DECISIONS], head[e.VETOES]
+    row[e.E_FILLS], row[e.E_MESSAGES] = head[e.FILLS], head[e.ROAD_MADE]
+    row[e.E_ARRIVAL], row[e.E_END] = 0.5 * desk[ARRIVAL2], 0.5 * head[e.MID2]
+    row[e.E_SECONDS] = (head[e.PLAYED] - head[e.STARTED]) / 1e9
+    row[e.E_CAPPED], row[e.E_LIMITED] = head[e.CAP_BP] != NO_CAP, head[e.GATE_LIMIT] != 0
+    row[e.E_MUST], row[e.E_DROPPED] = desk[MUST], head[e.DROPPED] + head[e.OWN_OVERFLOW]
+    row[e.E_EDGE] = BPS * head[e.EDGE2] / worth
+    row[e.E_REJECTS] = head[e.ENGINE_REFUSALS]
+    row[e.E_STARTED] = head[e.STARTED] // SECOND_NS
+    head[e.RUN] += 1
+
+
+# --- many at once ---------------------------------------------------------------------------------
+@env_kernel
+def ready(i: int, w: Any, s: Any, t: Any) -> None:
+    """Write observation and mask of environment i."""
+    decide(
+        w.book[i], w.head[i], w.desk[i], w.ints[i], w.floats[i], w.own[i], w.chains[i], w.events[i],
+        w.levels[i], s.raw, s.facts, w.obs[i], w.mask[i], t.schedule, t.params, t.curve,
+    )  # fmt: skip
+
+
+@env_kernel
+def next_episode(i: int, run: int, openings: Any, d: Any) -> Any:
+    """Return seed and scenario of the next episode of environment i."""
+    listed = d.seeds.shape[1]
+    if listed > 0:
+        return d.seeds[i, run % listed], d.numbers[i, run % listed]
+    high, low, which, _ = draw4(d.base[0], e.S_EPISODE, run, i + 1)
+    return (high >> 2) << 32 | low, which % openings.counts.shape[0]
+
+
+@env_kernel
+def begin_one(i: int, w: Any, s: Any, o: Any, t: Any, d: Any) -> None:
+    """Begin the next episode of environment i."""
+    seed, number = next_episode(i, w.head[i, e.RUN], o, d)
+    begin(
+        seed, number, w.book[i], w.flow[i], w.reals[i], w.ints[i], w.floats[i], w.own[i], w.head[i],
+        w.desk[i], w.chains[i], o.book[number], o.flow[number], o.reals[number], o.ints[number],
+        o.floats[number], o.counts[number], o.scenarios[number], t.limits,
+    )  # fmt: skip
+    decided(w.head[i])
+    ready(i, w, s, t)
+
+
+@env_kernel
+def begin_all(first: int, last: int, w: Any, s: Any, o: Any, t: Any, d: Any) -> None:
+    """Begin the environments of a range."""
+    for i in range(first, last):
+        begin_one(i, w, s, o, t, d)
+
+
+@env_kernel
+def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: Any) -> None:
+    """Step the environments of a range: act, let time pass, settle; what is over begins anew."""
+    for i in range(first, last):
+        head, scenario, money = w.head[i], o.scenarios[w.head[i, e.SCENARIO]], w.money[i]
+        money[:] = 0.0
+        money[e.LEFT] = 1.0 - head[e.GATE_CUM] / head[e.GATE_QTY]
+        since_ns, vetoes = head[e.NOW_NS], head[e.VETOES]
+        act(
+            actions[i], w.book[i], head, w.desk[i], w.ints[i], w.own[i], w.own_ids[i], w.chains[i], w.road[i],
+            w.events[i], t.limits, scenario, s.table, s.moves,
+        )  # fmt: skip
+        goes_on = advance(
+            w.book[i], w.flow[i], w.ints[i], w.floats[i], w.own[i], w.own_ids[i], head, w.desk[i],
+            w.chains[i], w.road[i], w.reports[i], w.fills[i], w.events[i], money, scenario, t.limits, t.pace,
+            s.out, s.command,
+        )  # fmt: skip
+        head[e.EDGE2] += int(money[e.EDGE])
+        head[e.PASSIVE_CUM] += int(money[e.PASSIVE_SHARE])
+        settle(w.flow[i], w.floats[i], head, w.desk[i], money, since_ns)
+        money[e.VETOED] = head[e.VETOES] - vetoes
+        w.done[i] = not goes_on
+        if goes_on:
+            ready(i, w, s, t)
+        else:
+            finish(head, w.desk[i], w.ended[i])
+            begin_one(i, w, s, o, t, d)

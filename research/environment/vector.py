@@ -1,0 +1,202 @@
+"""VectorEnv: many episodes side by side, all arrays; it speaks the protocol of research.worlds.world.
+
+    env = VectorEnv(["plain"], 512, seed=1)
+    obs, mask = env.reset()
+    obs, reward, done, mask, infos = env.step(actions)
+
+An episode that ends begins anew by itself: `obs` is then the next one's first. Which episodes follow each
+other depends on seed, environment and number alone, not on threads. Arrays are the environment's own and
+hold until the next call.
+"""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.layout import TWAP
+from policies.state_features import OBS_SIZE
+from research.environment import layout as e
+from research.environment.episode_kernels import begin_all, run
+from research.environment.openings import openings
+from research.environment.rewards import shortfall
+from research.environment.scenarios import SCENARIOS, Scenario
+from research.worlds.world import Bools, Floats, Infos
+
+ACTIONS: Final = 13
+ENVS_MAX: Final = 1 << 16
+THREADS_MAX: Final = 64
+SEED_MAX: Final = (1 << 62) - 1
+NS: Final = 1_000_000_000
+
+
+class UsageError(ValueError):
+    """An environment that cannot be: what, and how to mend it."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate's limits file would say; R20's rate is per second."""
+
+    qty_max: int = 5_000
+    adv_max_bp: int = 500
+    notional_max_ccy: int = 3_000_000
+    collar_bp: int = 200
+    long_max: int = 200_000
+    short_max: int = 200_000
+    orders_max: int = 10
+    rate: int = 10
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """When decisions are taken, around which schedule, within which limits."""
+
+    interval_ns: int = 5 * NS
+    gap_ns: int = NS // 4
+    on_fill: bool = False
+    on_touch: bool = False
+    corridor: float = 0.2
+    schedule: int = TWAP
+    params: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    curve: tuple[float, ...] = (0.0, 1.0)
+    completes: bool = True
+    limits: Limits = Limits()
+
+
+class VectorEnv:
+    """Environments 0 to envs - 1."""
+
+    def __init__(
+        self,
+        scenarios: list[str | Scenario],
+        envs: int,
+        seed: int,
+        *,
+        reward: Any = shortfall,
+        threads: int = 2,
+        settings: Settings | None = None,
+        seeds: NDArray[np.int64] | None = None,
+        numbers: NDArray[np.int64] | None = None,
+        fills_max: int = 1,
+    ) -> None:
+        settings = settings or Settings()
+        check(envs, seed, threads, settings)
+        chosen = [named(s) for s in scenarios]
+        if not chosen:
+            raise UsageError("scenarios: name at least one")
+        self.scenarios = chosen
+        self.envs, self.obs_size, self.actions, self.dims = envs, OBS_SIZE, ACTIONS, 0
+        self.settings, self._reward = settings, reward
+        self.openings = openings(chosen)
+        orders_max, levels_max = max(s.orders_max for s in chosen), max(s.levels_max for s in chosen)
+        words, reals = self.openings.flow.shape[2], self.openings.reals.shape[2]
+        self.world = e.new_world(envs, orders_max, levels_max, words, reals, fills_max)
+        self.world.book[:] = self.openings.book[0, 0]  # the header says where things lie
+        self.terms = terms(settings)
+        none = np.zeros((envs, 0), dtype=np.int64)
+        self.draws = e.Draws(
+            none if seeds is None else np.ascontiguousarray(seeds),
+            none if numbers is None else np.ascontiguousarray(numbers),
+            np.array([seed], dtype=np.int64),
+        )
+        cuts = np.linspace(0, envs, min(threads, envs) + 1).astype(int).tolist()
+        self._ranges = [(a, b, e.new_scratch(orders_max)) for a, b in itertools.pairwise(cuts)]
+        self._pool = ThreadPoolExecutor(len(self._ranges) - 1) if len(self._ranges) > 1 else None
+        self.rewards: NDArray[np.float64] = np.zeros(envs, dtype=np.float64)
+
+    def reset(self) -> tuple[Floats, Bools]:
+        """Begin every environment's first episode; return observations and masks."""
+        self.world.head[:, e.RUN] = 0
+        self._each(lambda a, b, s: begin_all(a, b, self.world, s, self.openings, self.terms, self.draws))
+        return self.world.obs, self.world.mask
+
+    def step(self, actions: NDArray[np.int64]) -> tuple[Floats, Floats, Bools, Bools, Infos]:
+        """Act in every environment; return observations, rewards, ends, masks, and what ended."""
+        actions = np.ascontiguousarray(actions, dtype=np.int64)
+        if actions.shape != (self.envs,) or not ((actions >= 0) & (actions < ACTIONS)).all():
+            raise UsageError(f"actions: {self.envs} numbers of 0 to {ACTIONS - 1}")
+        world = self.world
+        self._each(lambda a, b, s: run(a, b, actions, world, s, self.openings, self.terms, self.draws))
+        self.rewards = self._reward.reward(world.money)
+        return world.obs, self.rewards.astype(np.float32), world.done, world.mask, self._infos()
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _each(self, work: Any) -> None:
+        first, *rest = self._ranges
+        futures = [self._pool.submit(work, *piece) for piece in rest] if self._pool is not None else []
+        work(*first)
+        for future in futures:
+            future.result()
+
+    def _infos(self) -> dict[str, NDArray[Any]]:
+        which = np.flatnonzero(self.world.done)
+        return {"env": which, **infos_of(self.world.ended[which])}
+
+
+def infos_of(ended: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Return the records of episodes by name."""
+    names = {
+        "scenario": e.E_SCENARIO, "opening": e.E_OPENING, "side": e.E_SIDE, "qty": e.E_QTY,
+        "filled": e.E_FILLED, "vetoes": e.E_VETOES, "decisions": e.E_DECISIONS, "fills": e.E_FILLS,
+        "dropped": e.E_DROPPED, "rejects": e.E_REJECTS, "messages": e.E_MESSAGES,
+    }  # fmt: skip
+    made: dict[str, NDArray[Any]] = {name: ended[:, at].astype(np.int64) for name, at in names.items()}
+    high, low = ended[:, e.E_SEED].astype(np.int64), ended[:, e.E_SEED_LOW].astype(np.int64)
+    made["seed"] = (high << 32) | low
+    made["cost"] = ended[:, e.E_COST]
+    made["passive"] = ended[:, e.E_PASSIVE]
+    made["edge"] = ended[:, e.E_EDGE]
+    made["seconds"] = ended[:, e.E_SECONDS]
+    return made
+
+
+def named(scenario: str | Scenario) -> Scenario:
+    """Return a scenario by its name."""
+    if isinstance(scenario, Scenario):
+        return scenario
+    if scenario not in SCENARIOS:
+        raise UsageError(f"scenario {scenario!r}: there is {', '.join(sorted(SCENARIOS))}")
+    return SCENARIOS[scenario]
+
+
+def check(envs: int, seed: int, threads: int, settings: Settings) -> None:
+    """Refuse what cannot be, in one line each."""
+    bounds = (
+        ("envs", envs, 1, ENVS_MAX),
+        ("seed", seed, 0, SEED_MAX),
+        ("threads", threads, 1, THREADS_MAX),
+        ("interval_ns", settings.interval_ns, 1, 3_600 * NS),
+        ("gap_ns", settings.gap_ns, 1, settings.interval_ns),
+        ("limits.rate", settings.limits.rate, 1, e.SENT_RING),
+        ("limits.orders_max", settings.limits.orders_max, 1, e.CHAINS_MAX // 2),
+    )
+    for name, value, least, most in bounds:
+        if not least <= value <= most:
+            raise UsageError(f"{name}: {least} to {most}, got {value}")
+    if not 0.0 < settings.corridor <= 1.0:
+        raise UsageError(f"corridor: above 0, at most 1, got {settings.corridor}")
+
+
+def terms(settings: Settings) -> e.Terms:
+    """Return settings as kernels read them."""
+    limits = settings.limits
+    stops = e.STOP_ON_FILL * settings.on_fill + e.STOP_ON_TOUCH * settings.on_touch
+    return e.Terms(
+        pace=np.array([settings.interval_ns, settings.gap_ns, stops], dtype=np.int64),
+        schedule=np.array([settings.schedule, settings.completes], dtype=np.int64),
+        params=np.array([*settings.params, settings.corridor], dtype=np.float64),
+        curve=np.array(settings.curve, dtype=np.float64),
+        limits=np.array(
+            [
+                limits.qty_max, limits.adv_max_bp, limits.notional_max_ccy, limits.collar_bp,
+                limits.long_max, limits.short_max, limits.orders_max, limits.rate,
+            ],
+            dtype=np.int64,
+        ),
+    )  # fmt: skip
