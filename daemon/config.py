@@ -131,6 +131,7 @@ class VenueSection(Section):
     symbol: SymbolName
     day: date = date(2024, 1, 2)  # of synthetic flow
     window: tuple[time, time]  # clock times of the instrument's zone
+    close_e4: Annotated[int, Field(ge=0)] = 0  # of the day before, for reference prices; 0: not known
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     speed: Annotated[float, Field(gt=0, le=10_000)] = 1.0
     lockstep: bool = False

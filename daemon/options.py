@@ -7,12 +7,14 @@ answered before anything else is loaded (docs/ARCHITECTURE.md).
 import argparse
 from collections.abc import Callable
 from datetime import date, time
+from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn
 
 USAGE: Final = 2
 SEED_MAX: Final = 2**63 - 1  # what an int64 holds
 SPEED_MAX: Final = 10_000  # times real time; nothing plays faster than that
 PORT_MAX: Final = 65_535  # of TCP
+PRICE_MAX: Final = 100_000  # currency units; beyond it ITCH has no room (200,000), and no share trades
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,6 +49,19 @@ def speed(text: str) -> float:
     if not 0 < value <= SPEED_MAX:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0, {SPEED_MAX} at most")
     return value
+
+
+def price_e4(text: str) -> int:
+    """Read a price into 1e-4 currency units, exactly."""
+    try:
+        scaled = Decimal(text) * 10_000
+    except InvalidOperation:
+        scaled = Decimal(0)
+    if not (scaled.is_finite() and 0 < scaled <= PRICE_MAX * 10_000 and scaled == scaled.to_integral_value()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give a price above 0, {PRICE_MAX} at most, with 4 decimals at most"
+        )
+    return int(scaled)
 
 
 def day(text: str) -> date:

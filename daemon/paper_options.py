@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, speed, whole
+from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, price_e4, speed, whole
 
 DEFAULT_POLICY: Final = "cloned-twap-passive"  # the frozen policy that ships
 DEFAULT_SPEED: Final = 10.0
@@ -22,6 +22,13 @@ def parser() -> Parser:
         "--from", dest="start", type=clock, metavar="HH:MM", help="begin of the window, exchange's"
     )
     p.add_argument("--to", dest="end", type=clock, metavar="HH:MM", help="end of the window, exchange's")
+    p.add_argument(
+        "--close",
+        dest="close_e4",
+        type=price_e4,
+        metavar="PRICE",
+        help="of the day before: R05 holds orders against it too, where it is known",
+    )
     p.add_argument(
         "--parent",
         action="append",

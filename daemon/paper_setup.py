@@ -13,6 +13,7 @@ import msgspec
 from daemon.config import ConfigError
 from daemon.venue_options import SYNTHETIC_DAY
 from daemon.venue_settings import SYNTHETIC
+from gateways.fix.wire import decimal_text
 from market.instruments import NS, Instrument
 from market.parents import ParentOrder
 
@@ -133,6 +134,8 @@ def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Pa
     argv += ["--start", "command", "--out", str(run)]
     if market.tape is not None:
         argv += ["--tape", str(market.tape.resolve())]
+    if args.close_e4 is not None:
+        argv += ["--close", decimal_text(args.close_e4)]
     if lockstep is not None:
         return [*argv, "--lockstep", "--lockstep-socket", str(lockstep)]
     return [*argv, "--speed", str(args.speed)]

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, day, speed, whole
+from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, day, price_e4, speed, whole
 
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 GATE_WAIT_S: Final = 60  # a person starts a gate by hand, or one that crashed is started again
@@ -28,6 +28,9 @@ def parser() -> Parser:
     p.add_argument("--to", dest="end", type=clock, metavar="HH:MM", help="end of the window, exchange's")
     p.add_argument("--day", type=day, help=f"of synthetic flow (default {SYNTHETIC_DAY})")
     p.add_argument("--seed", type=whole(0, SEED_MAX), help="of flow and modelled latencies (default 1)")
+    p.add_argument(
+        "--close", dest="close_e4", type=price_e4, metavar="PRICE", help="of the day before, if known"
+    )
     pace = p.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=speed, help="times real time (default 1)")
     pace.add_argument("--lockstep", action="store_true", help="market time waits for gate and trader")

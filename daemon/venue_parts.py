@@ -58,7 +58,7 @@ class Parts:
         # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any.
         self.run = run or (f"L{options.seed}" if lockstep else f"V{int(time.time()):X}")
         self.ems = Ems(self.exchange, self.run, send_report, options.pending_reports, note)
-        self.reference = Reference(self.exchange, send_reference)
+        self.reference = Reference(self.exchange, send_reference, options.close_e4)
 
 
 def build_flow(options: Options) -> Flow:

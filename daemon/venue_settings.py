@@ -23,6 +23,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     day: date
     tape: Path | None
     window: tuple[int, int]
+    close_e4: int = 0  # of the day before, for reference prices; 0: nobody knows it
     seed: int
     speed: float
     lockstep_socket: Path | None  # None: not in lockstep
@@ -76,6 +77,7 @@ def read(args: argparse.Namespace) -> Options:
         day=day,
         tape=tape,
         window=window,
+        close_e4=args.close_e4 or base.get("close_e4", 0),
         seed=base.get("seed", 1) if args.seed is None else args.seed,
         speed=args.speed or base.get("speed", 1.0),
         lockstep_socket=_lockstep_socket(args, base),
@@ -117,6 +119,7 @@ def _from_config(args: argparse.Namespace) -> dict[str, Any]:
         "tape": venue.tape,
         "begin": venue.window[0],
         "end": venue.window[1],
+        "close_e4": venue.close_e4,
         "seed": venue.seed,
         "speed": venue.speed,
         "order_latency_us": venue.order_latency_us,

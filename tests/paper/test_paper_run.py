@@ -144,6 +144,16 @@ def test_run_whose_parent_is_refused_says_so_and_does_not_wait_for_its_window(tm
     assert "has not ended" not in done.stderr
 
 
+@pytest.mark.slow
+def test_previous_close_reaches_the_gate_which_holds_every_order_against_it(tmp_path: Path) -> None:
+    minute = ["--lockstep", "--from", "10:00", "--to", "10:01", "--parent", "SELL 20 SYN 10:00:20-10:00:50"]
+    _, report = paper(tmp_path, "far", *minute, "--close", "50.00")
+
+    assert report["parents"][0]["filled_qty"] == 0
+    assert report["gate"]["orders"] == 0
+    assert set(report["gate"]["rejects_by_control"]) == {"R05"}
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "says"),
     [

@@ -58,6 +58,11 @@ def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
     assert (options.order_latency_ns, options.feed_latency_ns) == (0, 500_000)
 
 
+@pytest.mark.parametrize(("argv", "close_e4"), [([], 0), (["--close", "99.9950"], 999_950)])
+def test_the_close_of_the_day_before_is_unknown_unless_given(argv: list[str], close_e4: int) -> None:
+    assert given(*argv).close_e4 == close_e4
+
+
 @pytest.mark.parametrize(
     ("argv", "what"),
     [
@@ -81,6 +86,10 @@ def test_wrong_options_are_named(argv: list[str], what: str) -> None:
         ["--from", "9.30"],
         ["--to", "10:00+02:00"],
         ["--day", "2024-02-30"],
+        ["--close", "0"],
+        ["--close", "1.00001"],
+        ["--close", "inf"],
+        ["--close", "1e9"],
         ["--speed", "-1"],
         ["--speed", "nan"],
         ["--speed", "10001"],
