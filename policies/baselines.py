@@ -31,7 +31,7 @@ MICROPRICE: Final = (0.5, 0.5)
 
 
 class Baseline(msgspec.Struct, frozen=True, eq=False):
-    """A schedule and a tactic; the last five fields are what kernels take of it."""
+    """A schedule and a tactic; kinds, params and curve are what kernels take of it."""
 
     name: str
     sha256: str
@@ -43,6 +43,7 @@ class Baseline(msgspec.Struct, frozen=True, eq=False):
     curve: NDArray[Any]
     tactic_kind: int
     tactic_params: NDArray[Any]
+    cadence: None = None  # asked as the trader is configured
 
     def describe(self) -> str:
         """Say what it does and where its numbers come from."""
@@ -55,6 +56,12 @@ class Baseline(msgspec.Struct, frozen=True, eq=False):
     def act(self, obs: Observation, mask: Mask) -> Decision:
         """Follow the rule; where its action is masked, only rest."""
         return Decision(k.tactic(self.tactic_kind, self.tactic_params, obs, mask, 0))
+
+    def act_batch(self, obs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Follow the rule for many parents at once; `allowed` holds a boolean an action."""
+        actions: NDArray[np.int64] = np.zeros(len(obs), dtype=np.int64)
+        k.tactics(self.tactic_kind, self.tactic_params, obs, allowed, actions, actions)
+        return actions
 
 
 TACTICS: Final[dict[str, tuple[int, str]]] = {

@@ -15,7 +15,7 @@ from safetensors.numpy import load as load_tensors
 from policies import manifest as manifests
 from policies import network
 from policies.actions import ACTIONS
-from policies.baselines import SCHEDULES, fraction_of
+from policies.baselines import SCHEDULES, fraction_of, rows_of
 from policies.curves import GENERIC
 from policies.manifest import MANIFEST, WEIGHTS, ArtefactError, Manifest
 from policies.policy import Decision, Mask, Observation
@@ -39,6 +39,7 @@ class FrozenPolicy:
         self.cadence = found.cadence
         self.ties = 0  # golden rows that were too close to call
         self._fraction, _ = fraction_of(found.schedule, None, GENERIC)
+        self.schedule_kind, self.schedule_params, self.curve = rows_of(found.schedule, None, GENERIC)
         self._weights: NDArray[np.float32] = np.concatenate([weights[name].ravel() for name in NAMES])
         self._first = found.shape[1]
         self._work: NDArray[np.float32] = np.zeros(sum(found.shape[1:3]), dtype=np.float32)
@@ -72,6 +73,12 @@ class FrozenPolicy:
         """Run the network; ties go to the lower index."""
         action, margin = network.act(obs, self._weights, self._work, self._logits, self._first, mask)
         return Decision(action, margin)
+
+    def act_batch(self, obs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Choose for many parents at once; `allowed` holds a boolean an action."""
+        actions: NDArray[np.int64] = np.zeros(len(obs), dtype=np.int64)
+        network.act_rows(obs, self._weights, self._work, self._logits, self._first, allowed, actions)
+        return actions
 
     def logits(self, obs: Observation) -> NDArray[np.float32]:
         """Return the logits of an observation."""

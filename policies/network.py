@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from market.kernels import kernel
+from policies.tactic_kernels import bits_of
 
 
 @kernel
@@ -65,3 +66,10 @@ def act(obs: Any, weights: Any, work: Any, logits: Any, first: int, mask: int) -
     """Run the network and choose."""
     forward(obs, weights, work, logits, first)
     return best(logits, mask)
+
+
+@kernel
+def act_rows(obs: Any, weights: Any, work: Any, logits: Any, first: int, allowed: Any, actions: Any) -> None:
+    """Choose for each row of an environment's observations and masks."""
+    for i in range(obs.shape[0]):
+        actions[i], _ = act(obs[i], weights, work, logits, first, bits_of(allowed[i]))

@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 
 from daemon.trader_parents import ParentView
 from market.parents import ParentOrder, Progress
-from market.types import ClOrdID, ParentID, ParentStatus, Side, Symbol
-from market.updates import Headroom, ParentUpdate
+from market.types import ClOrdID, OrdStatus, ParentID, ParentStatus, Side, Symbol
+from market.updates import Headroom, OrderUpdate, ParentUpdate
 from policies import actions, executor, layout, parent_kernels, schedule, schedule_kernels, state
 from policies import state_features as f
 from policies import tactic_kernels as t
 from policies.actions import Child, Plan, Terms, Touch
-from policies.baselines import NAMES, baseline
+from policies.baselines import NAMES, Baseline, baseline
+from policies.choose import choose
 from policies.curves import GENERIC
-from policies.executor import Chain, Standing
+from policies.executor import Act, Chain, Standing
+from policies.frozen import FrozenPolicy
 from policies.schedule import Corridor, Situation
-from tests.policies.makers import ABC, DAY, NS, TEN, headroom
+from policies.working import Asked, WorkingTable
+from tests.policies.makers import ABC, DAY, NS, TEN, headroom, order
 from tests.twins import moves as twin_moves
 from tests.twins import plans as twin_plans
 from tests.twins import rules as twin_rules
@@ -279,6 +282,21 @@ def test_rules_say_the_same_to_many_as_to_one() -> None:
         assert all(allowed[i, action] for i, action in enumerate(due))
 
 
+@pytest.mark.parametrize("name", ["twap", "rule", "cloned-twap-passive"])
+def test_a_policy_chooses_for_many_as_for_one(name: str) -> None:
+    draw, policy = np.random.default_rng(4), choose(name)
+    assert isinstance(policy, Baseline | FrozenPolicy)
+    obs = draw.normal(size=(100, f.OBS_SIZE)).astype(np.float32)
+    allowed = draw.random((100, 13)) < 0.7
+    allowed[:, 0] = True
+
+    chosen = policy.act_batch(obs, allowed)
+
+    masks = [sum(1 << i for i in range(13) if row[i]) for row in allowed]
+    assert chosen.tolist() == [policy.act(*row).action for row in zip(obs, masks, strict=True)]
+    assert policy.schedule_kind == layout.TWAP
+
+
 def view_of(cap_bp: int | None, done: int, cum: int, limit_e4: int | None, side: Side) -> ParentView:
     """Return a trader's view of a parent that an earlier trader began."""
     parent = ParentOrder(
@@ -328,6 +346,43 @@ def test_the_daemon_s_view_of_a_parent_is_what_a_desk_holds(seed_: int) -> None:
     schedule_kernels.corridor(desk, schedule.twap(s), 0.2, 1)
     parent_kernels.facts(desk, out)
     assert out.tolist() == [*(int(getattr(due, name)) for name in due.__struct_fields__), 100, 100, 7, 8, 9]
+
+
+@pytest.mark.parametrize("seed_", range(20))
+def test_chains_on_a_desk_are_the_daemon_s(seed_: int) -> None:
+    chance, table = Random(seed_), WorkingTable()
+    rows = np.zeros((8, layout.CHAIN_COLUMNS), dtype=np.int64)
+    for i in range(8):
+        crosses, busy = chance.random() < 0.3, chance.random() < 0.4
+        status = chance.choice((OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.PENDING_REPLACE))
+        qty, cum, pending = chance.randint(5, 90), chance.randint(0, 5), chance.choice((0, 40))
+        chain = order(f"C{i}", qty=qty, cum_qty=cum, pending_qty=pending, status=status, price_e4=100 + i)
+        ids = (Symbol("ABC"), ParentID("P1"))
+        table.ask(Asked(i + 1, Act.SUBMIT, *ids, ClOrdID(""), qty, crossing=crosses))
+        table.heard(OrderUpdate(order=chain, n=i + 1), ours=True)
+        if busy:
+            table.ask(Asked(i + 100, Act.CANCEL, *ids, chain.chain_id, 0))
+        rests = status is not OrdStatus.PENDING_REPLACE
+        parent_kernels.chain_row(rows, i, 100 + i, qty, cum, pending, rests, busy, crosses)
+
+    stands = table.standing(ParentID("P1"), 1, 1_000, 0)
+
+    due = [[c.price_e4, c.qty, c.cum_qty, c.worst_leaves, c.idle, c.crossing] for c in stands.chains]
+    assert rows.tolist() == due
+
+
+@pytest.mark.parametrize("seed_", range(20))
+def test_the_rate_that_is_left_on_a_desk_is_the_daemon_s(seed_: int) -> None:
+    chance = Random(seed_)
+    view = view_of(None, 0, 0, None, Side.BUY)
+    instants = sorted(chance.randint(1, 2 * NS) for _ in range(chance.randint(0, 14)))
+    now = 2 * NS + chance.randint(-NS // 2, NS)
+    for at in instants:
+        view.sent(at)
+
+    fresh, recent = now <= NS, sum(now - at <= NS for at in instants)
+    due = parent_kernels.rate_free(10, recent, 10, len(instants), fresh)
+    assert view.rate_free(now) == due
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
