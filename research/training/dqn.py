@@ -198,9 +198,9 @@ class DQN:
         """Return weights, the optimiser's memory, the replay and the state of chance."""
         tensors = {**self._flat.save(), **self._replay.save()}
         tensors["slow"] = self._slow_flat.weights.detach().cpu().numpy().copy()
-        names = ("steps", "episodes", "_renewals", "_scale", "_due")
-        numbers = {name: getattr(self, name) for name in names}
-        return tensors, {**numbers, "chance": self._chance.bit_generator.state}
+        numbers: Numbers = {"steps": self.steps, "episodes": self.episodes, "renewals": self._renewals}
+        numbers |= {"scale": self._scale, "due": self._due, "chance": self._chance.bit_generator.state}
+        return tensors, numbers
 
     def load(self, tensors: Tensors, numbers: Numbers) -> None:
         """Go on from what `save` returned."""
@@ -208,8 +208,8 @@ class DQN:
         self._slow_flat.weights.data.copy_(torch.from_numpy(tensors["slow"].copy()))
         self._replay.load(tensors)
         self._chance.bit_generator.state = numbers["chance"]
-        self.steps, self.episodes, self._due = numbers["steps"], numbers["episodes"], numbers["_due"]
-        self._scale, self._renewals = numbers["_scale"], numbers["_renewals"] - 1
+        self.steps, self.episodes, self._due = numbers["steps"], numbers["episodes"], numbers["due"]
+        self._scale, self._renewals = numbers["scale"], numbers["renewals"]
         self.renew()
 
     def policy(self) -> Tensors:

@@ -46,6 +46,7 @@ class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     entropy: float = 0.003
     value: float = 0.5  # weight of the value loss
     grad_norm: float = 0.5
+    critic_first: int = 0  # iterations in which only the critic learns, after a warm start
     hidden: int = 64
     spread: float = 0.5  # of a continuous action before squashing, at first
     steps: int = 4_000_000  # over which the rate falls
@@ -183,7 +184,9 @@ class PPO:
         gain = torch.minimum(better * ratio, better * ratio.clamp(1.0 - a.clip, 1.0 + a.clip)).mean()
         miss = 0.5 * (self.net.value(obs) - returns).square().mean()
         entropy = self.entropy(said)
-        loss = a.value * miss - gain - a.entropy * entropy
+        loss = a.value * miss
+        if self.steps >= a.critic_first * a.horizon * a.envs * self._workers:
+            loss = loss - gain - a.entropy * entropy
         self._flat.step(loss, a.grad_norm, self._reduce, self._workers)
         with torch.no_grad():
             return torch.stack((-gain, miss, entropy, (ratio - 1.0 - (log_p - old)).mean()))
@@ -203,8 +206,9 @@ class PPO:
             with torch.inference_mode():
                 seen = torch.from_numpy(obs).to(device)
                 if net.log_std is not None:
-                    return torch.sigmoid(net.actor(seen)).cpu().numpy()
-                return net.logits(seen, torch.from_numpy(mask).to(device)).argmax(dim=1).cpu().numpy()
+                    return np.asarray(torch.sigmoid(net.actor(seen)).cpu().numpy())
+                logits = net.logits(seen, torch.from_numpy(mask).to(device))
+                return np.asarray(logits.argmax(dim=1).cpu().numpy())
 
         return act
 
@@ -218,15 +222,15 @@ class PPO:
         """Return weights, the optimiser's memory and the state of chance."""
         tensors = self._flat.save()
         tensors["chance"] = self._chance.get_state().numpy()
-        names = ("steps", "episodes", "_renewals", "_scale")
-        return tensors, {name: getattr(self, name) for name in names}
+        numbers = {"steps": self.steps, "episodes": self.episodes}
+        return tensors, {**numbers, "renewals": self._renewals, "scale": self._scale}
 
     def load(self, tensors: Tensors, numbers: Numbers) -> None:
         """Go on from what `save` returned."""
         self._flat.load(tensors)
         self._chance.set_state(torch.from_numpy(tensors["chance"].copy()))
         self.steps, self.episodes = numbers["steps"], numbers["episodes"]
-        self._scale, self._renewals = numbers["_scale"], numbers["_renewals"] - 1
+        self._scale, self._renewals = numbers["scale"], numbers["renewals"]
         self.renew()
 
     def policy(self) -> Tensors:

@@ -145,7 +145,7 @@ class QLearning:
 
     def save(self) -> tuple[Tensors, Numbers]:
         """Return the table and the state of chance."""
-        numbers = {name: getattr(self, name) for name in ("steps", "episodes", "_renewals")}
+        numbers: Numbers = {"steps": self.steps, "episodes": self.episodes, "renewals": self._renewals}
         numbers["chance"] = self._chance.bit_generator.state
         return {"values": self.values, "visits": self.visits}, numbers
 
@@ -154,7 +154,7 @@ class QLearning:
         self.values[:], self.visits[:] = tensors["values"], tensors["visits"]
         self._chance.bit_generator.state = numbers["chance"]
         self.steps, self.episodes = numbers["steps"], numbers["episodes"]
-        self._renewals = numbers["_renewals"] - 1
+        self._renewals = numbers["renewals"]
         self.renew()
 
     def policy(self) -> Tensors:

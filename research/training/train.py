@@ -1,0 +1,190 @@
+"""`steadyhand train`: play, learn, evaluate, remember; and end cleanly whatever happens.
+
+Evaluations and checkpoints come at multiples of steps, never by the clock, so a run that is resumed is
+the run that was interrupted. On an interrupt the iteration is finished and the last checkpoint stays.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from research.training import checkpoint
+from research.training.checkpoint import CheckpointError
+from research.training.learner import Learner, TrainingError
+from research.training.loop import Loop, Progress
+from research.training.progress import view
+from research.training.run import ARGS, CHECKPOINTS, Folder, Plan, learner_of
+from research.training.sources import Source, Where, source
+from research.training.warm_start import clone
+
+DONE, NOT_CLEAN, USAGE, CONFIG, INTERRUPTED = 0, 1, 2, 78, 130
+
+
+class UsageError(Exception):
+    """What was asked makes no sense: one line."""
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run, and return the exit code; trouble is one line."""
+    try:
+        return dispatch(options)
+    except UsageError as error:
+        return complain(error, USAGE)
+    except CheckpointError as error:
+        return complain(error, CONFIG)
+    except TrainingError as error:
+        return complain(error, NOT_CLEAN)
+
+
+def complain(error: Exception, code: int) -> int:
+    """Say what is wrong in one line."""
+    print(f"steadyhand train: {error}", file=sys.stderr)
+    return code
+
+
+def dispatch(options: argparse.Namespace) -> int:
+    """Start a run, go on with one, or hand over to the cluster."""
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: this torch sees no CUDA device; leave it away to train on the CPU")
+    if options.resume is not None:
+        path = checkpoint.latest(options.resume / CHECKPOINTS)
+        plan = plan_of(path)
+        found = source(plan.where)
+        header, tensors = checkpoint.load(path, found.hashes)
+        folder = Folder(options.resume)
+        folder.forget_after(header.numbers["steps"])
+        state: Any = (tensors, header.numbers)
+    else:
+        plan, state = plan_from(options), None
+        found, folder = source(plan.where), Folder(options.out)
+    if options.sweep is not None or options.ray is not None or plan.workers > 1:
+        from research.cluster import launch
+
+        return launch.main(options, plan)
+    if state is None:
+        folder.begin(plan, found)
+    torch.set_num_threads(plan.torch_threads)
+    learner = learner_of(plan, found)
+    return train(plan, found, learner, folder, state, options.minutes)
+
+
+def plan_from(options: argparse.Namespace) -> Plan:
+    """Return the plan of a command line.
+
+    Raises:
+        UsageError: a knob is not known or its value is none.
+
+    """
+    knobs: dict[str, Any] = {"seed": options.seed}
+    for name in ("steps", "envs"):
+        if getattr(options, name) is not None:
+            knobs[name] = getattr(options, name)
+    kind = ARGS[options.learner]
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    for name, text in options.set:
+        if name not in known:
+            raise UsageError(f"--set {name}: {options.learner} has {', '.join(known)}")
+        knobs[name] = msgspec.json.decode(text) if text else text
+    try:
+        msgspec.convert(knobs, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--set: {error}") from None
+    if options.continuous and options.learner != "ppo":
+        raise UsageError("--continuous: only ppo has continuous actions")
+    if options.warm_start and options.learner != "ppo":
+        raise UsageError("--warm-start: only ppo begins from a cloned rule")
+    where = Where(
+        world=options.world,
+        scenarios=tuple(filter(None, (options.scenarios or "").split(","))),
+        calibration=str(options.calibration or ""),
+        reward=options.reward,
+        continuous=options.continuous,
+        episodes=options.episodes,
+        threads=options.threads,
+    )
+    return Plan(
+        learner=options.learner,
+        where=where,
+        knobs=knobs,
+        device=options.device,
+        torch_threads=options.torch_threads,
+        evaluate_every=options.evaluate_every,
+        checkpoint_every=options.checkpoint_every,
+        patience=options.patience,
+        warm_start=options.warm_start or "",
+        workers=options.workers,
+    )
+
+
+def plan_of(path: Path) -> Plan:
+    """Return the plan that a checkpoint was made under.
+
+    Raises:
+        CheckpointError: it holds none.
+
+    """
+    header, _ = checkpoint.load(path, {})
+    try:
+        return msgspec.convert(header.args, Plan)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{path}: args: {error}") from None
+
+
+class Stop:
+    """Whether an interrupt has come; a second one ends at once."""
+
+    asked = False
+
+
+@contextmanager
+def interrupts() -> Iterator[Stop]:
+    """Turn the first interrupt into a wish."""
+    stop = Stop()
+
+    def ask(*_: Any) -> None:
+        stop.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def train(
+    plan: Plan, found: Source, learner: Learner, folder: Folder, state: Any, minutes: int | None
+) -> int:
+    """Train to the end of the plan; return the exit code."""
+    trial = found.trial()
+    progress = Progress()
+    if state is not None:
+        learner.load(*state)
+        progress = msgspec.convert(state[1]["run"], Progress)
+    elif plan.warm_start:
+        said = clone(plan, found, learner, trial)
+        print(f"cloned {plan.warm_start}: {said}", file=sys.stderr)
+    total = plan.args(found).steps
+    with view(total) as shown, interrupts() as stop:
+        loop = Loop(plan, found, learner, folder, trial, shown, progress)
+        if state is None:
+            loop.start()
+        deadline_s = time.monotonic() + 60.0 * minutes if minutes else None
+        while learner.steps < total and not loop.over:
+            loop.turn()
+            if stop.asked:
+                print(f"steadyhand train: {loop.interrupted()}", file=sys.stderr)
+                return INTERRUPTED
+            if deadline_s is not None and time.monotonic() >= deadline_s:
+                break
+        said_last = loop.end()
+    print(said_last)
+    return DONE

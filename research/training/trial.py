@@ -1,0 +1,77 @@
+"""What a policy under training is held to: a fixed set of episodes, and what plain rules pay on them.
+
+The set is for choosing (early stopping, the best weights of a run); no claim is made on it. Differences
+are paired by episode. The normal interval is enough to steer by; validation has better ones.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from research.worlds.world import Act, Reals
+
+Z: Final = 1.959964  # 95 % of a normal law
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A policy's cost less a rule's, in bps, and half of its 95 % interval."""
+
+    mean: float
+    half: float
+
+    @property
+    def better(self) -> bool:
+        """Say whether the policy is cheaper beyond doubt."""
+        return self.mean + self.half < 0.0
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One evaluation."""
+
+    cost: float  # mean
+    half: float
+    episodes: int
+    against: dict[str, Difference]
+
+    def line(self) -> str:
+        """Return it in words."""
+        parts = [f"cost {self.cost:.3f} ± {self.half:.3f}"]
+        parts += [f"{d.mean:+.3f} ± {d.half:.3f} against {name}" for name, d in self.against.items()]
+        return ", ".join(parts)
+
+
+class Trial:
+    """A set of episodes; what the rules pay is played once and kept."""
+
+    def __init__(self, play: Callable[[Act], Reals], rules: dict[str, Act]) -> None:
+        self._play = play
+        self.rules = rules
+        self._paid: dict[str, Reals] = {}
+
+    def paid(self, name: str) -> Reals:
+        """Return what a rule pays, episode by episode."""
+        if name not in self._paid:
+            self._paid[name] = self._play(self.rules[name])
+        return self._paid[name]
+
+    def result(self, act: Act) -> Result:
+        """Play a policy and compare."""
+        costs = self._play(act)
+        against = {name: difference(costs, self.paid(name)) for name in self.rules}
+        mean = interval(costs)
+        return Result(mean.mean, mean.half, len(costs), against)
+
+
+def difference(costs: Reals, others: Reals) -> Difference:
+    """Return the paired difference of two policies on the same episodes."""
+    return interval(costs - others)
+
+
+def interval(values: Reals) -> Difference:
+    """Return a mean and half of its 95 % interval."""
+    if len(values) < 2:
+        return Difference(float(values.mean()), math.inf)
+    return Difference(float(values.mean()), float(Z * np.std(values, ddof=1) / math.sqrt(len(values))))
