@@ -70,6 +70,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     jump_bps: float = 3.0
     informed: float = 0.5  # relative change of market orders per unit of distance
     informed_limits: float = 0.2  # of limit orders
+    informed_cancels: float = 0.0  # of cancels of what stands on the wrong side of value
     curve: float = 0.0  # 0: linear in the distance, 1: quadratic
     belief: float = 0.0  # the share of a lasting distance that is taken for value after all
     belief_life_s: float = 900.0

@@ -25,6 +25,7 @@ from market.flow.queue_reactive_layout import (
     LAYERS,
     LOOKUP,
     N_CLIP,
+    N_HAZARDS,
     N_HIDDEN,
     N_LEVELS_MOST,
     N_MARKETS_RATE,
@@ -38,6 +39,7 @@ from market.flow.queue_reactive_layout import (
     R_MULTIPLE,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
+    R_TILT_DEEP,
     R_TILT_LIMITS,
     R_TILT_MARKETS,
     S_ASK,
@@ -159,7 +161,8 @@ def limit(
     side = 1 - 2 * sell
     cell = int(tables[T_CELL + state[S_SPREAD] * LOOKUP + ((where >> 1) & (LOOKUP - 1))])
     chance = tables[T_LIMIT + state[S_SPREAD] * CELLS_MAX + cell]
-    chance *= tables[T_LIMIT_MULTIPLE + state[S_SPREAD]] * reals[R_MULTIPLE] * reals[R_TILT_LIMITS + sell]
+    tilts = R_TILT_LIMITS if cell <= BEST else R_TILT_DEEP
+    chance *= tables[T_LIMIT_MULTIPLE + state[S_SPREAD]] * reals[R_MULTIPLE] * reals[tilts + sell]
     mark = mark_of(state, row)
     if mark >= chance * factor_most(reals, tables, 0, sell):
         return n
@@ -300,6 +303,15 @@ def forget(state: Arena, kind: int, slot: int) -> None:
 
 
 @lean_kernel
+def cancel_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
+    """Return the ordinary rate of cancels of a side: a fuller book cancels more, but excites no more."""
+    rate = 0.0
+    for kind in range(CLASSES):
+        rate += 0.5 * state[S_COUNT + kind] * tables[N_HAZARDS + kind]
+    return rate * reals[R_TILT_CANCELS + sell]  # type: ignore[no-any-return]
+
+
+@lean_kernel
 def cancel(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
 ) -> int:  # fmt: skip
@@ -335,5 +347,5 @@ def cancel(
         forget(state, kind, slot)
     state[S_CANCELS] += 1
     n = cut(book, out, n, state[S_BEGIN] + now, order, size, WHY_USER)
-    excite(state, reals, tables, 2, sell, tables[N_MEAN_RATES + 2], now)
+    excite(state, reals, tables, 2, sell, cancel_rate(state, reals, tables, sell), now)
     return n

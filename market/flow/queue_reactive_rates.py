@@ -16,6 +16,7 @@ from market.flow.queue_reactive_layout import (
     N_BRANCHING,
     N_DECAYS,
     N_INFORMED,
+    N_INFORMED_CANCELS,
     N_INFORMED_CURVE,
     N_INFORMED_LIMITS,
     N_LATENT,
@@ -32,6 +33,7 @@ from market.flow.queue_reactive_layout import (
     R_RATE,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
+    R_TILT_DEEP,
     R_TILT_LIMITS,
     R_TILT_MARKETS,
     R_UNIT,
@@ -73,6 +75,12 @@ def see_touch(book: Arena, state: Arena, reals: Reals, tables: Reals) -> bool:
 
 
 @lean_kernel
+def leaning(push: float) -> float:
+    """Return tanh(push): what one side gains the other loses, so that informed flow adds no flow."""
+    return 1.0 - 2.0 / (exp(min(2.0 * push, 30.0)) + 1.0)
+
+
+@lean_kernel
 def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
     """Set the bucket of the spread, and by how much each side is favoured by the distance to value."""
     bid, ask = state[S_BID], state[S_ASK]
@@ -84,16 +92,18 @@ def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
     d = abs(distance)
     bent = d * (1.0 + tables[N_INFORMED_CURVE] * (d - 1.0))
     latent = d * (1.0 + tables[N_LATENT_CURVE] * (d - 1.0))
-    push = tables[N_INFORMED] * bent
-    reals[R_TILT_MARKETS + toward] = min(1.0 + push, TILT_MOST)
-    reals[R_TILT_MARKETS + 1 - toward] = max(1.0 - push, TILT_LEAST)
-    push = tables[N_INFORMED_LIMITS] * bent
+    lean = leaning(tables[N_INFORMED] * bent)
+    reals[R_TILT_MARKETS + toward] = 1.0 + lean
+    reals[R_TILT_MARKETS + 1 - toward] = 1.0 - lean
+    lean = leaning(tables[N_INFORMED_LIMITS] * bent)
     steps_in = 1.0 + reals[R_LATENT] * tables[N_LATENT] * latent
-    reals[R_TILT_LIMITS + toward] = min((1.0 + push) * steps_in, TILT_MOST)
-    reals[R_TILT_LIMITS + 1 - toward] = max(1.0 - push, TILT_LEAST)
+    reals[R_TILT_LIMITS + toward] = min((1.0 + lean) * steps_in, TILT_MOST)
+    reals[R_TILT_LIMITS + 1 - toward] = 1.0 - lean
+    reals[R_TILT_DEEP + toward] = min(steps_in, TILT_MOST)
+    reals[R_TILT_DEEP + 1 - toward] = 1.0
     stays = 1.0 + reals[R_LATENT] * tables[N_LATENT_CANCELS] * latent
     reals[R_TILT_CANCELS + toward] = max(1.0 / stays, TILT_LEAST)
-    reals[R_TILT_CANCELS + 1 - toward] = 1.0
+    reals[R_TILT_CANCELS + 1 - toward] = min(1.0 + tables[N_INFORMED_CANCELS] * bent, TILT_MOST)
 
 
 # --- excitation -----------------------------------------------------------------------------------
@@ -159,7 +169,8 @@ def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
 def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     """Let every clock reach as far as its rate does now; until the next event rates only fall."""
     spread = state[S_SPREAD]
-    limits = most(reals, tables, 0, R_TILT_LIMITS) * tables[T_LIMIT_MULTIPLE + spread]
+    limits = max(most(reals, tables, 0, R_TILT_LIMITS), most(reals, tables, 0, R_TILT_DEEP))
+    limits *= tables[T_LIMIT_MULTIPLE + spread]
     markets = most(reals, tables, 1, R_TILT_MARKETS) * tables[T_MARKET_MULTIPLE + spread]
     cancels = most(reals, tables, 2, R_TILT_CANCELS)
     enough = cover(state, reals, tables, LIMITS, limits, now)

@@ -27,6 +27,7 @@ from market.flow.queue_reactive_layout import (
     R_SIGMA,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
+    R_TILT_DEEP,
     R_TILT_LIMITS,
     R_UNIT,
     R_VALUE,
@@ -102,6 +103,7 @@ def restart(state: Arena, reals: Reals, tables: Reals, seed: int, begin_ns: int,
     reals[R_TICK_INVERSE] = 1.0 / tick
     reals[R_MULTIPLE : R_MULTIPLE + 3] = 1.0
     reals[R_TILT_LIMITS - 2 : R_TILT_CANCELS + 2] = 1.0
+    reals[R_TILT_DEEP : R_TILT_DEEP + 2] = 1.0
     for clock in range(CLOCKS):
         state[S_ACTIVE + clock] = 3  # what LAYER_UNIT x 4 covers: the ordinary rate
     bear_history(state, reals, tables)

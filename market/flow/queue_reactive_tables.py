@@ -34,6 +34,8 @@ from market.flow.queue_reactive_layout import (
     N_CLIP,
     N_DECAYS,
     N_FEED,
+    N_HAZARDS,
+    N_INFORMED_CANCELS,
     N_INTRADAY_BINS,
     N_LEAVE_REGIME,
     N_MARKETS_RATE,
@@ -118,6 +120,7 @@ def put_numbers(t: Reals, c: Calibration) -> None:
     t[N_META_ALPHA + 5 : N_META_ALPHA + 8] = c.limits_per_s, c.markets_per_s, c.cancels_per_s
     t[N_SIGMA : N_SIGMA + 3] = on * value.sigma_bps, on * value.jumps_per_s, value.jump_bps
     t[N_SIGMA + 3 : N_SIGMA + 6] = on * value.informed, on * value.informed_limits, value.curve
+    t[N_INFORMED_CANCELS] = on * value.informed_cancels
     t[N_BELIEF : N_BELIEF + 2] = on * value.belief, 1.0 / value.belief_life_s
     c_on = 1.0 if layers.latent else 0.0
     t[N_BELIEF + 2 : N_BELIEF + 5] = c_on * latent.limits, c_on * latent.cancels, latent.curve
@@ -231,6 +234,7 @@ def put_cancels(t: Reals, c: Calibration) -> None:
     by_queue = np.array(c.cancels_by_queue if c.layers.queue_reactive else (1.0,) * len(c.cancels_by_queue))
     for at, hazard in enumerate(c.class_hazards):
         t[N_RATES + CANCELS + at] = hazard * by_distance.max() * by_queue.max()
+        t[N_HAZARDS + at] = hazard
     t[T_CANCEL_DISTANCE : T_CANCEL_DISTANCE + len(by_distance)] = by_distance / by_distance.max()
     t[T_CANCEL_QUEUE : T_CANCEL_QUEUE + len(by_queue)] = by_queue / by_queue.max()
 
