@@ -101,22 +101,24 @@ class Desk:
 
     def rebuilt(self) -> OrderBook:
         """Return the book that a reader of the feed has."""
-        book = OrderBook(1 << 14, 1 << 12)
-        decoder = Decoder(MIDNIGHT_NS)
         data = self.store.read(0, self.store.size)
-        batch = new_batch(64)
-        at = 0
-        while at < len(data):
-            events, used = decoder.decode(data[at:], batch)
-            assert used, decoder.error
-            at += used
-            book.apply(batch[:events])
-        assert book.counters.anomalies == 0
-        return book
+        return book_of(data, Decoder(MIDNIGHT_NS), OrderBook(1 << 14, 1 << 12))
 
     def _keep(self, body: str) -> None:
         self.bodies.append(body)
         self.sent.append(dict(f.split("=", 1) for f in body.split(SOH)[:-1]))
+
+
+def book_of(data: bytes, decoder: Decoder, book: OrderBook) -> OrderBook:
+    """Return the book that messages of a feed come to."""
+    batch, at = new_batch(256), 0
+    while at < len(data):
+        events, used = decoder.decode(data[at:], batch)
+        assert used, decoder.error
+        at += used
+        book.apply(batch[:events])
+    assert book.counters.anomalies == 0
+    return book
 
 
 def brief(fields: Fields) -> tuple[str, ...]:

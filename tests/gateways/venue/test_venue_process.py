@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from gateways.feeds import soupbintcp as soup
-from gateways.feeds.itch import Decoder, Framing, new_batch
+from gateways.feeds.itch import Decoder, Framing
 from gateways.link import Peer
 from market.book import OrderBook
 from market.events import LockAdvance, LockIdle
+from tests.gateways.venue.desk import book_of
 from tests.gateways.venue.process import ROOT, VenueProcess
 from tests.gateways.venue.raw_fix import RawFix, transact
 
@@ -36,15 +37,7 @@ def venue(tmp_path: Path) -> Iterator[VenueProcess]:
 
 def rebuild(path: Path) -> OrderBook:
     """Return the book that the messages of itch.bin come to."""
-    data, at = path.read_bytes(), 0
-    decoder, batch, book = Decoder(0, framing=Framing.LENGTH), new_batch(256), OrderBook()
-    while at < len(data):
-        events, used = decoder.decode(data[at:], batch)
-        assert used, decoder.error
-        at += used
-        book.apply(batch[:events])
-    assert book.counters.anomalies == 0
-    return book
+    return book_of(path.read_bytes(), Decoder(0, framing=Framing.LENGTH), OrderBook())
 
 
 def replayed(folder: Path) -> int:
