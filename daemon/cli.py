@@ -24,6 +24,7 @@ SUMMARIES: Final = {
     "paper": "replay a market through venue, gate and trader, and work a parent order to its end",
     "ingest": "turn recorded market data into a tick store",
     "generate": "write a synthetic recording in LOBSTER's format",
+    "train": "train a policy in the simulated market",
     "curve": "write the volume curve that VWAP follows, from recorded days",
     "check": "check configuration, limits, artefact and FIX profile",
     "policy": "look at a frozen policy, check it, compare it, run it for another simulator",
