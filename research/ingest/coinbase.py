@@ -2,8 +2,9 @@
 
 The venue numbers its messages without a gap, so a recording is whole or says where it is not. An order
 is received (type 0), then open (1) if it rests, matched (4), and done (3): market orders and what was
-filled on arrival are done without ever having been open, and change no book (`never_open`); nor
-does the end of an order that matches have filled (`ends_of_filled`). A change (2) tells what is left. With an end snapshot the book is compared with it, order by order.
+filled on arrival are done without ever having been open, and change no book (`never_open`); nor does
+the end of an order that matches had filled (`ends_of_filled`). A change (2) tells what is left. With an
+end snapshot the book is compared with it, order by order.
 """
 
 from pathlib import Path
@@ -73,8 +74,9 @@ def order_of(sequence: NDArray[np.int64]) -> list[Check]:
 def never_open(messages: Columns, begin: Columns) -> Mask:
     """Mark the ends of orders that never rested: neither in the snapshot nor opened later."""
     opened = messages["order_id"][messages["type"] == Kind.ADD]
-    rested: Mask = np.isin(messages["order_id"], np.concatenate([begin["order_id"], opened]))
-    return (messages["type"] == Kind.DELETE) & ~rested
+    rested = np.isin(messages["order_id"], np.concatenate([begin["order_id"], opened]))
+    ends: Mask = (messages["type"] == Kind.DELETE) & ~rested
+    return ends
 
 
 def filled(messages: Columns, begin: Columns) -> Mask:
@@ -82,13 +84,17 @@ def filled(messages: Columns, begin: Columns) -> Mask:
     kind, order = messages["type"], messages["order_id"]
     known, number = np.unique(np.concatenate([begin["order_id"], order]), return_inverse=True)
     at = len(begin["order_id"])
+    of, row = number[at:], np.arange(len(kind))
+    told_at = np.full(len(known), -1, np.int64)  # the last row that says what is left
     left = np.zeros(len(known), np.int64)
-    np.add.at(left, number[:at], begin["size"])
-    for what, sign in ((Kind.ADD, 1), (Kind.EXECUTE, -1)):
-        np.add.at(left, number[at:][kind == what], sign * messages["size"][kind == what])
-    left[number[at:][kind == Kind.CANCEL]] = -1  # changed: the play knows what is left
-    empty: Mask = left[number[at:]] == 0
-    return (kind == Kind.DELETE) & empty
+    left[number[:at]] = begin["size"]
+    told = (kind == Kind.ADD) | (kind == Kind.CANCEL)
+    told_at[of[told]] = row[told]  # of several the last one stays
+    left[of[told]] = messages["size"][told]
+    since = (kind == Kind.EXECUTE) & (row > told_at[of])
+    np.subtract.at(left, of[since], messages["size"][since])
+    ends: Mask = (kind == Kind.DELETE) & (left[of] == 0)
+    return ends
 
 
 def equal(quality: dict[str, Any]) -> bool:

@@ -34,7 +34,6 @@ from research.ingest.source import PRICE_E4_MAX, ROWS_MAX, SourceError
 
 BATCH_ROWS: Final = 1 << 16  # events decoded at a time, 4 MiB
 NAMED_MAX: Final = 8  # symbols shown to somebody who asked for one that is not there
-LATEST: Final = 25 * 3_600  # seconds: the longest day, when clocks go back
 # 01302019.NASDAQ_ITCH50.gz, S081321-v50.txt.gz, 20190130..., 2019-01-30...
 DAYS: Final = (
     (re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)(?!\d)"), (1, 2, 3)),

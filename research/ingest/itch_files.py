@@ -24,8 +24,7 @@ from research.ingest.pcap import Capture
 from research.ingest.source import SourceError
 
 CHUNK_BYTES: Final = 8 << 20  # read at once: some 250,000 messages
-LENGTH_BYTES: Final = 2
-MESSAGE_BYTES_MAX: Final = 65_535  # what two bytes of length can say
+LENGTH_BYTES: Final = 2  # before each message
 GZIP_MAGIC: Final = b"\x1f\x8b"
 PCAP_MAGICS: Final = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1")
 PCAPNG_MAGIC: Final = b"\x0a\x0d\x0d\x0a"

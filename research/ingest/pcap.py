@@ -148,10 +148,9 @@ def message_ends(block: bytes, count: int) -> list[int] | None:
     at = MOLD.size
     ends = [at]
     for _ in range(count):
-        if at + 2 > len(block):
+        length = int.from_bytes(block[at : at + 2], "big")
+        at += 2 + length
+        if length == 0 or at > len(block):
             return None
-        at += 2 + int.from_bytes(block[at : at + 2], "big")
         ends.append(at)
-        if at > len(block):
-            return None
     return ends if at == len(block) else None
