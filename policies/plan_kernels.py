@@ -4,7 +4,10 @@ Precedence, always: limit price > risk (headroom) > participation cap > completi
 names and Structs are in policies.actions.
 """
 
+import math
 from typing import Any, Final
+
+import numba
 
 from market.kernel_types import ARENA, INT
 from market.kernels import typed_kernel
@@ -66,6 +69,9 @@ PASSIVE_SLICES: Final = 4  # what rests at once: enough to be hit between two de
 CATCH_UP_SLICES: Final = 4  # most that one decision crosses because the schedule is behind
 SWEEP_LEVELS: Final = 3  # levels that a catch-up may reach through; a chosen cross stays at the touch
 REPEG_SPREADS: Final = 8  # a resting price may be off by an eighth of the spread before it is moved
+REACH: Final = 0.4  # of a continuous action's range lies between our touch and the other
+ROUNDING: Final = 1e-6  # of a tick: a reach that means a tick is that tick
+FLOAT = numba.float64
 
 
 @typed_kernel(ARENA)
@@ -160,9 +166,9 @@ def sweep_price(qty: Any, desk: Any) -> Any:
 
 
 @typed_kernel(INT, ARENA)
-def crossing(halves: Any, desk: Any) -> Any:
+def crossing(asked: Any, desk: Any) -> Any:
     """Write the order that takes now, for what is asked or what the schedule lacks; return its size."""
-    chosen = min(halves * desk[SLICE] // 2, desk[HIGH] - desk[CUM])
+    chosen = min(asked, desk[HIGH] - desk[CUM])
     forced = catch_up(desk)
     qty = in_lots(min(max(chosen, forced), desk[ALLOWED], desk[ORDER_QTY_MAX]), desk)
     if qty <= 0:
@@ -185,41 +191,77 @@ def resting_price(where: Any, desk: Any) -> Any:
     return desk[OWN]
 
 
-@typed_kernel(INT, ARENA, INT)
-def resting(where: Any, desk: Any, crossed: Any) -> None:
-    """Write the order that waits in the book."""
-    if where == REST_NONE:
-        return
+@typed_kernel(INT, INT, ARENA, INT)
+def resting(price_e4: Any, most: Any, desk: Any, crossed: Any) -> None:
+    """Write the order that waits in the book, of `most` shares where nothing stands against it."""
     left = desk[QTY] - desk[CUM]
     room = desk[HIGH] - desk[CUM] - crossed
     unit = min(desk[SLICE], desk[ORDER_QTY_MAX])
-    most = min(PASSIVE_SLICES * desk[SLICE], desk[ORDER_QTY_MAX])
-    wanted = min(room, desk[ALLOWED] - crossed, most)
+    wanted = min(room, desk[ALLOWED] - crossed, most, desk[ORDER_QTY_MAX])
     if wanted < left and wanted >= unit > 0:
         wanted = wanted // unit * unit  # whole slices: a quantity that grows by the share is churn
     elif wanted < min(unit, left) // 2:
         return
     qty = in_lots(wanted, desk)
-    price_e4 = bounded(resting_price(where, desk), desk)
+    price_e4 = bounded(price_e4, desk)
     if qty > 0 and price_e4 != 0:
         desk[REST_QTY], desk[REST_PX] = qty, price_e4
 
 
-@typed_kernel(INT, ARENA)
-def plan(action: Any, desk: Any) -> None:
-    """Write the orders wanted after `action`."""
+@typed_kernel(ARENA)
+def opened(desk: Any) -> Any:
+    """Clear the plan and write what holds for any; say whether there is anything to plan."""
     for i in range(PLAN, PLAN + PLAN_SIZE):
         desk[i] = 0
     if desk[CAN_TRADE] == 0 or desk[OWN] <= 0 or desk[TAKE_PX] <= 0:
         desk[HOLD] = 1
         desk[WHY] = NO_TRADING if desk[CAN_TRADE] == 0 else NO_BOOK
-        return
-    where, halves = ACTIONS[action]
+        return False
     allowance(desk)
-    crossed = crossing(halves, desk)
-    resting(where, desk, crossed)
-    if crossed == 0 and desk[LOW] > desk[CUM] and limited(desk):
-        desk[WHY] = BY_LIMIT
     desk[SLACK_QTY] = desk[SLICE]
     desk[SLACK_E4] = abs(desk[TAKE_PX] - desk[OWN]) // REPEG_SPREADS
     desk[WORST] = worst_price(desk)
+    return True
+
+
+@typed_kernel(INT, ARENA)
+def explain(crossed: Any, desk: Any) -> None:
+    """Name the limit price where it alone keeps a schedule from catching up."""
+    if crossed == 0 and desk[LOW] > desk[CUM] and limited(desk):
+        desk[WHY] = BY_LIMIT
+
+
+@typed_kernel(INT, ARENA)
+def plan(action: Any, desk: Any) -> None:
+    """Write the orders wanted after `action`."""
+    if not opened(desk):
+        return
+    where, halves = ACTIONS[action]
+    crossed = crossing(halves * desk[SLICE] // 2, desk)
+    if where != REST_NONE:
+        resting(resting_price(where, desk), PASSIVE_SLICES * desk[SLICE], desk, crossed)
+    explain(crossed, desk)
+
+
+@typed_kernel(FLOAT)
+def unit_of(x: Any) -> Any:
+    """Return x within 0 and 1; what is no number is 0."""
+    return min(1.0, x) if x > 0.0 else 0.0
+
+
+@typed_kernel(FLOAT, FLOAT, ARENA)
+def plan_freely(share: Any, reach: Any, desk: Any) -> None:
+    """Write the orders wanted after a continuous action: a share of the remainder, and how far it reaches.
+
+    `reach`, 0 to 1: at 0.1 a spread behind our touch, at 0.5 at it, from 0.9 on it takes the other touch.
+    """
+    if not opened(desk):
+        return
+    asked = int(unit_of(share) * (desk[QTY] - desk[CUM]))
+    ticks = abs(desk[TAKE_PX] - desk[OWN]) // desk[TICK]
+    inside = math.floor((unit_of(reach) - 0.5) / REACH * ticks + ROUNDING)
+    takes = inside >= ticks
+    crossed = crossing(asked if takes else 0, desk)
+    if not takes:
+        resting(desk[OWN] + desk[SIGN] * desk[TICK] * inside, asked, desk, crossed)
+    explain(crossed, desk)

@@ -13,7 +13,16 @@ from daemon.trader_parents import ParentView
 from market.parents import ParentOrder, Progress
 from market.types import ClOrdID, OrdStatus, ParentID, ParentStatus, Side, Symbol
 from market.updates import Headroom, OrderUpdate, ParentUpdate
-from policies import actions, executor, layout, parent_kernels, schedule, schedule_kernels, state
+from policies import (
+    actions,
+    executor,
+    layout,
+    parent_kernels,
+    plan_kernels,
+    schedule,
+    schedule_kernels,
+    state,
+)
 from policies import state_features as f
 from policies import tactic_kernels as t
 from policies.actions import Child, Plan, Terms, Touch
@@ -30,7 +39,7 @@ from tests.twins import plans as twin_plans
 from tests.twins import rules as twin_rules
 from tests.twins import schedules as twin_schedules
 
-CASES = 7_000  # of each of the tests below
+CASES = 5_000  # of each of the tests below
 OPENED, CLOSED = ABC.session(DAY)
 CURVE = GENERIC.steps
 BASELINES = {name: baseline(name) for name in NAMES}
@@ -234,6 +243,55 @@ def test_a_touch_of_fewer_levels_is_filled_up_with_nobody() -> None:
 def test_a_schedule_that_wants_no_fraction_is_no_schedule(share: float) -> None:
     with pytest.raises(AssertionError, match="of its parent"):
         schedule.corridor(some_situation(Random(1)), share, 0.2, 1)
+
+
+@many
+def test_a_continuous_action_goes_through_the_same_plan(chance: Random) -> None:
+    side = chance.choice((Side.BUY, Side.SELL))
+    touch, terms, room = some_touch(chance, side.sign), some_terms(chance, side), some_headroom(chance)
+    band = some_band(chance, terms)
+    none = actions.plan(0, terms, band, touch, room)  # leaves its desk packed with the case
+    desk, share, reach = actions._DESK.copy(), chance.uniform(-0.1, 1.1), chance.uniform(-0.1, 1.1)
+
+    plan_kernels.plan_freely(share, reach, desk)
+
+    rest, rest_e4, cross, cross_e4 = desk[layout.REST_QTY : layout.CROSS_PX + 1].tolist()
+    assert bool(desk[layout.HOLD]) is none.hold
+    if none.hold:
+        return
+    asked = min(max(share, 0.0), 1.0) * (terms.qty - terms.cum_qty)
+    forced = none.cross.qty if none.cross is not None else 0
+    assert rest + cross <= none.allowed_qty
+    assert terms.cum_qty + rest + cross <= max(band.high, terms.cum_qty + forced)
+    assert rest <= asked
+    assert max(rest, cross) <= room.order_qty_max
+    assert cross <= max(asked, forced)
+    assert not cross or cross >= forced  # what the schedule lacks is crossed whatever is asked
+    for price_e4 in (rest_e4, cross_e4):
+        assert not price_e4 or side.sign * (price_e4 - none.worst_e4) <= 0
+        assert price_e4 % touch.tick_e4 == 0
+    assert not cross or side.sign * (cross_e4 - touch.other_e4[0]) >= 0
+
+
+def test_a_continuous_action_reaches_from_behind_our_touch_to_the_other() -> None:
+    buy = Touch(10_000, 9_900, (10_400, 10_500, 10_600, 10_700, 10_800), (50,) * 5, 100)
+    terms = Terms(Side.BUY, 1_000, 0, 10**9, None, None, False, 1)
+    wide = headroom(collar_low_e4=1, collar_high_e4=20_000)
+    actions.plan(0, terms, Corridor(100, 0, 500, 100, False), buy, wide)
+
+    def planned(share: float, reach: float) -> list[int]:
+        desk = actions._DESK.copy()
+        plan_kernels.plan_freely(share, reach, desk)
+        return desk[layout.REST_QTY : layout.CROSS_PX + 1].tolist()
+
+    assert planned(0.4, 0.1) == [400, 9_600, 0, 0]
+    assert planned(0.4, 0.5) == [400, 10_000, 0, 0]
+    assert planned(0.4, 0.7) == [400, 10_200, 0, 0]
+    assert planned(0.4, 0.9) == [0, 0, 400, 10_400]
+    assert planned(0.9, 1.0) == [0, 0, 500, 10_400]  # no further than the corridor
+    assert planned(0.0, 0.5) == [0, 0, 0, 0]
+    assert planned(float("nan"), 0.9) == [0, 0, 0, 0]
+    assert planned(0.4, float("nan")) == planned(0.4, 0.0) == [400, 9_500, 0, 0]
 
 
 # --- the desk, as an environment fills it ---
