@@ -4,9 +4,10 @@ Each round measures, one after the other on the same machine: the bare hop, the 
 without work, see relay.py), and the real thing: `steadyhand paper` driven by a script at 50 orders/s.
 Ratios are taken within a round; the median over the rounds counts.
 
-    python benchmarks/tick_to_order.py [--rounds 5] [--seconds 25] [--load calm|peak] [--busy-poll-us N]
+    python benchmarks/tick_to_order.py [--rounds 5] [--seconds 25] [--load calm|peak] [--set SETTINGS]...
 
-calm: one parent, about 150 messages/s; peak: 16 parents, about 3,500 messages/s.
+calm: one parent, about 150 messages/s; peak: 16 parents, about 3,500 messages/s. Each `--set` is a
+variant of its own, `gate.rehearse_us=0` and the like, joined by commas: every round runs all of them.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import Any
 import relay
 
 ROOT = Path(__file__).parents[1]
+PAPER = Path(__file__).with_name("paper_with.py")
 QUANTILES = {"p50": 0.50, "p99": 0.99, "p999": 0.999}
 ORDERS_PER_S = 50
 LOADS = {"calm": (5.0, 1), "peak": (115.0, 16)}  # speed of SYN (about 30 messages/s at 1), parents
@@ -71,7 +73,7 @@ def bench_limits(folder: Path) -> Path:
     return path
 
 
-def full(seconds: float, load: str, seed: int) -> dict[str, Any]:
+def full(seconds: float, load: str, seed: int, settings: str) -> dict[str, Any]:
     speed, parents = LOADS[load]
     market_s = seconds * speed
     with tempfile.TemporaryDirectory() as name:
@@ -81,7 +83,7 @@ def full(seconds: float, load: str, seed: int) -> dict[str, Any]:
         script.write_text(f"every {period_ms:.0f}ms submit 1 @ bid-50 ioc\n")
         begin = dt.datetime(2024, 1, 2, 10, 0, 0, tzinfo=dt.UTC)
         end = begin + dt.timedelta(seconds=market_s)
-        argv = ["paper", "--from", "10:00:00", "--to", f"{end + dt.timedelta(seconds=20 * speed):%H:%M:%S}"]
+        argv = ["--from", "10:00:00", "--to", f"{end + dt.timedelta(seconds=20 * speed):%H:%M:%S}"]
         for _ in range(parents):
             argv += [
                 "--parent",
@@ -90,7 +92,7 @@ def full(seconds: float, load: str, seed: int) -> dict[str, Any]:
         argv += ["--policy", f"script:{script}", "--speed", str(speed), "--seed", str(seed)]
         argv += ["--limits", str(bench_limits(folder)), "--out", str(folder / "run"), "--json"]
         run = subprocess.run(
-            [sys.executable, "-m", "daemon.cli", *argv],
+            [sys.executable, str(PAPER), *(settings.split(",") if settings else []), "--", *argv],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -100,29 +102,14 @@ def full(seconds: float, load: str, seed: int) -> dict[str, Any]:
         if run.returncode != 0:
             raise SystemExit(f"the run ended with {run.returncode}:\n{run.stderr[-3000:]}")
         report: dict[str, Any] = json.loads(run.stdout)
-    return report["latency_us"]
+    latency: dict[str, Any] = report["latency_us"]
+    return latency
 
 
-def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--seconds", type=float, default=25)
-    p.add_argument("--load", choices=LOADS, default="calm")
-    args = p.parse_args()
-    rounds = []
-    for n in range(args.rounds):
-        bare, hops = floor(1, args.seconds), floor(2, args.seconds)
-        latency = full(args.seconds, args.load, seed=n + 1)
-        rounds.append({"bare": bare, "relay": hops, "full": latency["tick_to_order"], "stages": latency})
-        one = rounds[-1]
-        print(
-            f"round {n + 1}: "
-            + "  ".join(f"{k} {one[k]['p50']:.0f}/{one[k]['p99']:.0f}" for k in ("bare", "relay", "full"))
-            + f" us p50/p99, {one['full']['count']} orders",
-            file=sys.stderr,
-        )
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {dt.datetime.now(dt.UTC).date()}, load {args.load}")
-    print(f"{args.rounds} rounds of {args.seconds:g} s, {sum(r['full']['count'] for r in rounds)} orders")
+def print_table(name: str, rounds: list[dict[str, Any]]) -> None:
+    """Print medians over the rounds of one variant, and the last round's stages."""
+    orders = sum(r["full"]["count"] for r in rounds)
+    print(f"\n{name or 'as shipped'}: {len(rounds)} rounds, {orders} orders")
     print("| us | bare | relay | full | full/relay | full/bare |\n|---|---|---|---|---|---|")
     for q in QUANTILES:
         cells = [statistics.median(r[k][q] for r in rounds) for k in ("bare", "relay", "full")]
@@ -134,7 +121,38 @@ def main() -> None:
             + " | ".join(f"{x:.2f}" for x in ratios)
             + " |"
         )
-    print(json.dumps(rounds[-1]["stages"], indent=1))
+    print("\n| stage, us | p50 | p99 | p99.9 |\n|---|---|---|---|")
+    for stage in rounds[-1]["stages"]:
+        cells = [statistics.median(r["stages"][stage][q] for r in rounds) for q in QUANTILES]
+        print(f"| {stage} | " + " | ".join(f"{c:.0f}" for c in cells) + " |")
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=float, default=25)
+    p.add_argument("--load", choices=LOADS, default="calm")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE,...", help="a variant; repeatable"
+    )
+    args = p.parse_args()
+    rounds: dict[str, list[dict[str, Any]]] = {settings: [] for settings in args.set or [""]}
+    for n in range(args.rounds):
+        for settings, done in rounds.items():
+            bare, hops = floor(1, args.seconds), floor(2, args.seconds)
+            latency = full(args.seconds, args.load, n + 1, settings)
+            one = {"bare": bare, "relay": hops, "full": latency["tick_to_order"], "stages": latency}
+            done.append(one)
+            print(
+                f"round {n + 1} {settings}: "
+                + "  ".join(f"{k} {one[k]['p50']:.0f}/{one[k]['p99']:.0f}" for k in ("bare", "relay", "full"))
+                + f" us p50/p99, {one['full']['count']} orders",
+                file=sys.stderr,
+            )
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {dt.datetime.now(dt.UTC).date()}, load {args.load}")
+    print(f"{args.rounds} rounds of {args.seconds:g} s")
+    for settings, done in rounds.items():
+        print_table(settings, done)
 
 
 if __name__ == "__main__":

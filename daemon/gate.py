@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 
-from daemon import gate_engine, notify, positions, recovery
+from daemon import gate_engine, gate_rehearsal, notify, positions, recovery
 from daemon.clock import Clock, wall_anchor
 from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
 from daemon.control_server import ControlServer
@@ -60,9 +60,7 @@ log = structlog.get_logger()
 class Gate:
     """One process's life."""
 
-    def __init__(
-        self, config: Config, section: GateSection, limits: Limits, profile: Profile
-    ) -> None:
+    def __init__(self, config: Config, section: GateSection, limits: Limits, profile: Profile) -> None:
         self._config, self._section, self._limits, self._profile = config, section, limits, profile
         self._ours = {theirs: ours for ours, theirs in profile.symbols.items()}
         self._lockstep_path = config.clock.lockstep_socket
@@ -105,6 +103,8 @@ class Gate:
                 ) from None
         else:
             runtime.spawn(self._timers(), "timers")
+            sent = self._shell.latency["engine"]
+            await gate_rehearsal.begin(self._section, self._limits, self._profile, lambda: sent.count)
         runtime.spawn(self._housekeeping(), "housekeeping")
         runtime.on_signal(signal.SIGUSR1, lambda: self._shell.post(ev.Kill(source="signal")))
         self._metrics.ready.set(1)

@@ -49,10 +49,12 @@ class Links:
         free_socket(path)
         loop = asyncio.get_running_loop()
         with umask_private():
-            self._server = await loop.create_unix_server(
-                lambda: Peer(ToGate, self._messages, self._closed, self._opened), str(path)
-            )
+            self._server = await loop.create_unix_server(self.peer, str(path))
         path.chmod(0o660)  # noqa: ASYNC240  (one call, before anybody waits)
+
+    def peer(self) -> Peer:
+        """Return our end of one more connection."""
+        return Peer(ToGate, self._messages, self._closed, self._opened)
 
     def close(self, reason: str) -> None:
         """Close everything."""

@@ -67,6 +67,7 @@ class GateShell:
         self.tell: TellTrader = lambda *_: None
         self.drop: Callable[[int, str], None] = lambda *_: None
         self.answer: Answer = lambda *_: None
+        self.note: Callable[[Note], None] = write_note
         self.latency = {name: Latency() for name in ("tick_to_order", *STAGES)}
         self._latch = latch
         self.inputs = 0
@@ -83,7 +84,7 @@ class GateShell:
             LatchKill: self._latch_kill,
             ClearKill: lambda _: self._latch.clear(),
             ParentEnded: self.metrics.parent_ended,
-            Note: note,
+            Note: lambda e: self.note(e),
         }
         self._stamp = Stamp(0, 0)
 
@@ -177,6 +178,6 @@ class GateShell:
             self._latch.set(effect.reason)
 
 
-def note(effect: Note) -> None:
+def write_note(effect: Note) -> None:
     """Put a note of the core into the log."""
     getattr(log, effect.level)(effect.event, **effect.fields)

@@ -6,6 +6,7 @@ before it says READY; after that it only steps. Kill it at any time: the worst i
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
 from typing import Any, Final
@@ -17,9 +18,11 @@ from daemon.clock import Clock
 from daemon.config import Config, ConfigError, load
 from daemon.journal import JournalError
 from daemon.metrics import Metrics
+from daemon.rehearsal import Pacer
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
 from daemon.trader_events import FeedDown, FeedIdle, FeedUp, LinkDown, LinkUp
 from daemon.trader_metrics import TraderMetrics
+from daemon.trader_rehearsal import TraderRehearsal
 from daemon.trader_setup import Epochs, build_core, open_journal, warm_up
 from daemon.trader_shell import Shell
 from gateways import link
@@ -63,6 +66,8 @@ class Trader:
         self._tick: up.LockTick | None = None
         self._tick_watch: asyncio.TimerHandle | None = None
         self._refusals = 0
+        self._intents = 0
+        self._pacer: Pacer | None = None
         self._accepted = False
         self._poll_until_ns = 0
         self._polling = False
@@ -74,6 +79,7 @@ class Trader:
     async def serve(self) -> int:
         """Run until asked to stop."""
         self._loop.set_exception_handler(self._broke)
+        gc.disable()  # a collection in the middle of a tick is 1-10 ms; it is done once a second
         self._runtime.spawn(self._keep_link(), "link")
         self._runtime.spawn(self._keep_status(), "status")
         await self._runtime.stopping.wait()
@@ -163,9 +169,29 @@ class Trader:
         log.info("link to the gate up", lockstep=ack.lockstep)
         if ack.anchor is not None and not ack.lockstep:
             self._begin_market(ack.anchor)
+        if self._config.rehearse_us and self._pacer is None and not ack.lockstep:
+            self._runtime.spawn(self._rehearse(), "rehearsal")
 
     def _send(self, event: ev.Event) -> bool:
+        self._intents += 1
         return self._peer is not None and self._accepted and self._peer.send(event)
+
+    async def _rehearse(self) -> None:
+        """Keep the way of a tick warm, by a stand-in that knows nothing of us; real time only."""
+        config = self._config
+        rehearsal = TraderRehearsal(
+            lambda: choose.choose(config.policy, config.policy_options, config.volume_curve),
+            config.journal_dir,
+            config.rehearse_us,
+            self._loop,
+        )
+        self._pacer = Pacer(config.rehearse_us, rehearsal.walk, lambda: self._intents)
+        await rehearsal.connect()
+        self._pacer.begin(self._loop)
+        gc.freeze()
+        await self._runtime.stopping.wait()
+        self._pacer.end()
+        rehearsal.close()
 
     # --- feed ---
 
@@ -270,6 +296,7 @@ class Trader:
             await asyncio.sleep(STATUS_S)
             self._shell.second()
             notify.watchdog()
+            gc.collect(1)
 
 
 def main(args: argparse.Namespace) -> int:

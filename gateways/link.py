@@ -40,6 +40,7 @@ Between venue and gate in lockstep the same frames carry `LockAdvance` and `Lock
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -129,6 +130,7 @@ class Peer(asyncio.Protocol):
         self._on_close = on_close
         self._on_open = on_open
         self._transport: asyncio.Transport | None = None
+        self._fd = -1  # of its socket
         self._reason = "the other side closed it"
 
     @property
@@ -143,8 +145,19 @@ class Peer(asyncio.Protocol):
         if self._transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             self.abort(f"it left more than {UNSENT_BYTES_MAX} bytes unread")
             return False
-        self._transport.write(encode(message))
+        self._write(self._transport, encode(message))
         return True
+
+    def _write(self, transport: asyncio.Transport, frame: bytes) -> None:
+        """Hand a frame to the kernel now: the loop would only write once its turn is over."""
+        written = 0
+        if not transport.get_write_buffer_size():
+            try:
+                written = os.write(self._fd, frame)
+            except OSError:
+                written = 0  # full, or broken: the loop knows how to wait, and how to end
+        if written < len(frame):
+            transport.write(frame[written:])
 
     def close(self, reason: str) -> None:
         """End the link after what was sent has left."""
@@ -161,6 +174,7 @@ class Peer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: the socket is connected."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._fd = transport.get_extra_info("socket").fileno()
         if self._on_open is not None:
             self._on_open(self)
 

@@ -262,12 +262,13 @@ class Engine:
                 if self.role is Role.ACCEPTOR:
                     session.port = listening_port(session.spec.port)
             try:
-                return self._connect()
+                self.prepare()
+                self._connector.start()
+                return
             except (fix.ConfigError, fix.RuntimeError) as error:
                 fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
                 if fixed or attempt == PORT_TRIES - 1:
                     raise EngineError(f"the FIX engine does not start: {error}") from None
-        return None
 
     def stop(self) -> None:
         """Log out and flush; the process must then end by os._exit.
@@ -364,7 +365,8 @@ class Engine:
 
     # --- settings ---------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
+    def prepare(self) -> None:
+        """Build quickfix's side. Until it is started there is no socket, no port and no thread."""
         settings = fix.SessionSettings()
         settings.set(fix.Dictionary())
         self._state_dir.mkdir(parents=True, exist_ok=True)
@@ -389,5 +391,4 @@ class Engine:
             if session.numbers is not None:
                 session.session.setNextSenderMsgSeqNum(session.numbers.ours)
                 session.session.setNextTargetMsgSeqNum(session.numbers.theirs)
-        connector.start()
         self._connector = connector

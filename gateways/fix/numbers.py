@@ -1,11 +1,17 @@
-"""A session's next sequence numbers, kept through kill -9 in one small write each.
+"""A session's next sequence numbers, kept through kill -9 in mapped memory: no system call a message.
 
 quickfix's own file store writes two files a message (9 us warm, 30 cold), to be able to resend what
-we never resend: our orders are gap-filled. The numbers alone are 20 bytes. Ours is written before the
+we never resend: our orders are gap-filled. The numbers alone are 16 bytes. Ours is written before the
 bytes leave (a number used twice would end the session), theirs after the message is in the inbound log
 (a number not yet counted is asked for again). Like the engine's, the file is not fsynced.
+
+A mapped page belongs to the kernel: what is stored in it outlives the process, however that ends. A store
+may be cut in half, though, so each number has two slots with a check sum, written in turn: the one that was
+being written is whole or known to be torn, and then the other one holds, the last that anybody acted on. The
+two numbers share no slot: ours is written by whoever sends, one at a time, theirs by the engine's thread.
 """
 
+import mmap
 import os
 import struct
 import zlib
@@ -14,9 +20,11 @@ from typing import Final
 
 from gateways.fix.sessions import EngineError
 
-RECORD: Final = struct.Struct("<QQ")
+RECORD: Final = struct.Struct("<QQ")  # which writing this is, the number
 CHECK: Final = struct.Struct("<I")
-SIZE: Final = RECORD.size + CHECK.size
+SLOT: Final = RECORD.size + CHECK.size
+SLOTS: Final = 2
+FILE_SIZE: Final = 2 * SLOTS * SLOT
 
 
 class SequenceNumbers:
@@ -24,25 +32,60 @@ class SequenceNumbers:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        record = os.pread(self._fd, SIZE + 1, 0)
-        self.ours, self.theirs = 1, 1
-        if record:
-            if len(record) != SIZE or CHECK.pack(zlib.crc32(record[: RECORD.size])) != record[RECORD.size :]:
-                raise EngineError(f"{path}: damaged; agree the numbers with the broker, then remove it")
-            self.ours, self.theirs = RECORD.unpack(record[: RECORD.size])
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fit = os.fstat(fd).st_size in (0, FILE_SIZE)
+            if fit:
+                os.ftruncate(fd, FILE_SIZE)
+                page = mmap.mmap(fd, FILE_SIZE)
+        finally:
+            os.close(fd)
+        if fit:
+            self._ours, self._theirs = Number(page, 0), Number(page, SLOTS * SLOT)
+        if not fit or self._ours.damaged or self._theirs.damaged:
+            raise EngineError(f"{path}: damaged; agree the numbers with the broker, then remove it")
+
+    @property
+    def ours(self) -> int:
+        """Return the number of our next message."""
+        return self._ours.value
+
+    @property
+    def theirs(self) -> int:
+        """Return the number of the next message that we want."""
+        return self._theirs.value
 
     def set_ours(self, number: int) -> None:
         """Note the number of our next message."""
-        self.ours = number
-        self._write()
+        self._ours.set(number)
 
     def set_theirs(self, number: int) -> None:
         """Note the number of the next message that we want."""
         if number != self.theirs:
-            self.theirs = number
-            self._write()
+            self._theirs.set(number)
 
-    def _write(self) -> None:
-        record = RECORD.pack(self.ours, self.theirs)
-        os.pwrite(self._fd, record + CHECK.pack(zlib.crc32(record)), 0)
+
+class Number:
+    """One number in two slots."""
+
+    def __init__(self, page: mmap.mmap, at: int) -> None:
+        self._page, self._at = page, at
+        whole = [record for n in range(SLOTS) if (record := self._read(n)) is not None]
+        self._writing, self.value = max(whole, default=(0, 1))
+        self.damaged = not whole and any(page[at : at + SLOTS * SLOT])
+
+    def set(self, value: int) -> None:
+        """Write it into the slot that does not hold the last one."""
+        self.value = value
+        self._writing += 1
+        record = RECORD.pack(self._writing, value)
+        at = self._at + SLOT * (self._writing % SLOTS)
+        self._page[at : at + SLOT] = record + CHECK.pack(zlib.crc32(record))
+
+    def _read(self, n: int) -> tuple[int, int] | None:
+        at = self._at + SLOT * n
+        record, check = self._page[at : at + RECORD.size], self._page[at + RECORD.size : at + SLOT]
+        if not any(record) or CHECK.pack(zlib.crc32(record)) != check:
+            return None
+        writing, value = RECORD.unpack(record)
+        return writing, value
