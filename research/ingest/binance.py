@@ -122,7 +122,7 @@ def checked(paths: list[Path], names: tuple[str, ...], unit: int) -> Columns:
         parts.append(part)
     whole = {name: np.concatenate([part[name] for part in parts]) for name in names}
     rows = len(whole[names[0]])
-    if not rows:
+    if not rows and names is not TRADES:  # a quiet session may have none
         raise SourceError(str(paths[0]), 1, "there are no rows", "give a file that holds some")
     if rows > DIFF_ROWS_MAX:
         raise SourceError(str(paths[0]), None, f"more than {DIFF_ROWS_MAX} rows", "split it by time")

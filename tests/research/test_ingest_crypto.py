@@ -193,6 +193,28 @@ def test_binance_level_beyond_a_short_snapshot_is_no_flow(tmp_path):
     assert quality["bbo_agree"] > 0.9  # what lies beyond is known once it changes
 
 
+def test_binance_arrays_grow_as_they_must(tmp_path, monkeypatch):
+    parts, _ = made.binance(tmp_path, 1)
+    binance.ingest(parts, tmp_path / "wide", COIN)
+    monkeypatch.setattr(binance, "ROOM_FIRST", 1)
+
+    binance.ingest(parts, tmp_path / "narrow", COIN)
+
+    assert (Tape.open(tmp_path / "narrow").events == Tape.open(tmp_path / "wide").events).all()
+
+
+def test_binance_session_without_trades_is_read(tmp_path):
+    quality = binance.ingest([session(tmp_path, GOOD, [], SNAPSHOT)], tmp_path / "s", COIN)
+
+    assert (quality["trades"], quality["trades_matched"]) == (0, None)
+
+
+def test_binance_session_with_one_side_empty_is_read_and_counted(tmp_path):
+    quality = binance.ingest([session(tmp_path, GOOD, PRINTS, SNAPSHOT[:2])], tmp_path / "s", COIN)
+
+    assert quality["empty_books"] == sum(quality["types"].values()) > 0
+
+
 def session(folder: Path, depth, trades, snapshot) -> Path:
     """Write a session of one part."""
     made.table(folder / "x.depth.parquet", "ts_exch_ns U u dir price size", depth)

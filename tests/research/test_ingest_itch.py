@@ -9,7 +9,7 @@ import pytest
 from market.book import OrderBook
 from market.book_events import Flag, Kind
 from market.tape import Tape
-from research.ingest import command_options, itch
+from research.ingest import command_options, itch, itch_files
 from research.ingest.itch_files import Framing, Packets, chunks, framing_of
 from research.ingest.source import SourceError
 from tests.research import made_itch as made
@@ -54,6 +54,17 @@ def test_every_framing_gives_the_same_day(tmp_path, reference, name):
     assert (tape.events == reference.events).all()
     assert quality["file_messages"] == len(day)
     assert quality["missing_messages" if "pcap" in name else "unknown_references"] == 0
+
+
+@pytest.mark.parametrize("name", ["20231114.bin", "x20231114.bin.gz", "x.pcap"])
+@pytest.mark.parametrize("size", [1, 100, 4_001])
+def test_however_a_file_is_cut_into_reads_the_day_is_the_same(tmp_path, reference, monkeypatch, name, size):
+    monkeypatch.setattr(itch_files, "CHUNK_BYTES", size)
+    monkeypatch.setattr(itch, "BATCH_ROWS", 3)
+
+    _, tape = ingested(tmp_path, name, CASES[name](made.messages(3)[0]))
+
+    assert (tape.events == reference.events).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
