@@ -83,7 +83,7 @@ def advance(ints: Any, floats: Any, ts_ns: int) -> None:
     for t in range(first, tenth):
         ints[GRID + t % GRID_SIZE] = ints[MID2]
     ints[GRID_AT] = tenth
-    second = min(ts_ns // SECOND_NS - ints[BASE_S], SECONDS_SIZE - 1)
+    second = min(ts_ns // SECOND_NS - ints[BASE_S], ints.shape[0] - SECONDS - 1)
     for t in range(ints[SECOND_AT] + 1, second + 1):
         ints[SECONDS + t] = ints[VOLUME]
     ints[SECOND_AT] = max(ints[SECOND_AT], second)

@@ -101,7 +101,7 @@ class QueueReactiveFlow:
 
     def _react(self, engine: MatchingEngine, until_ns: int) -> tuple[int, int, int]:
         return react(
-            engine.book.arena, self._state, self._reals, self._tables, until_ns, engine.outcomes, False
+            engine.book.arena, self._state, self._reals, self._tables, until_ns, engine.outcomes, 0
         )
 
     def _begin(self, engine: MatchingEngine) -> Records:

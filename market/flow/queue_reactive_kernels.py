@@ -40,7 +40,8 @@ from market.kernels import lean_kernel
 from market.matching_kernels import OUTCOMES_MARGIN
 
 KEEP = 0.9  # slots are given up when so full a step lower, so that none come and go
-PLAYED, FULL, TOUCH = 0, 1, 2  # why `react` came back
+PLAYED, FULL, TOUCH, OWN = 0, 1, 2, 3  # why `react` came back
+STOP_ON_TOUCH, STOP_ON_OWN = 1, 2  # where it shall: the touch moved, an order with an owner was hit
 
 
 @lean_kernel
@@ -75,7 +76,7 @@ def strike(
 
 @lean_kernel
 def react(
-    book: Arena, state: Arena, reals: Reals, tables: Reals, until_ns: int, out: Records, stop_on_touch: bool
+    book: Arena, state: Arena, reals: Reals, tables: Reals, until_ns: int, out: Records, stops: int
 ) -> tuple[int, int, int]:  # fmt: skip
     """Match what is due; return outcomes, when something is due next, and why this came back."""
     n: Any = np.int64(0)  # typed: from a literal everything below would compile twice
@@ -84,10 +85,11 @@ def react(
         reach(state, reals, tables, state[S_NOW])
     while True:
         clock = 0
+        now = state[S_CLOCK_DUE]
         for at in range(1, CLOCKS):
-            if state[S_CLOCK_DUE + at] < state[S_CLOCK_DUE + clock]:
-                clock = at
-        now = state[S_CLOCK_DUE + clock]
+            due = state[S_CLOCK_DUE + at]
+            clock = at if due < now else clock
+            now = min(now, due)
         if state[S_CHILD_DUE] < now:
             clock, now = CLOCKS, state[S_CHILD_DUE]
         if state[S_SECOND] * SECOND_NS <= now:
@@ -108,5 +110,9 @@ def react(
         if n != before or clock > CLOCKS:
             moved = see_touch(book, state, reals, tables)
             reach(state, reals, tables, now)
-            if moved and stop_on_touch:
+            if stops & STOP_ON_OWN:
+                for at in range(before, n):
+                    if out[at].resting_owner > 0:
+                        return n, now + state[S_BEGIN], OWN
+            if moved and stops & STOP_ON_TOUCH:
                 return n, now + state[S_BEGIN], TOUCH

@@ -8,7 +8,26 @@ from typing import Any, Final
 
 from market.book_layout import H_MAP, H_TAKEN
 from market.flow.philox import UNIT, draw4
-from market.flow.zero_intelligence_state import Z_SEED, Z_VALUE
+from market.flow.queue_reactive_layout import (
+    R_VALUE,
+    S_BOUNDED,
+    S_HELD_BACK,
+    S_METAS_FULL,
+    S_OFF_GRID,
+    S_POOL_FULL,
+    S_REFUSED,
+    S_TAKEN_LOST,
+    S_TICK,
+)
+from market.flow.queue_reactive_state import reseed
+from market.flow.zero_intelligence_state import (
+    Z_HELD_BACK,
+    Z_REFUSED,
+    Z_SEED,
+    Z_SLOTS_FULL,
+    Z_TICK,
+    Z_VALUE,
+)
 from policies import state_kernels as k
 from policies.layout import (
     ADV,
@@ -51,7 +70,7 @@ def between(seed: int, draw: int, low: float, high: float) -> Any:
 
 
 @env_kernel
-def parent(head: Any, desk: Any, scenario: Any) -> None:
+def parent(head: Any, desk: Any, scenario: Any, tick: int) -> None:
     """Draw the parent of an episode; the arrival price is read already."""
     seed = head[e.SEED]
     sign = int(scenario[e.G_SIDE])
@@ -67,7 +86,6 @@ def parent(head: Any, desk: Any, scenario: Any) -> None:
     if uniform(seed, 3) < scenario[e.G_CAP_CHANCE]:
         multiple = between(seed, 4, scenario[e.G_CAP_MIN], scenario[e.G_CAP_MAX])
         head[e.CAP_BP] = min(9_999, max(1, int(BPS * share * multiple)))
-    tick = int(scenario[e.G_TICK])
     if uniform(seed, 5) < scenario[e.G_LIMIT_CHANCE]:
         bps = between(seed, 6, scenario[e.G_LIMIT_BPS_MIN], scenario[e.G_LIMIT_BPS_MAX])
         away = int(0.5 * head[e.MID2] * (1.0 + sign * bps / BPS))
@@ -77,6 +95,12 @@ def parent(head: Any, desk: Any, scenario: Any) -> None:
     desk[ROUND_LOT], desk[ADV] = int(scenario[e.G_ROUND_LOT]), int(scenario[e.G_ADV])
     desk[OPEN], desk[CLOSE] = int(scenario[e.G_OPEN_NS]), int(scenario[e.G_CLOSE_NS])
     desk[START], desk[ARRIVAL2], desk[SLOT] = head[e.STARTED], head[e.MID2], 1
+
+
+@env_kernel
+def exogenous(flow: Any, reals: Any, scenario: Any) -> Any:
+    """Return the price that no order moves, 1e-4."""
+    return reals[R_VALUE] if scenario[e.G_FLOW] == e.FLOW_REACTIVE else float(flow[Z_VALUE])
 
 
 # --- beginning and end ----------------------------------------------------------------------------
@@ -94,7 +118,7 @@ def copy_book(book: Any, opening: Any) -> None:
 def begin(
     seed: int, number: int, book: Any, flow: Any, reals: Any, ints: Any, floats: Any, own: Any, head: Any,
     desk: Any, chains: Any, o_book: Any, o_flow: Any, o_reals: Any, o_ints: Any, o_floats: Any,
-    openings: int, scenario: Any, limits: Any,
+    openings: int, scenario: Any, tables: Any, limits: Any, money: Any,
 ) -> None:  # fmt: skip
     """Copy an opening, give it its seed, draw the parent, and let gate and trader know it."""
     drawn, _, _, _ = draw4(seed, e.S_EPISODE, 0, 0)
@@ -104,7 +128,12 @@ def begin(
     copy(reals, o_reals[opening])
     copy(ints, o_ints[opening])
     copy(floats, o_floats[opening])
-    flow[Z_SEED] = seed
+    if scenario[e.G_FLOW] == e.FLOW_REACTIVE:
+        reseed(flow, reals, tables, seed)
+        tick = flow[S_TICK]
+    else:
+        flow[Z_SEED] = seed
+        tick = flow[Z_TICK]
     own[:] = 0
     run = head[e.RUN]
     head[:] = 0
@@ -116,8 +145,8 @@ def begin(
     head[e.T_MARKET_BID], head[e.T_MARKET_ASK] = ints[k.BID], ints[k.ASK]
     head[e.LAST_E4] = ints[k.LAST_E4]
     head[e.GATE_STATUS] = e.P_WORKING
-    parent(head, desk, scenario)
-    head[e.CONTROL] = flow[Z_VALUE]
+    parent(head, desk, scenario, tick)
+    money[e.CONTROL] = exogenous(flow, reals, scenario)
     take_parent(head, desk, ints, chains, limits, now_ns)
 
 
@@ -131,9 +160,9 @@ def decided(head: Any) -> None:
 
 @env_kernel
 def advance(
-    book: Any, flow: Any, ints: Any, floats: Any, own: Any, own_ids: Any, head: Any, desk: Any, chains: Any,
-    road: Any, reports: Any, fills: Any, events: Any, money: Any, scenario: Any, limits: Any, pace: Any,
-    out: Any, command: Any,
+    book: Any, flow: Any, reals: Any, tables: Any, ints: Any, floats: Any, own: Any, own_ids: Any,
+    head: Any, desk: Any, chains: Any, road: Any, reports: Any, fills: Any, events: Any, money: Any,
+    scenario: Any, limits: Any, pace: Any, out: Any, command: Any,
 ) -> Any:  # fmt: skip
     """Let time pass until a decision is due (True) or the parent is over (False)."""
     while True:
@@ -147,7 +176,10 @@ def advance(
             until = min(until, road[0, e.ROAD_AT])
         if head[e.REPORTS_WAITING] > 0:
             until = min(until, reports[0, e.R_AT])
-        play(book, flow, head, chains, reports, fills, events, money, scenario, out, until, pace[e.STOPS])
+        play(
+            book, flow, reals, tables, head, chains, reports, fills, events, money, scenario, out, until,
+            pace[e.STOPS],
+        )  # fmt: skip
         if head[e.ON_ROAD] > 0 and road[0, e.ROAD_AT] <= head[e.PLAYED]:
             arrive(book, head, chains, road, reports, fills, events, money, scenario, out, command)
             head[e.NEXT_FLOW] = head[e.PLAYED]  # what arrived may have changed what the flow does next
@@ -164,7 +196,7 @@ def value2(head: Any, desk: Any) -> Any:
 
 
 @env_kernel
-def settle(flow: Any, floats: Any, head: Any, desk: Any, money: Any, since_ns: int) -> None:
+def settle(value_e4: float, floats: Any, head: Any, desk: Any, money: Any, since_ns: int) -> None:
     """Turn what a step added up into bps of the parent's arrival value."""
     worth = float(head[e.GATE_QTY]) * desk[ARRIVAL2]
     value = value2(head, desk)
@@ -175,15 +207,32 @@ def settle(flow: Any, floats: Any, head: Any, desk: Any, money: Any, since_ns: i
     money[e.VARIANCE] = floats[k.VARIANCE] / (k.VARIANCE_NS / 1e9) * BPS * BPS
     money[e.SECONDS_PAST] = (head[e.PLAYED] - since_ns) / 1e9
     left = 1.0 - elapsed(since_ns, head[e.STARTED], head[e.ENDS])
-    moved = head[e.SIGN_] * 2.0 * (flow[Z_VALUE] - head[e.CONTROL])
+    moved = head[e.SIGN_] * 2.0 * (value_e4 - money[e.CONTROL])
     money[e.CONTROL_MOVE] = BPS * moved / desk[ARRIVAL2] * left
-    head[e.CONTROL] = flow[Z_VALUE]
+    money[e.CONTROL] = value_e4
     money[e.FILLED_SHARE] /= head[e.GATE_QTY]
     money[e.PASSIVE_SHARE] /= head[e.GATE_QTY]
 
 
 @env_kernel
-def finish(head: Any, desk: Any, row: Any) -> None:
+def dropped(flow: Any, scenario: Any) -> Any:
+    """Return what of the flow found no room; must be 0."""
+    if scenario[e.G_FLOW] == e.FLOW_REACTIVE:
+        lost = flow[S_METAS_FULL] + flow[S_TAKEN_LOST] + flow[S_OFF_GRID]
+        return flow[S_POOL_FULL] + flow[S_REFUSED] + lost
+    return flow[Z_SLOTS_FULL] + flow[Z_REFUSED]
+
+
+@env_kernel
+def held_back(flow: Any, scenario: Any) -> Any:
+    """Return what the flow did not do because a side would have been too thin, or a rate too high."""
+    if scenario[e.G_FLOW] == e.FLOW_REACTIVE:
+        return flow[S_HELD_BACK] + flow[S_BOUNDED]
+    return flow[Z_HELD_BACK]
+
+
+@env_kernel
+def finish(flow: Any, scenario: Any, head: Any, desk: Any, row: Any) -> None:
     """Write what is kept of an episode."""
     cum, worth = head[e.GATE_CUM], float(head[e.GATE_QTY]) * desk[ARRIVAL2]
     row[:] = 0.0
@@ -197,7 +246,8 @@ def finish(head: Any, desk: Any, row: Any) -> None:
     row[e.E_ARRIVAL], row[e.E_END] = 0.5 * desk[ARRIVAL2], 0.5 * head[e.MID2]
     row[e.E_SECONDS] = (head[e.PLAYED] - head[e.STARTED]) / 1e9
     row[e.E_CAPPED], row[e.E_LIMITED] = head[e.CAP_BP] != NO_CAP, head[e.GATE_LIMIT] != 0
-    row[e.E_MUST], row[e.E_DROPPED] = desk[MUST], head[e.DROPPED] + head[e.OWN_OVERFLOW]
+    row[e.E_MUST], row[e.E_DROPPED] = desk[MUST], head[e.DROPPED] + head[e.OWN_OVERFLOW] + dropped(flow, scenario)
+    row[e.E_HELD_BACK] = held_back(flow, scenario)
     row[e.E_EDGE] = BPS * head[e.EDGE2] / worth
     row[e.E_REJECTS] = head[e.ENGINE_REFUSALS]
     row[e.E_STARTED] = head[e.STARTED] // SECOND_NS
@@ -231,7 +281,8 @@ def begin_one(i: int, w: Any, s: Any, o: Any, t: Any, d: Any) -> None:
     begin(
         seed, number, w.book[i], w.flow[i], w.reals[i], w.ints[i], w.floats[i], w.own[i], w.head[i],
         w.desk[i], w.chains[i], o.book[number], o.flow[number], o.reals[number], o.ints[number],
-        o.floats[number], o.counts[number], o.scenarios[number], t.limits,
+        o.floats[number], o.counts[number], o.scenarios[number], o.tables[number], t.limits,
+        w.money[i],
     )  # fmt: skip
     decided(w.head[i])
     ready(i, w, s, t)
@@ -249,7 +300,7 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
     """Step the environments of a range: act, let time pass, settle; what is over begins anew."""
     for i in range(first, last):
         head, scenario, money = w.head[i], o.scenarios[w.head[i, e.SCENARIO]], w.money[i]
-        money[:] = 0.0
+        money[: e.MONEY_NOW] = 0.0
         money[e.LEFT] = 1.0 - head[e.GATE_CUM] / head[e.GATE_QTY]
         since_ns, vetoes = head[e.NOW_NS], head[e.VETOES]
         act(
@@ -257,17 +308,17 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
             w.events[i], t.limits, scenario, s.table, s.moves,
         )  # fmt: skip
         goes_on = advance(
-            w.book[i], w.flow[i], w.ints[i], w.floats[i], w.own[i], w.own_ids[i], head, w.desk[i],
-            w.chains[i], w.road[i], w.reports[i], w.fills[i], w.events[i], money, scenario, t.limits, t.pace,
+            w.book[i], w.flow[i], w.reals[i], o.tables[w.head[i, e.SCENARIO]], w.ints[i], w.floats[i],
+            w.own[i], w.own_ids[i], head, w.desk[i], w.chains[i], w.road[i], w.reports[i], w.fills[i], w.events[i], money, scenario, t.limits, t.pace,
             s.out, s.command,
         )  # fmt: skip
         head[e.EDGE2] += int(money[e.EDGE])
         head[e.PASSIVE_CUM] += int(money[e.PASSIVE_SHARE])
-        settle(w.flow[i], w.floats[i], head, w.desk[i], money, since_ns)
+        settle(exogenous(w.flow[i], w.reals[i], scenario), w.floats[i], head, w.desk[i], money, since_ns)
         money[e.VETOED] = head[e.VETOES] - vetoes
         w.done[i] = not goes_on
         if goes_on:
             ready(i, w, s, t)
         else:
-            finish(head, w.desk[i], w.ended[i])
+            finish(w.flow[i], scenario, head, w.desk[i], w.ended[i])
             begin_one(i, w, s, o, t, d)

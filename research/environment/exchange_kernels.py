@@ -11,6 +11,8 @@ import numpy as np
 from market.book_events import Kind
 from market.book_kernels import best_e4, best_level
 from market.book_layout import H_LEVELS, H_OWNED, H_SIDES, L_COUNT, L_PRICE, PAIR_WORDS
+from market.flow.queue_reactive_kernels import react
+from market.flow.queue_reactive_layout import S_BEGIN, S_NOW
 from market.flow.zero_intelligence_kernels import flow_to_stop
 from market.matching_events import Command, Outcome, OutcomeFlag, Tif, Why
 from market.matching_kernels import match
@@ -281,17 +283,23 @@ def arrive(
 
 @env_kernel
 def play(
-    book: Any, flow: Any, head: Any, chains: Any, reports: Any, fills: Any, events: Any, money: Any, lag: Any,
-    out: Any, until_ns: int, stops: int,
+    book: Any, flow: Any, reals: Any, tables: Any, head: Any, chains: Any, reports: Any, fills: Any,
+    events: Any, money: Any, scenario: Any, out: Any, until_ns: int, stops: int,
 ) -> None:  # fmt: skip
     """Play the flow up to an instant; with STOP_ON_TOUCH and STOP_ON_FILL, no further than such an event."""
     owned = (stops & e.STOP_ON_FILL) != 0 and book[H_OWNED] > 0
+    reactive = scenario[e.G_FLOW] == e.FLOW_REACTIVE
     while head[e.PLAYED] < until_ns and head[e.EVENTS_MADE] < e.OUT_SPARE:
         if head[e.NEXT_FLOW] > until_ns:
             head[e.PLAYED] = until_ns
+            if reactive:
+                flow[S_NOW] = max(flow[S_NOW], until_ns - flow[S_BEGIN])
             return
-        n, next_ns, why = flow_to_stop(book, flow, until_ns, out, True, owned)
-        publish(book, head, chains, reports, fills, events, money, lag, out, n)
+        if reactive:
+            n, next_ns, why = react(book, flow, reals, tables, until_ns, out, 3 if owned else 1)
+        else:
+            n, next_ns, why = flow_to_stop(book, flow, until_ns, out, True, owned)
+        publish(book, head, chains, reports, fills, events, money, scenario, out, n)
         head[e.NEXT_FLOW] = next_ns
         if why == 0:
             head[e.PLAYED] = until_ns

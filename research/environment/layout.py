@@ -82,13 +82,12 @@ from policies.state_features import FACTS_SIZE, LEVELS, OBS_SIZE
     DROPPED,  # anything that found no room; must stay 0
     MID2_END,
     CHANGES_DONE,  # amendments and pauses carried out
-    CONTROL,  # exogenous value at the last decision
     VALUE2,  # twice the parent's value at the last decision, shares x 1e-4
     MID2,  # bid + ask when both sides last stood
     RUN,  # episodes finished by this environment
     NOW_NS,  # the trader's stamp
     T_MESSAGES,  # new and replace that the trader asked for
-) = range(68)
+) = range(67)
 HEAD: Final = 72
 SENT_RING: Final = 32  # instants of the last messages; R20 bounds them to fewer in a second
 SENT_GATE: Final = HEAD  # ... that the gate let pass
@@ -186,6 +185,8 @@ S_ROAD, S_REPORT, S_PARENT, S_EPISODE = range(1_000, 1_004)
     PASSIVE_SHARE,
     VETOED,
 ) = range(10)
+MONEY_NOW: Final = 10  # so many are of the step
+CONTROL: Final = 10  # the exogenous price at the last decision, 1e-4
 MONEY_SIZE: Final = 12
 
 INTERVAL, GAP, STOPS = range(3)  # pace: int64
@@ -217,7 +218,7 @@ STOP_ON_TOUCH, STOP_ON_FILL = 1, 2  # what brings about a decision before the ti
     E_STARTED,
     E_EDGE,  # own fills better than the mid before them, bps of the parent
     E_REJECTS,
-    E_START_NS,
+    E_HELD_BACK,  # what the flow could not do
 ) = range(24)
 EPISODE_SIZE: Final = 24
 OWN_ROWS: Final = 16  # of StateBuilder's table: what is displayed at once
