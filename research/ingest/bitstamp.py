@@ -7,6 +7,7 @@ the aggressor too, so a replay as it stands crosses at every trade. What is done
   must be at the trade's price: it was executed, the younger one was the aggressor (`trades_matched`).
 - An aggressor is not shown until its last trade; what it has left then joins the book.
 - A delete that comes before its order's new: neither counts (`early_deletes`).
+- A delete of what was deleted already changes nothing (`deleted_again`).
 - An order whose first event is no new stood there before: it stands from the beginning (`stood_before`).
 - An order whose delete was never sent stays until it has kept the book locked or crossed for PURGE_NS;
   then the older of the two orders at the touch is purged, as a DELETE flagged CONCEAL (`purged`).
@@ -45,6 +46,7 @@ class Life:
     taken: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # by which a row shrank
     early: set[int] = field(default_factory=set)  # orders deleted before they were new
     before: list[int] = field(default_factory=list)  # rows that are the first of an order without a new
+    again: list[int] = field(default_factory=list)  # rows that delete what was deleted
 
 
 @dataclass
@@ -121,6 +123,7 @@ def live(messages: Columns) -> Life:
     life = Life(taken=np.zeros(len(kind), np.int64))
     left: dict[int, int] = {}
     first: dict[int, int] = {}
+    gone: set[int] = set()
     for row, (what, who, told) in enumerate(zip(kind, order, size, strict=True)):
         if what == Kind.ADD:
             if who in first and who not in life.added and kind[first[who]] == Kind.DELETE:
@@ -129,8 +132,12 @@ def live(messages: Columns) -> Life:
             left[who] = told
         elif what in (Kind.CANCEL, Kind.DELETE):
             now = told if what == Kind.CANCEL or told == 0 else left.get(who, told)
-            if who in left:
+            if who in gone:
+                life.again.append(row)
+            elif who in left:
                 life.taken[row] = max(left[who] - now, 0)
+            if what == Kind.DELETE:
+                gone.add(who)
             left[who] = now if what == Kind.CANCEL else 0
         first.setdefault(who, row)
     events = (Kind.CANCEL, Kind.DELETE)
@@ -204,6 +211,7 @@ def rewrite(messages: Columns, life: Life, found: Matches, trades: Columns) -> C
         if messages["type"][last] == Kind.CANCEL and messages["size"][last] > 0:
             kind[last] = Kind.ADD  # what is left of it joins the book at its last price
     kind[np.isin(order, list(life.early))] = RECEIVED
+    kind[np.array(life.again, np.int64)] = RECEIVED
     made["seq"] = np.arange(1, len(kind) + 1)
     made["code"] = np.zeros(len(kind), np.int64)
     lost = np.array(found.unmatched, np.int64)
@@ -226,6 +234,7 @@ def tally(life: Life, found: Matches, trades: Columns) -> dict[str, Any]:
         "unmatched_trades": len(found.unmatched),
         "aggressors": len(found.aggressor),
         "early_deletes": len(life.early),
+        "deleted_again": len(life.again),
         "stood_before": len(life.before),
     }
 

@@ -117,6 +117,7 @@ def test_bitstamp_races_lost_deletes_and_orders_from_before(tmp_path):
     second = 1_000_000_000
     t, rows = made.T0, []
     rows.append((t, 3, 7, 500_000, 99_000_000, 1))  # stood before the recording
+    rows.append((t, 3, 7, 500_000, 99_000_000, 1))  # deleted again
     rows.append((t + 1, 3, 8, 300_000, 100_000_000, 1))  # overtook its own new
     rows.append((t + 2, 1, 8, 300_000, 100_000_000, 1))
     rows.append((t + 3, 1, 9, 200_000, 100_500_000, 1))  # its delete was never sent
@@ -127,6 +128,7 @@ def test_bitstamp_races_lost_deletes_and_orders_from_before(tmp_path):
     quality = bitstamp.ingest(messages, tmp_path / "s", COIN)
 
     assert (quality["early_deletes"], quality["stood_before"], quality["purged"]) == (1, 1, 1)
+    assert (quality["deleted_again"], quality["unknown_references"]) == (1, 0)
     tape, _ = replayed(tmp_path / "s")
     told = [(int(e["kind"]), int(e["order_id"]), int(e["flags"])) for e in tape.events]
     assert told == [
