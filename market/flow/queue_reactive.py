@@ -100,9 +100,7 @@ class QueueReactiveFlow:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _react(self, engine: MatchingEngine, until_ns: int) -> tuple[int, int, int]:
-        return react(
-            engine.book.arena, self._state, self._reals, self._tables, until_ns, engine.outcomes, 0
-        )
+        return react(engine.book.arena, self._state, self._reals, self._tables, until_ns, engine.outcomes, 0)
 
     def _begin(self, engine: MatchingEngine) -> Records:
         """Bring in the standing book: what the warm-up leaves, as outcomes flagged REVEALED."""

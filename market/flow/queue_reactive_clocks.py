@@ -41,7 +41,7 @@ from market.flow.queue_reactive_tables import Reals
 from market.kernels import lean_kernel
 
 FAR_NS = 1 << 62  # never
-TAIL = 8.317766166719343  # ln 4096: what the first entry of the table of gaps leaves out
+TAIL = 6.931471805599453  # ln 1024: what the first entry of the table of gaps leaves out
 LN2 = 0.6931471805599453
 LOWER = 0.45  # a row is given up below this part of what is covered, so that none comes and goes
 GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
@@ -49,7 +49,7 @@ GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
 
 @lean_kernel
 def exponential(tables: Reals, draw: int) -> float:
-    """Return a unit exponential variate of 32 bits, by interpolation between 4096 quantiles."""
+    """Return a unit exponential variate of 32 bits, by interpolation between 1024 quantiles."""
     beyond = 0.0
     place = draw * (GAPS / UNIT)
     at = int(place)
@@ -134,11 +134,13 @@ def refresh(state: Arena, clock: int) -> None:
     """Find which row of a clock is due next."""
     first = clock * LAYERS
     best = first
+    due = state[S_ROW_DUE + first]
     for row in range(first + 1, first + state[S_ACTIVE + clock]):
-        if state[S_ROW_DUE + row] < state[S_ROW_DUE + best]:
-            best = row
+        other = state[S_ROW_DUE + row]
+        best = row if other < due else best
+        due = min(due, other)
     state[S_CLOCK_ROW + clock] = best
-    state[S_CLOCK_DUE + clock] = state[S_ROW_DUE + best]
+    state[S_CLOCK_DUE + clock] = due
 
 
 @lean_kernel

@@ -13,7 +13,7 @@ LAYERS = 10  # of each clock: the lowest covers a quarter of the ordinary rate, 
 LAYER_UNIT = 0.25
 MULTIPLE_MAX = LAYER_UNIT * (1 << (LAYERS - 1))  # the most that a rate can be multiplied by
 ROWS = CLOCKS * LAYERS
-ROW_POINTS = 16  # points of a row between two beginnings of its count of draws, on average
+ROW_POINTS = 8  # points of a row between two beginnings of its count of draws, on average
 
 # --- streams of draws ------------------------------------------------------------------------------
 STREAM_ROWS = 1 << 12  # + row + ROWS * step of slots
@@ -94,7 +94,8 @@ R_EXCITED = 24  # 2 exponentials x (L M C) x 2 sides
 R_ROW_GAP = R_EXCITED + 12  # ROWS: mean gap, ns
 R_META_LEFT = R_ROW_GAP + ROWS
 R_META_RATE = R_META_LEFT + METAS_MAX
-REALS = R_META_RATE + METAS_MAX
+R_CANCELS_MOST = R_META_RATE + METAS_MAX  # the largest multiple of the rate of a cancel
+REALS = R_CANCELS_MOST + 1
 
 # --- tables -----------------------------------------------------------------------------------------
 LOOKUP = 512
@@ -164,5 +165,5 @@ T_LIMIT_SIZE = T_CLASS + CELLS_MAX * CLASSES
 T_MARKET_SIZE = T_LIMIT_SIZE + SIZE_LOOKUP
 T_EXCITE = T_MARKET_SIZE + SIZE_LOOKUP  # [cause 6][exponential 2][whom 6]
 T_GAP = T_EXCITE + 6 * 12  # quantiles of the unit exponential
-GAPS = 4096
+GAPS = 1024
 TABLE_WORDS = T_GAP + GAPS + 2

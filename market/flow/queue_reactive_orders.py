@@ -36,6 +36,7 @@ from market.flow.queue_reactive_layout import (
     POOL_MAX,
     QUEUE_STEP,
     QUEUE_STEPS,
+    R_CANCELS_MOST,
     R_MULTIPLE,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
@@ -318,7 +319,8 @@ def cancel(
     """Strike the clock of cancels of a class; return the number of outcomes."""
     kind = row // LAYERS - CANCELS
     slot = state[S_ROW_WHERE + row] * slots_of(state[S_SLOTS + kind]) >> 32
-    if slot >= state[S_COUNT + kind]:
+    mark = mark_of(state, row)
+    if slot >= state[S_COUNT + kind] or mark >= reals[R_CANCELS_MOST]:
         return n
     order = find(book, state[S_POOLS + kind * POOL_MAX + slot])
     if order == 0:
@@ -332,7 +334,6 @@ def cancel(
     chance = tables[T_CANCEL_DISTANCE + int(tables[T_DISTANCE + min(max(ticks, 0), NEAR_TICKS)])]
     chance *= tables[T_CANCEL_QUEUE + queue_bucket(tables, book[level + L_SIZE])]
     chance *= reals[R_TILT_CANCELS + sell] * reals[R_MULTIPLE + 2]
-    mark = mark_of(state, row)
     if mark >= chance * factor_most(reals, tables, 2, sell):
         return n
     if mark >= chance * factor(state, reals, tables, 2, sell, now):

@@ -26,6 +26,7 @@ from market.flow.queue_reactive_layout import (
     NEAR_TICKS,
     R_BELIEF,
     R_BRANCHING,
+    R_CANCELS_MOST,
     R_DISTANCE,
     R_EXCITED,
     R_LATENT,
@@ -175,6 +176,7 @@ def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     cancels = most(reals, tables, 2, R_TILT_CANCELS)
     enough = cover(state, reals, tables, LIMITS, limits, now)
     enough &= cover(state, reals, tables, MARKETS, markets, now)
+    reals[R_CANCELS_MOST] = cancels
     for clock in range(CANCELS, CLOCKS):
         enough &= cover(state, reals, tables, clock, cancels, now)
     if not enough:
