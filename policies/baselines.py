@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies import curves, layout, schedule, schedule_kernels
-from policies import tactic_kernels as k
 from policies.policy import Decision, Mask, Observation
 from policies.schedule import Situation
+from policies.tactic_kernels import tactic, tactics
 
 RULES_VERSION: Final = 1
 POV_RATE: Final = 0.10
@@ -55,12 +55,12 @@ class Baseline(msgspec.Struct, frozen=True, eq=False):
 
     def act(self, obs: Observation, mask: Mask) -> Decision:
         """Follow the rule; where its action is masked, only rest."""
-        return Decision(k.tactic(self.tactic_kind, self.tactic_params, obs, mask, 0))
+        return Decision(tactic(self.tactic_kind, self.tactic_params, obs, mask, 0))
 
     def act_batch(self, obs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Follow the rule for many parents at once; `allowed` holds a boolean an action."""
         actions: NDArray[np.int64] = np.zeros(len(obs), dtype=np.int64)
-        k.tactics(self.tactic_kind, self.tactic_params, obs, allowed, actions, actions)
+        tactics(self.tactic_kind, self.tactic_params, obs, allowed, actions, actions)
         return actions
 
 
