@@ -27,6 +27,7 @@ SUMMARIES: Final = {
     "train": "train a policy in the simulated market",
     "curve": "write the volume curve that VWAP follows, from recorded days",
     "check": "check configuration, limits, artefact and FIX profile",
+    "freeze": "make the artefact that the trader runs out of a training run",
     "policy": "look at a frozen policy, check it, compare it, run it for another simulator",
     "gate": "run the gate: orders, risk, journal, FIX",
     "trader": "run the trader: feed, book, policy, executor",

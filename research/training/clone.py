@@ -31,7 +31,7 @@ from policies.manifest import GOLDEN_ROWS, Provenance
 from policies.policy import Cadence, Decision, Mask, Observation
 from policies.schedule import Situation
 from policies.state import OBS_SIZE
-from research.freeze import freeze
+from research.freezing.freeze import freeze
 from research.training.offline import Run
 
 POLICY_ID: Final = "cloned-twap-passive"

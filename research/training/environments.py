@@ -21,7 +21,7 @@ from policies.state_features import (
     I_TIME,
 )
 from research.environment.scenarios import SCENARIOS
-from research.environment.vector import VectorEnv
+from research.environment.vector import Settings, VectorEnv
 from research.training.learner import Make, TrainingError
 from research.training.qlearning import Axis
 from research.training.sources import Source, Where
@@ -77,7 +77,10 @@ def market(where: Where) -> Source:
         trial=trial,
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
-        about={"scenarios": [msgspec.to_builtins(SCENARIOS[name]) for name in names]},
+        about={
+            "scenarios": [msgspec.to_builtins(SCENARIOS[name]) for name in names],
+            "settings": msgspec.to_builtins(Settings()),
+        },
     )
 
 

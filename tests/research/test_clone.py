@@ -8,7 +8,7 @@ import pytest
 from policies.frozen import FrozenPolicy
 from policies.manifest import Provenance
 from policies.state import OBS_SIZE
-from research.freeze import ParityError, freeze
+from research.freezing.freeze import ParityError, freeze
 
 pytest.importorskip("torch")
 
