@@ -100,6 +100,7 @@ REALS = R_CANCELS_MOST + 1
 # --- tables -----------------------------------------------------------------------------------------
 LOOKUP = 512
 SIZE_LOOKUP = 512
+SIZE_SHIFT = 23  # of a draw of 32 bits
 NEAR_TICKS = 1024  # distances and spreads up to it are looked up
 QUEUE_STEPS = 256  # queues up to it, in quarters of the mean size, are looked up
 QUEUE_STEP = 4.0

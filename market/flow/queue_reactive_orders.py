@@ -66,6 +66,7 @@ from market.flow.queue_reactive_layout import (
     S_SLOTS,
     S_SPREAD,
     S_TICK,
+    SIZE_SHIFT,
     STREAM_DETAIL,
     T_CANCEL_DISTANCE,
     T_CANCEL_QUEUE,
@@ -184,7 +185,7 @@ def limit(
     if state[S_COUNT + kind] == POOL_MAX:
         state[S_POOL_FULL] += 1
         return n
-    size = int(tables[T_LIMIT_SIZE + (what >> 22)])
+    size = int(tables[T_LIMIT_SIZE + (what >> SIZE_SHIFT)])
     order_id = state[S_NEXT_ID] + sell
     state[S_NEXT_ID] += 2
     n, left, _ = sweep(book, out, n, state[S_BEGIN] + now, order_id, 0, side, -side * price_e4, size)
@@ -241,7 +242,7 @@ def printed(
     room = int((state[S_ASK] - state[S_BID]) * reals[R_TICK_INVERSE] + 0.5) - 1
     ticks = 1 + ((what & U16) * room >> 16)
     price_e4 = state[S_BID] + ticks * state[S_TICK]
-    size = int(tables[T_MARKET_SIZE + (what >> 22)])
+    size = int(tables[T_MARKET_SIZE + (what >> SIZE_SHIFT)])
     n = report(out, n, PRINT, state[S_BEGIN] + now, 0, 0, 2 * sell - 1, price_e4, size, 0, 0, F_HIDDEN)
     book[H_MATCH_ID] += 1
     out[n - 1].match_id = book[H_MATCH_ID]
@@ -275,7 +276,7 @@ def market(
     if wide and (where >> 16) & U16 < tables[N_HIDDEN]:
         n = printed(book, state, reals, tables, out, n, now, sell, what)
     else:
-        n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> 22)
+        n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> SIZE_SHIFT)
     excite(state, reals, tables, 1, sell, rate, now)
     return n
 
@@ -288,7 +289,7 @@ def child(book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, 
     sell = (1 - side) >> 1
     if book[H_TRADING] == 1:
         state[S_CHILDREN] += 1
-        n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> 22)
+        n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> SIZE_SHIFT)
         excite(state, reals, tables, 1, sell, tables[N_MEAN_RATES + 1], now)
     return n
 
