@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,16 +234,19 @@ def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
     heavy = ["numpy", "pydantic", "msgspec", "structlog", "asyncio", "argparse"]
     asked = f"[m for m in {heavy} if m in sys.modules]"
     code = f"import sys; from daemon.cli import main; main(['--help']); print({asked})"
-    walls_s = []
+    spent_s = []
     for _ in range(5):
-        start_s = time.perf_counter()
+        before = os.times()
         outcome = run_python(code)
-        walls_s.append(time.perf_counter() - start_s)
+        after = os.times()
+        spent_s.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
 
     assert outcome.returncode == 0
     assert outcome.stdout.splitlines()[-1] == "[]"
     assert all(command in outcome.stdout for command in COMMANDS)
-    assert min(walls_s) < HELP_S_MAX  # the least of five: others may use the machine too
+    assert min(spent_s) < HELP_S_MAX  # of the processor, the least of five: others may use the machine too
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,7 +7,7 @@ from daemon.options import Parser, day, whole
 
 SESSIONS_MAX: Final = 250  # a year; older days say little of today's volume
 BIN_MINUTES: Final = 15
-BIN_MINUTES_MAX: Final = 240
+BIN_MINUTES_MAX: Final = 240  # two bins at least of the longest session of stocks
 
 
 def parser() -> Parser:
