@@ -10,7 +10,7 @@ from market.book_events import MARKET_EVENT, Flag, Kind
 
 PROTOCOL: Final = 1
 LINE_MAX: Final = 16 * 1024 * 1024  # a standing book of 100,000 orders is 5 MB
-ROWS_MAX: Final = 200_000  # market events of one line
+ROWS_MAX: Final = 200_000  # market events of one line: a busy hour of a liquid name
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -26,7 +26,7 @@ KINDS_BY_TYPE: Final = np.array(
 )
 HALT: Final = 7
 HALT_CODES: Final = {-1: ord("H"), 0: ord("Q"), 1: ord("T")}  # by the price field of a halt
-SIZE_MAX: Final = 2**32 - 1
+SIZE_MAX: Final = 2**32 - 1  # the public feed carries sizes and prices in 32 bits
 LOCATE: Final = 1
 
 
