@@ -92,11 +92,11 @@ def plan_from(options: argparse.Namespace) -> Plan:
     for name, text in options.set:
         if name not in known:
             raise UsageError(f"--set {name}: {options.learner} has {', '.join(known)}")
-        knobs[name] = msgspec.json.decode(text) if text else text
-    try:
-        msgspec.convert(knobs, kind)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"--set: {error}") from None
+        try:
+            knobs[name] = msgspec.json.decode(text)
+            msgspec.convert(knobs, kind)
+        except msgspec.MsgspecError as error:
+            raise UsageError(f"--set {name}={text}: {error}") from None
     if options.continuous and options.learner != "ppo":
         raise UsageError("--continuous: only ppo has continuous actions")
     if options.warm_start and options.learner != "ppo":

@@ -1,0 +1,141 @@
+"""Each learner finds the known answer; what it learnt is what the frozen kernel would do.
+
+A short run of each is held to the optimum here. The long profile (all learners, all worlds, five seeds)
+takes half an hour: STEADYHAND_LONG=1.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from policies import network as kernels
+from research.training import dqn, ppo, qlearning
+from research.training.networks import Dueling, folded
+from research.training.sources import Where, small
+from research.worlds import almgren_chriss, known, obizhaeva_wang
+
+LONG = pytest.mark.skipif(not os.environ.get("STEADYHAND_LONG"), reason="half an hour: STEADYHAND_LONG=1")
+WITHIN = 0.03
+MODULES: dict[str, Any] = {"almgren-chriss": almgren_chriss, "obizhaeva-wang": obizhaeva_wang}
+KINDS: dict[str, Any] = {"ppo": (ppo.PPO, ppo.Args), "dqn": (dqn.DQN, dqn.Args)}
+KINDS["qlearning"] = (qlearning.QLearning, qlearning.Args)
+
+PPO = {"envs": 256, "minibatch": 1_024, "learning_rate": 2e-3, "gae": 1.0, "horizon": 48, "entropy": 0.01}
+SOFT = PPO | {"horizon": 24, "entropy": 0.0}
+DQN = {"envs": 64, "buffer": 50_000, "starts": 2_000, "batch": 256, "every": 16, "n": 3}
+DQN |= {"learning_rate": 1e-3, "explore": 0.4}
+TABLE = {"envs": 256, "horizon": 24}
+
+SHORT = [
+    ("ppo", "almgren-chriss", False, PPO | {"steps": 300_000}),
+    ("ppo", "almgren-chriss", True, SOFT | {"steps": 200_000}),
+    ("ppo", "known", False, PPO | {"steps": 150_000, "gae": 0.95}),
+    ("dqn", "known", False, DQN | {"steps": 80_000}),
+    ("qlearning", "almgren-chriss", False, TABLE | {"steps": 2_000_000}),
+    ("qlearning", "known", False, TABLE | {"steps": 1_000_000}),
+]
+WHOLE = [
+    ("ppo", "almgren-chriss", False, PPO | {"steps": 1_000_000}),
+    ("ppo", "almgren-chriss", True, SOFT | {"steps": 600_000}),
+    ("ppo", "obizhaeva-wang", False, PPO | {"steps": 1_000_000}),
+    ("ppo", "obizhaeva-wang", True, SOFT | {"steps": 1_500_000}),
+    ("ppo", "known", False, PPO | {"steps": 500_000, "gae": 0.95}),
+    ("dqn", "almgren-chriss", False, DQN | {"steps": 600_000, "n": 12}),
+    ("dqn", "obizhaeva-wang", False, DQN | {"steps": 600_000, "n": 12}),
+    ("dqn", "known", False, DQN | {"steps": 300_000}),
+    ("dqn", "known", False, DQN | {"steps": 300_000, "prioritised": 0.6}),
+    ("qlearning", "almgren-chriss", False, TABLE | {"steps": 5_000_000}),
+    ("qlearning", "obizhaeva-wang", False, TABLE | {"steps": 40_000_000}),
+    ("qlearning", "known", False, TABLE | {"steps": 5_000_000}),
+]
+
+
+def regret(learner: str, world: str, continuous: bool, knobs: dict[str, Any], seed: int) -> float:
+    """Return how far above the optimum the learnt policy pays, in parts of the optimum's size."""
+    found = small(Where(world=world, continuous=continuous, episodes=64 if world in MODULES else 8_000))
+    kind, args_of = KINDS[learner]
+    more = {"axes": found.axes} if learner == "qlearning" else {}
+    args = args_of(seed=seed, **knobs, **more)
+    trained = kind(args, found.make(args.envs))
+    torch.set_num_threads(1)
+    while trained.steps < args.steps:
+        trained.iterate()
+    paid = found.trial().result(trained.greedy()).cost
+    if world == "known":
+        best = float(known.optimum(known.Settings()).mean())
+    else:
+        module = MODULES[world]
+        best = float(module.objective(module.Settings(), module.optimum(module.Settings())))
+    return (paid - best) / abs(best)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("learner", "world", "continuous", "knobs"), SHORT)
+def test_a_learner_comes_within_three_per_cent_of_the_optimum(
+    learner: str, world: str, continuous: bool, knobs: dict[str, Any]
+) -> None:
+    assert regret(learner, world, continuous, knobs, seed=3) < WITHIN
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("learner", "world", "continuous", "knobs"), WHOLE)
+def test_every_learner_in_every_world_on_five_seeds(
+    learner: str, world: str, continuous: bool, knobs: dict[str, Any], seed: int
+) -> None:
+    assert regret(learner, world, continuous, knobs, seed) < WITHIN
+
+
+def logits_of(weights: dict[str, np.ndarray], obs: np.ndarray) -> np.ndarray:
+    """Run the frozen kernel on named weights."""
+    packed = np.concatenate([weights[n].ravel() for n in ("w1", "b1", "w2", "b2", "w3", "b3")])
+    first, second = weights["w1"].shape[0], weights["w2"].shape[0]
+    out = np.zeros((len(obs), weights["w3"].shape[0]), np.float32)
+    for row, said in zip(obs, out, strict=True):
+        kernels.forward(row, packed, np.zeros(first + second, np.float32), said, first)
+    return out
+
+
+def test_two_heads_fold_into_one_layer() -> None:
+    torch.manual_seed(1)
+    net = Dueling(5, 7, 16)
+    torch.nn.init.normal_(net.value.weight)
+    torch.nn.init.normal_(net.advantage.weight)
+    obs = np.random.default_rng(1).normal(size=(100, 5)).astype(np.float32)
+
+    with torch.no_grad():
+        expected = net(torch.from_numpy(obs)).numpy()
+
+    np.testing.assert_allclose(logits_of(folded(net), obs), expected, atol=2e-5)
+
+
+def test_the_actor_is_frozen_as_it_stands() -> None:
+    found = small(Where(world="known", episodes=8))
+    learner = ppo.PPO(ppo.Args(envs=8, horizon=8, minibatch=32), found.make(8))
+    learner.iterate()
+    obs = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32)
+
+    chosen = learner.greedy()(obs, np.ones((100, 4), bool))
+
+    assert logits_of(learner.policy(), obs).argmax(axis=1).tolist() == chosen.tolist()
+
+
+def test_a_masked_action_is_never_taken() -> None:
+    found = small(Where(world="known", episodes=8))
+    mask = np.tile([False, True, False, False], (100, 1))
+    obs = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32)
+    learners = [
+        ppo.PPO(ppo.Args(envs=8, horizon=8, minibatch=32), found.make(8)),
+        dqn.DQN(dqn.Args(envs=8, buffer=1_000), found.make(8)),
+        qlearning.QLearning(qlearning.Args(envs=8, horizon=8, axes=found.axes), found.make(8)),
+    ]
+
+    for learner in learners:
+        assert set(learner.greedy()(obs, mask).tolist()) == {1}
