@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import given, note, seed, settings
 from hypothesis import strategies as st
 
 from daemon.trader_parents import ParentView
@@ -39,7 +39,8 @@ from tests.twins import plans as twin_plans
 from tests.twins import rules as twin_rules
 from tests.twins import schedules as twin_schedules
 
-CASES = 5_000  # of each of the tests below
+CASES = 10_000  # of each of the tests below
+AT_ONCE = 10  # cases that one example makes: drawing takes longer than trying
 OPENED, CLOSED = ABC.session(DAY)
 CURVE = GENERIC.steps
 BASELINES = {name: baseline(name) for name in NAMES}
@@ -55,11 +56,13 @@ def many(test: Callable[[Random], None]) -> Callable[[], None]:
     """Try a test with many cases, the same on every run; a case is known by its number."""
 
     def numbered(number: int) -> None:
-        test(Random(number))
+        for case in range(number, number + AT_ONCE):
+            note(f"case {case}")
+            test(Random(case))
 
     numbered.__name__ = test.__name__
     cases = given(st.integers(0, 2**63))(numbered)
-    return seed(20260)(settings(max_examples=CASES, deadline=None, database=None)(cases))
+    return seed(20260)(settings(max_examples=CASES // AT_ONCE, deadline=None, database=None)(cases))
 
 
 def some_qty(chance: Random) -> int:
