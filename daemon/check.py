@@ -202,7 +202,7 @@ def check_policy(file: File) -> Iterator[Finding]:
     from policies.choose import ERRORS, choose
 
     try:
-        choose(trader.policy, trader.policy_options, trader.volume_curve)
+        choose(trader.policy, trader.policy_options, trader.volume_curve, trader.policy_key)
     except ERRORS as error:
         yield file.error("trader.policy", str(error))
 

@@ -115,6 +115,9 @@ class TraderSection(Section):
     symbols: tuple[SymbolName, ...]
     policy: str = "twap"  # a baseline or shipped artefact by name, script:FILE, or a folder written with a /
     policy_options: dict[str, float | int | str] = {}
+    policy_key: Path | None = (
+        None  # an Ed25519 public key (PEM): only an artefact that it has signed may decide
+    )
     journal_dir: Path | None = None
     decision_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000  # market time
     decision_gap_ms: Annotated[int, Field(ge=0, le=60_000)] = 250  # market time

@@ -306,7 +306,7 @@ def main(args: argparse.Namespace) -> int:
         if config.trader is None or config.gate is None:
             raise ConfigError(f"{args.config}: needs the sections [trader] and [gate] (for its link_socket)")
         trader = config.trader
-        policy = choose.choose(trader.policy, trader.policy_options, trader.volume_curve)
+        policy = choose.choose(trader.policy, trader.policy_options, trader.volume_curve, trader.policy_key)
         core = build_core(config, policy)
         journal = open_journal(config, core, policy)
     except (ConfigError, JournalError, *choose.ERRORS) as error:

@@ -6,7 +6,7 @@ A word without a slash is a name and never a folder: it means the same from wher
 from pathlib import Path
 from typing import Final
 
-from policies import curves
+from policies import curves, signature
 from policies.baselines import NAMES, PolicyError, baseline
 from policies.frozen import FrozenPolicy
 from policies.manifest import ArtefactError
@@ -16,18 +16,24 @@ from policies.scripted import Scripted
 
 SCRIPT: Final = "script:"
 ARTEFACTS: Final = Path(__file__).parent / "artifacts"
-ERRORS: Final = (ArtefactError, PolicyError, ScriptError, curves.CurveError)  # the operator's: exit 78
+# The operator's: exit 78.
+ERRORS: Final = (ArtefactError, PolicyError, ScriptError, curves.CurveError, signature.KeyFileError)
 
 
 def choose(
-    spec: str, options: dict[str, float | int | str] | None = None, volume_curve: Path | None = None
+    spec: str,
+    options: dict[str, float | int | str] | None = None,
+    volume_curve: Path | None = None,
+    key: Path | None = None,
 ) -> Policy | Scripted:
-    """Return the policy that a configuration names.
+    """Return the policy that a configuration names; `key`: the public key that must have signed it.
 
     Raises:
-        ArtefactError, PolicyError, ScriptError, CurveError: one line, naming what is wrong.
+        ArtefactError, PolicyError, ScriptError, CurveError, KeyFileError: one line, naming what is wrong.
 
     """
+    if key is not None:
+        signature.check(artefact_of(spec), signature.public_key(key))
     if spec.startswith(SCRIPT):
         no_options(spec, options)
         return Scripted.of_file(Path(spec.removeprefix(SCRIPT)))
@@ -35,6 +41,16 @@ def choose(
         curve = curves.load(volume_curve) if volume_curve is not None else curves.GENERIC
         return baseline(spec, options, curve)
     no_options(spec, options)
+    return FrozenPolicy.load(artefact_of(spec))
+
+
+def artefact_of(spec: str) -> Path:
+    """Return the folder of an artefact.
+
+    Raises:
+        PolicyError: it is none.
+
+    """
     known = shipped_artefacts()
     folder = Path(spec) if "/" in spec else ARTEFACTS / spec
     if spec not in known and ("/" not in spec or not folder.is_dir()):
@@ -43,7 +59,7 @@ def choose(
             f"policy {spec!r}: neither script:FILE, nor a folder's path with a /, "
             f"nor one of {', '.join((*NAMES, *known))}{beside}"
         )
-    return FrozenPolicy.load(folder)
+    return folder
 
 
 def absolute(spec: str) -> str:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from policies import signature
-from policies.choose import ARTEFACTS
+from policies.baselines import PolicyError
+from policies.choose import ARTEFACTS, choose
 from policies.frozen import FrozenPolicy
 from policies.manifest import ArtefactError
 
@@ -70,3 +71,16 @@ def test_keys_are_read_from_pem_and_nothing_else(tmp_path: Path) -> None:
             signature.private_key(path)
     with pytest.raises(signature.KeyFileError, match="cannot be read"):
         signature.public_key(tmp_path / "none")
+
+
+def test_where_a_key_is_configured_only_what_it_signed_may_decide(signed: Path, tmp_path: Path) -> None:
+    public, other = tmp_path / "key.pub", tmp_path / "other.pub"
+    for path, key in ((public, KEY), (other, OTHER)):
+        path.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert choose(str(signed), key=public).name == "cloned-twap-passive"
+    with pytest.raises(ArtefactError, match=r"not the configured key"):
+        choose(str(signed), key=other)
+    with pytest.raises(ArtefactError, match=r"manifest.sig: is missing"):
+        choose("cloned-twap-passive", key=public)
+    with pytest.raises(PolicyError):
+        choose("twap", key=public)
