@@ -27,6 +27,11 @@ def fan_out(
 
     """
     connect(ray, address)
-    task = ray.remote(num_cpus=1, max_retries=RETRIES_MAX)(function)
-    found: list[Result] = ray.get([task.remote(piece) for piece in pieces])
+    task = ray.remote(num_cpus=1, max_retries=RETRIES_MAX)(call)
+    found: list[Result] = ray.get([task.remote(function, piece) for piece in pieces])
     return found
+
+
+def call(function: Callable[[Piece], Result], piece: Piece) -> Result:
+    """Be one task."""
+    return function(piece)
