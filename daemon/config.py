@@ -96,7 +96,7 @@ class GateSection(Section):
     reference_session: SessionSection | None = None  # none: R06 refuses every order
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
-    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 13); 0 = off
+    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
 
 
 class FeedSection(Section):
@@ -124,7 +124,7 @@ class TraderSection(Section):
     corridor: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2  # of the parent, around the schedule
     volume_curve: Path | None = None  # none: the shipped generic one
     busy_poll_us: Annotated[int, Field(ge=0, le=1_000)] = 0  # spin before sleeping; 0 = off
-    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in tick (decision 13); 0 = off
+    rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in tick (decision 14); 0 = off
 
 
 class VenueSection(Section):

@@ -21,6 +21,7 @@ DEFAULT_QTY: Final = 2_000
 SCRIPT: Final = "script:"
 LEAD_NS: Final = 30 * NS  # market time before the first parent: features and reference prices settle
 TAIL_NS: Final = 20 * NS  # market time after the last parent: cancels come back
+REHEARSE_US: Final = 2_000  # decision 14: 1 ms brings no more, 3 ms a good deal less
 SYNTHETIC_START: Final = dt.time(10, 0)
 SYNTHETIC_MINUTES: Final = 10
 TAPE_ADV: Final = 2_000_000  # declared for tapes whose store does not know one; paper says so
@@ -172,6 +173,7 @@ def compose_config(
             "limits": str(args.limits.resolve()),
             "kill_file": str(run / "KILL"),
             "positions": str(run / "positions.csv"),
+            "rehearse_us": REHEARSE_US,
             "order_session": {"port": ports["fix"]},
             "reference_session": {
                 "port": ports["reference"],
@@ -184,6 +186,7 @@ def compose_config(
             "symbols": [i.symbol],
             "policy": absolute_policy(args.policy),
             "journal_dir": str(run / "trader"),
+            "rehearse_us": REHEARSE_US,
         },
         "metrics": {"port": args.metrics_port, "directory": str(sockets / "metrics")},
     }

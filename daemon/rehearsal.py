@@ -3,7 +3,7 @@
 A `Pacer` calls a walk every so often, on the loop, between real events, and leaves it out where real work
 went the same way since the last time. What is walked is a stand-in's affair (daemon.gate_rehearsal,
 daemon.trader_rehearsal); nothing here knows of an order. A walk that fails ends the rehearsing, not the
-process: nobody depends on a stand-in. Decision 13 says why all this is there, and what it costs.
+process: nobody depends on a stand-in. Decision 14 says why all this is there, and what it costs.
 """
 
 import asyncio
