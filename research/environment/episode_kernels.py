@@ -45,6 +45,7 @@ from policies.layout import (
 )
 from policies.schedule_kernels import elapsed
 from research.environment import layout as e
+from research.environment.change_kernels import change, draw_change
 from research.environment.compiled import env_kernel
 from research.environment.exchange_kernels import arrive, play
 from research.environment.row_kernels import copy
@@ -53,6 +54,7 @@ from research.environment.trader_kernels import deliver, due_ns, take_parent
 
 SECOND_NS: Final = 1_000_000_000
 BPS: Final = 10_000.0
+DAY_SECONDS: Final = 23_400  # of a session of 390 minutes
 
 
 # --- drawing --------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def between(seed: int, draw: int, low: float, high: float) -> Any:
 
 
 @env_kernel
-def parent(head: Any, desk: Any, scenario: Any, tick: int) -> None:
+def parent(head: Any, desk: Any, scenario: Any, tick: int, rate: float) -> None:
     """Draw the parent of an episode; the arrival price is read already."""
     seed = head[e.SEED]
     sign = int(scenario[e.G_SIDE])
@@ -79,8 +81,8 @@ def parent(head: Any, desk: Any, scenario: Any, tick: int) -> None:
     seconds = int(between(seed, 1, scenario[e.G_SECONDS_MIN], scenario[e.G_SECONDS_MAX]))
     share = between(seed, 2, scenario[e.G_SHARE_MIN], scenario[e.G_SHARE_MAX])
     lot = int(scenario[e.G_LOT])
-    qty = max(1, int(share * scenario[e.G_RATE] * seconds / lot)) * lot
-    head[e.SIGN_], head[e.GATE_QTY] = sign, qty
+    qty = max(1, int(share * rate * seconds / lot)) * lot
+    head[e.SIGN_], head[e.GATE_QTY], head[e.FIRST_QTY] = sign, qty, qty
     head[e.ENDS] = head[e.STARTED] + seconds * SECOND_NS
     head[e.CAP_BP] = NO_CAP
     if uniform(seed, 3) < scenario[e.G_CAP_CHANCE]:
@@ -92,9 +94,12 @@ def parent(head: Any, desk: Any, scenario: Any, tick: int) -> None:
         head[e.GATE_LIMIT] = away // tick * tick + (tick if sign > 0 else 0)
     desk[MUST] = 1 if uniform(seed, 7) < scenario[e.G_MUST_CHANCE] else 0
     desk[SIGN], desk[LOT], desk[TICK] = sign, lot, tick
-    desk[ROUND_LOT], desk[ADV] = int(scenario[e.G_ROUND_LOT]), int(scenario[e.G_ADV])
+    desk[ROUND_LOT], desk[ADV] = int(scenario[e.G_ROUND_LOT]), int(rate * DAY_SECONDS)
     desk[OPEN], desk[CLOSE] = int(scenario[e.G_OPEN_NS]), int(scenario[e.G_CLOSE_NS])
     desk[START], desk[ARRIVAL2], desk[SLOT] = head[e.STARTED], head[e.MID2], 1
+    draw_change(
+        head, desk, scenario, uniform(seed, 8), uniform(seed, 9), uniform(seed, 10), uniform(seed, 11)
+    )
 
 
 @env_kernel
@@ -118,7 +123,7 @@ def copy_book(book: Any, opening: Any) -> None:
 def begin(
     seed: int, number: int, book: Any, flow: Any, reals: Any, ints: Any, floats: Any, own: Any, head: Any,
     desk: Any, chains: Any, o_book: Any, o_flow: Any, o_reals: Any, o_ints: Any, o_floats: Any,
-    openings: int, scenario: Any, tables: Any, limits: Any, money: Any,
+    openings: int, scenario: Any, tables: Any, limits: Any, money: Any, log: Any,
 ) -> None:  # fmt: skip
     """Copy an opening, give it its seed, draw the parent, and let gate and trader know it."""
     drawn, _, _, _ = draw4(seed, e.S_EPISODE, 0, 0)
@@ -145,9 +150,10 @@ def begin(
     head[e.T_MARKET_BID], head[e.T_MARKET_ASK] = ints[k.BID], ints[k.ASK]
     head[e.LAST_E4] = ints[k.LAST_E4]
     head[e.GATE_STATUS] = e.P_WORKING
-    parent(head, desk, scenario, tick)
+    watched = max(1, now_ns // SECOND_NS - ints[k.BASE_S])
+    parent(head, desk, scenario, tick, ints[k.VOLUME] / watched)
     money[e.CONTROL] = exogenous(flow, reals, scenario)
-    take_parent(head, desk, ints, chains, limits, now_ns)
+    take_parent(head, desk, ints, chains, limits, now_ns, log)
 
 
 @env_kernel
@@ -162,11 +168,13 @@ def decided(head: Any) -> None:
 def advance(
     book: Any, flow: Any, reals: Any, tables: Any, ints: Any, floats: Any, own: Any, own_ids: Any,
     head: Any, desk: Any, chains: Any, road: Any, reports: Any, fills: Any, events: Any, money: Any,
-    scenario: Any, limits: Any, pace: Any, out: Any, command: Any,
+    scenario: Any, limits: Any, pace: Any, out: Any, command: Any, log: Any, tape: Any,
 ) -> Any:  # fmt: skip
     """Let time pass until a decision is due (True) or the parent is over (False)."""
     while True:
-        if deliver(book, head, desk, ints, floats, own, own_ids, chains, reports, events, limits, pace):
+        if deliver(
+            book, head, desk, ints, floats, own, own_ids, chains, reports, events, limits, pace, log, tape
+        ):
             decided(head)
             if head[e.NOW_NS] >= head[e.T_WAIT]:
                 return True
@@ -176,6 +184,8 @@ def advance(
             until = min(until, road[0, e.ROAD_AT])
         if head[e.REPORTS_WAITING] > 0:
             until = min(until, reports[0, e.R_AT])
+        if head[e.CHANGE_AT] > 0:
+            until = min(until, head[e.CHANGE_AT])
         play(
             book, flow, reals, tables, head, chains, reports, fills, events, money, scenario, out, until,
             pace[e.STOPS],
@@ -185,6 +195,9 @@ def advance(
             head[e.NEXT_FLOW] = head[e.PLAYED]  # what arrived may have changed what the flow does next
         if head[e.GATE_CUM] >= head[e.GATE_QTY] or head[e.PLAYED] >= head[e.ENDS]:
             return False
+        if 0 < head[e.CHANGE_AT] <= head[e.PLAYED]:
+            head[e.NOW_NS] = max(head[e.NOW_NS], head[e.PLAYED])
+            change(book, head, ints, own, own_ids, events, chains, road, scenario, log)
 
 
 @env_kernel
@@ -198,7 +211,7 @@ def value2(head: Any, desk: Any) -> Any:
 @env_kernel
 def settle(value_e4: float, floats: Any, head: Any, desk: Any, money: Any, since_ns: int) -> None:
     """Turn what a step added up into bps of the parent's arrival value."""
-    worth = float(head[e.GATE_QTY]) * desk[ARRIVAL2]
+    worth = float(head[e.FIRST_QTY]) * desk[ARRIVAL2]
     value = value2(head, desk)
     money[e.GAIN] = BPS * (value - head[e.VALUE2]) / worth
     head[e.VALUE2] = value
@@ -210,8 +223,8 @@ def settle(value_e4: float, floats: Any, head: Any, desk: Any, money: Any, since
     moved = head[e.SIGN_] * 2.0 * (value_e4 - money[e.CONTROL])
     money[e.CONTROL_MOVE] = BPS * moved / desk[ARRIVAL2] * left
     money[e.CONTROL] = value_e4
-    money[e.FILLED_SHARE] /= head[e.GATE_QTY]
-    money[e.PASSIVE_SHARE] /= head[e.GATE_QTY]
+    money[e.FILLED_SHARE] /= head[e.FIRST_QTY]
+    money[e.PASSIVE_SHARE] /= head[e.FIRST_QTY]
 
 
 @env_kernel
@@ -234,7 +247,7 @@ def held_back(flow: Any, scenario: Any) -> Any:
 @env_kernel
 def finish(flow: Any, scenario: Any, head: Any, desk: Any, row: Any) -> None:
     """Write what is kept of an episode."""
-    cum, worth = head[e.GATE_CUM], float(head[e.GATE_QTY]) * desk[ARRIVAL2]
+    cum, worth = head[e.GATE_CUM], float(head[e.FIRST_QTY]) * desk[ARRIVAL2]
     row[:] = 0.0
     row[e.E_SEED], row[e.E_SEED_LOW] = head[e.SEED] >> 32, head[e.SEED] & 0xFFFFFFFF
     row[e.E_SCENARIO], row[e.E_OPENING] = head[e.SCENARIO], head[e.OPENING]
@@ -246,11 +259,15 @@ def finish(flow: Any, scenario: Any, head: Any, desk: Any, row: Any) -> None:
     row[e.E_ARRIVAL], row[e.E_END] = 0.5 * desk[ARRIVAL2], 0.5 * head[e.MID2]
     row[e.E_SECONDS] = (head[e.PLAYED] - head[e.STARTED]) / 1e9
     row[e.E_CAPPED], row[e.E_LIMITED] = head[e.CAP_BP] != NO_CAP, head[e.GATE_LIMIT] != 0
-    row[e.E_MUST], row[e.E_DROPPED] = desk[MUST], head[e.DROPPED] + head[e.OWN_OVERFLOW] + dropped(flow, scenario)
+    row[e.E_MUST], row[e.E_DROPPED] = (
+        desk[MUST],
+        head[e.DROPPED] + head[e.OWN_OVERFLOW] + dropped(flow, scenario),
+    )
     row[e.E_HELD_BACK] = held_back(flow, scenario)
     row[e.E_EDGE] = BPS * head[e.EDGE2] / worth
     row[e.E_REJECTS] = head[e.ENGINE_REFUSALS]
     row[e.E_STARTED] = head[e.STARTED] // SECOND_NS
+    row[e.E_FIRST], row[e.E_CHANGES] = head[e.FIRST_QTY], head[e.CHANGES_DONE]
     head[e.RUN] += 1
 
 
@@ -282,7 +299,7 @@ def begin_one(i: int, w: Any, s: Any, o: Any, t: Any, d: Any) -> None:
         seed, number, w.book[i], w.flow[i], w.reals[i], w.ints[i], w.floats[i], w.own[i], w.head[i],
         w.desk[i], w.chains[i], o.book[number], o.flow[number], o.reals[number], o.ints[number],
         o.floats[number], o.counts[number], o.scenarios[number], o.tables[number], t.limits,
-        w.money[i],
+        w.money[i], w.log[i],
     )  # fmt: skip
     decided(w.head[i])
     ready(i, w, s, t)
@@ -305,12 +322,12 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
         since_ns, vetoes = head[e.NOW_NS], head[e.VETOES]
         act(
             actions[i], w.book[i], head, w.desk[i], w.ints[i], w.own[i], w.own_ids[i], w.chains[i], w.road[i],
-            w.events[i], t.limits, scenario, s.table, s.moves,
+            w.events[i], t.limits, scenario, s.table, s.moves, w.log[i],
         )  # fmt: skip
         goes_on = advance(
             w.book[i], w.flow[i], w.reals[i], o.tables[w.head[i, e.SCENARIO]], w.ints[i], w.floats[i],
-            w.own[i], w.own_ids[i], head, w.desk[i], w.chains[i], w.road[i], w.reports[i], w.fills[i], w.events[i], money, scenario, t.limits, t.pace,
-            s.out, s.command,
+            w.own[i], w.own_ids[i], head, w.desk[i], w.chains[i], w.road[i], w.reports[i], w.fills[i],
+            w.events[i], money, scenario, t.limits, t.pace, s.out, s.command, w.log[i], w.tape[i],
         )  # fmt: skip
         head[e.EDGE2] += int(money[e.EDGE])
         head[e.PASSIVE_CUM] += int(money[e.PASSIVE_SHARE])

@@ -87,8 +87,14 @@ from policies.state_features import FACTS_SIZE, LEVELS, OBS_SIZE
     RUN,  # episodes finished by this environment
     NOW_NS,  # the trader's stamp
     T_MESSAGES,  # new and replace that the trader asked for
-) = range(67)
-HEAD: Final = 72
+    FIRST_QTY,  # as it was first asked for: what costs are a share of
+    CHANGE_AT,  # when a person changes the parent, 0 = nobody does
+    CHANGE_KIND,
+    CHANGE_VALUE,  # shares, a price, or an instant; of a pause: when it ends
+    LOGGED,  # rows of the log, where one is kept
+    TAPED,  # events of the tape, where one is kept
+) = range(73)
+HEAD: Final = 80
 SENT_RING: Final = 32  # instants of the last messages; R20 bounds them to fewer in a second
 SENT_GATE: Final = HEAD  # ... that the gate let pass
 SENT_TRADER: Final = HEAD + SENT_RING  # ... that the trader asked for
@@ -116,6 +122,13 @@ ENDED: Final = FILLED  # from here on a chain is over
 
 # --- the parent's status, as ParentStatus has it --------------------------------------------------
 P_PENDING, P_WORKING, P_PAUSED, P_FILLED, P_EXPIRED = range(5)
+
+# --- what a person does to a parent -----------------------------------------------------------------
+AMEND_QTY, AMEND_LIMIT, AMEND_END, PAUSE, RESUME = range(1, 6)
+
+# --- the log: kind, stamp, and what it says, in the order in which the trader took it --------------------
+LOG_FEED, LOG_ORDER, LOG_PARENT, LOG_HEADROOM, LOG_TIMER, LOG_DECISION, LOG_MOVE, LOG_REFUSED = range(1, 9)
+LOG_WIDTH: Final = 10
 
 # --- a message on the road ------------------------------------------------------------------------
 ROAD_AT, ROAD_KIND, ROAD_CHAIN, ROAD_QTY, ROAD_PX = range(5)
@@ -219,8 +232,10 @@ STOP_ON_TOUCH, STOP_ON_FILL = 1, 2  # what brings about a decision before the ti
     E_EDGE,  # own fills better than the mid before them, bps of the parent
     E_REJECTS,
     E_HELD_BACK,  # what the flow could not do
-) = range(24)
-EPISODE_SIZE: Final = 24
+    E_FIRST,  # quantity as it was first asked for: costs are shares of its value
+    E_CHANGES,
+) = range(26)
+EPISODE_SIZE: Final = 26
 OWN_ROWS: Final = 16  # of StateBuilder's table: what is displayed at once
 WARM_SECONDS: Final = 512  # cumulative volume by second is asked for at the start alone
 OUT_SPARE: Final = 256  # outcomes that one call of the flow may leave before it is asked again
@@ -249,6 +264,8 @@ class World(NamedTuple):
     money: Any
     done: Any
     ended: Any
+    log: Any
+    tape: Any
 
 
 class Openings(NamedTuple):
@@ -294,9 +311,15 @@ class Scratch(NamedTuple):
 
 
 def new_world(
-    envs: int, orders_max: int, levels_max: int, flow_words: int, real_words: int, fills_max: int
+    envs: int,
+    orders_max: int,
+    levels_max: int,
+    flow_words: int,
+    real_words: int,
+    fills_max: int,
+    log_max: int = 0,
 ) -> World:
-    """Return zeroed memory."""
+    """Return zeroed memory; `log_max` > 0 keeps what was delivered, for tests that compare."""
     events = np.zeros((envs, orders_max + 3 * OUT_SPARE), dtype=MARKET_EVENT)
     events["locate"] = 1
     return World(
@@ -320,6 +343,8 @@ def new_world(
         money=np.zeros((envs, MONEY_SIZE), dtype=np.float64),
         done=np.zeros(envs, dtype=np.bool_),
         ended=np.zeros((envs, EPISODE_SIZE), dtype=np.float64),
+        log=np.zeros((envs, log_max, LOG_WIDTH), dtype=np.int64),
+        tape=np.zeros((envs, log_max), dtype=MARKET_EVENT),
     )
 
 

@@ -75,7 +75,7 @@ def fill(made: e.Openings, number: int, scenario: Scenario, orders_max: int, lev
             world.book[i], world.flow[i], world.reals[i], table, world.head[i], world.chains[i],
             world.reports[i], world.fills[i], world.events[i], world.money[i], row, world.ints[i],
             world.floats[i], world.own[i], standing(world.book[i], begin_ns), scratch.out,
-            begin_ns + WATCHED_NS,
+            begin_ns + WATCHED_NS, world.tape[i],
         )  # fmt: skip
         if row[e.G_FLOW] == e.FLOW_REACTIVE:
             forget_counts(world.flow[i])

@@ -66,7 +66,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LARGE, SMALL = large_tick(), small_tick()
-PLAIN: Final = Scenario(name="plain", market=Rates(limits_per_s=6.5, markets_per_s=0.4, near_life_s=8.0, far_life_s=50.0))
+PLAIN: Final = Scenario(
+    name="plain", market=Rates(limits_per_s=6.5, markets_per_s=0.4, near_life_s=8.0, far_life_s=50.0)
+)
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (

@@ -40,7 +40,9 @@ from policies.state_features import features
 from policies.state_kernels import others, volume_before
 from research.environment import layout as e
 from research.environment.compiled import env_kernel
+from research.environment.continuous_kernels import plan_continuous
 from research.environment.gate_kernels import cancel, replace, submit
+from research.environment.log_kernels import note, note_order
 from research.environment.trader_kernels import own_order, refused
 
 SECOND_NS: Final = 1_000_000_000
@@ -154,7 +156,7 @@ def standing(head: Any, desk: Any, chains: Any, table: Any) -> None:
 @env_kernel
 def carry_out(
     book: Any, head: Any, desk: Any, ints: Any, own: Any, own_ids: Any, chains: Any, road: Any, events: Any,
-    limits: Any, lag: Any, table: Any, moves: Any,
+    limits: Any, lag: Any, table: Any, moves: Any, log: Any,
 ) -> None:  # fmt: skip
     """Reconcile what the plan on the desk wants with what stands; each move goes through the gate."""
     now_ns = head[e.NOW_NS]
@@ -169,6 +171,10 @@ def carry_out(
     for m in range(count):
         move = moves[m]
         c = move[M_CHAIN]
+        note(
+            head, log, e.LOG_MOVE, now_ns, move[M_ACT], move[M_QTY], move[M_PX],
+            chains[c, e.K_ID] if c >= 0 else 0, move[M_CROSSING], m, 0, 0,
+        )  # fmt: skip
         if move[M_ACT] == REPLACE:
             went = replace(head, desk, ints, chains, road, limits, lag, now_ns, c, move[M_QTY], move[M_PX])
             c = c if went else -1
@@ -180,7 +186,9 @@ def carry_out(
             )
         if c < 0:
             refused(head, now_ns)
+            note(head, log, e.LOG_REFUSED, now_ns, m, 0, 0, 0, 0, 0, 0, 0)
             continue
+        note_order(head, log, chains[c], 0, 0, m)
         head[e.T_REFUSALS] = 0
         own_order(book, head, ints, own, own_ids, events, chains[c])
         head[e.T_LEVELS_FRESH] = 0
@@ -190,9 +198,12 @@ def carry_out(
 
 @env_kernel
 def act(
-    action: int, book: Any, head: Any, desk: Any, ints: Any, own: Any, own_ids: Any, chains: Any, road: Any,
-    events: Any, limits: Any, lag: Any, table: Any, moves: Any,
+    action: Any, book: Any, head: Any, desk: Any, ints: Any, own: Any, own_ids: Any, chains: Any, road: Any,
+    events: Any, limits: Any, lag: Any, table: Any, moves: Any, log: Any,
 ) -> None:  # fmt: skip
-    """Do what an action of the table means on the desk of the last `decide`."""
-    plan(action, desk)
-    carry_out(book, head, desk, ints, own, own_ids, chains, road, events, limits, lag, table, moves)
+    """Do what an action means on the desk of the last `decide`: one of the table, or two numbers."""
+    if action.shape[0] == 1:
+        plan(int(action[0]), desk)
+    else:
+        plan_continuous(float(action[0]), float(action[1]), desk)
+    carry_out(book, head, desk, ints, own, own_ids, chains, road, events, limits, lag, table, moves, log)

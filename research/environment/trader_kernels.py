@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from market.book_kernels import size_at
 from policies import state_kernels as k
-from policies.layout import BUY_QTY_MAX, END, LIMIT, QTY, RATE_FREE, SELL_QTY_MAX
+from policies.layout import BUY_QTY_MAX, END, HEADROOM, LIMIT, QTY, RATE_FREE, SELL_QTY_MAX
 from policies.state import EARLY_NS
 from policies.state_kernels import forget, observe
 from research.environment import layout as e
 from research.environment.compiled import env_kernel
 from research.environment.gate_kernels import headroom
+from research.environment.log_kernels import keep, note, note_order
 from research.environment.row_kernels import close_gap, copy
 
 SECOND_NS: Final = 1_000_000_000
@@ -110,8 +111,9 @@ def known(chain: Any, kind: int, qty: int, price_e4: int) -> None:
 
 @env_kernel
 def take_order(
-    book: Any, head: Any, ints: Any, floats: Any, own: Any, own_ids: Any, events: Any, chains: Any, row: Any
-) -> None:
+    book: Any, head: Any, ints: Any, floats: Any, own: Any, own_ids: Any, events: Any, chains: Any, row: Any,
+    log: Any,
+) -> None:  # fmt: skip
     """Take a report of the exchange through the gate to the trader (TraderCore._order)."""
     c = -1
     for at in range(head[e.CHAINS_LIVE]):
@@ -122,6 +124,7 @@ def take_order(
         return
     chain, before = chains[c], chains[c, e.K_DONE]
     known(chain, row[e.R_KIND], row[e.R_QTY], row[e.R_PX])
+    note_order(head, log, chain, chain[e.K_DONE] - before, row[e.R_TS], -1)
     own_order(book, head, ints, own, own_ids, events, chain)
     head[e.T_LEVELS_FRESH] = 0
     qty, ended = chain[e.K_DONE] - before, chain[e.K_STATUS] >= e.ENDED
@@ -137,7 +140,7 @@ def take_order(
 
 
 @env_kernel
-def take_parent(head: Any, desk: Any, ints: Any, chains: Any, limits: Any, stamp_ns: int) -> None:
+def take_parent(head: Any, desk: Any, ints: Any, chains: Any, limits: Any, stamp_ns: int, log: Any) -> None:
     """Take the parent as the gate tells it (ParentView.update)."""
     head[e.T_PARENT_NEWS] = 0
     head[e.T_STATUS] = head[e.GATE_STATUS]
@@ -151,6 +154,15 @@ def take_parent(head: Any, desk: Any, ints: Any, chains: Any, limits: Any, stamp
     head[e.T_SENT] = 0
     head[e.T_HEADROOM_NS] = stamp_ns
     head[e.T_RATE_MAX] = max(head[e.T_RATE_MAX], desk[RATE_FREE])
+    note(
+        head, log, e.LOG_PARENT, stamp_ns, head[e.GATE_STATUS], head[e.GATE_QTY], head[e.T_CUM],
+        head[e.GATE_LIMIT], head[e.ENDS], 0, 0, 0,
+    )  # fmt: skip
+    h = HEADROOM
+    note(
+        head, log, e.LOG_HEADROOM, desk[h], desk[h + 1], desk[h + 2], desk[h + 3], desk[h + 4], desk[h + 5],
+        desk[h + 6], desk[h + 7], 0,
+    )  # fmt: skip
 
 
 @env_kernel
@@ -163,8 +175,13 @@ def refused(head: Any, stamp_ns: int) -> None:
 
 
 @env_kernel
-def feed(head: Any, ints: Any, floats: Any, own: Any, events: Any, until: int) -> None:
+def feed(
+    head: Any, ints: Any, floats: Any, own: Any, events: Any, until: int, stamp_ns: int, log: Any, tape: Any
+) -> None:
     """Take public events up to a row of the buffer, as one batch."""
+    if tape.shape[0] > 0:
+        note(head, log, e.LOG_FEED, stamp_ns, head[e.TAPED], until - head[e.EVENTS_FED], 0, 0, 0, 0, 0, 0)
+        keep(head, tape, events, head[e.EVENTS_FED], until)
     observe(ints, floats, own, events[head[e.EVENTS_FED] : until])
     head[e.EVENTS_FED] = until
     head[e.T_LEVELS_FRESH] = 0
@@ -194,7 +211,7 @@ def due_ns(head: Any, pace: Any) -> Any:
 @env_kernel
 def deliver(
     book: Any, head: Any, desk: Any, ints: Any, floats: Any, own: Any, own_ids: Any, chains: Any,
-    reports: Any, events: Any, limits: Any, pace: Any,
+    reports: Any, events: Any, limits: Any, pace: Any, log: Any, tape: Any,
 ) -> Any:  # fmt: skip
     """Hand over all that can be seen by the instant played; True where a decision is due, False when done."""
     played = head[e.PLAYED]
@@ -204,20 +221,21 @@ def deliver(
         stamp = played
         if head[e.T_PARENT_NEWS] != 0:
             stamp = head[e.NOW_NS]
-            take_parent(head, desk, ints, chains, limits, stamp)
+            take_parent(head, desk, ints, chains, limits, stamp, log)
         elif report_ns <= played:
             stamp, until = report_ns, fed
             early = reports[0, e.R_EARLY]
             while until < made and events[until].ts_ns <= report_ns - early:
                 until += 1
             if until > fed:
-                feed(head, ints, floats, own, events, until)
+                feed(head, ints, floats, own, events, until, stamp, log, tape)
             else:
-                take_order(book, head, ints, floats, own, own_ids, events, chains, reports[0])
+                head[e.NOW_NS] = max(head[e.NOW_NS], stamp)
+                take_order(book, head, ints, floats, own, own_ids, events, chains, reports[0], log)
                 head[e.REPORTS_WAITING] -= 1
                 close_gap(reports, 0, head[e.REPORTS_WAITING])
         elif fed < made:
-            feed(head, ints, floats, own, events, made)
+            feed(head, ints, floats, own, events, made, stamp, log, tape)
         else:
             break
         head[e.NOW_NS] = max(head[e.NOW_NS], stamp)
@@ -225,4 +243,5 @@ def deliver(
             return True
     head[e.EVENTS_FED] = head[e.EVENTS_MADE] = 0
     head[e.NOW_NS] = max(head[e.NOW_NS], played)
+    note(head, log, e.LOG_TIMER, head[e.NOW_NS], 0, 0, 0, 0, 0, 0, 0, 0)
     return head[e.NOW_NS] >= due_ns(head, pace)

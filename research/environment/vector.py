@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from policies.layout import TWAP
 from policies.state_features import OBS_SIZE
 from research.environment import layout as e
+from research.environment import rewarding
 from research.environment.episode_kernels import begin_all, run
+from research.environment.opening_kernels import twins
 from research.environment.openings import openings
-from research.environment.rewards import shortfall
+from research.environment.rewarding import Reward
 from research.environment.scenarios import SCENARIOS, Scenario
 from research.worlds.world import Bools, Floats, Infos
 
@@ -74,58 +76,92 @@ class VectorEnv:
         envs: int,
         seed: int,
         *,
-        reward: Any = shortfall,
+        reward: str | Reward = "shortfall",
         threads: int = 2,
         settings: Settings | None = None,
-        seeds: NDArray[np.int64] | None = None,
-        numbers: NDArray[np.int64] | None = None,
+        continuous: bool = False,
         fills_max: int = 1,
+        log_max: int = 0,
     ) -> None:
-        settings = settings or Settings()
-        check(envs, seed, threads, settings)
-        chosen = [named(s) for s in scenarios]
-        if not chosen:
+        self.settings = settings or Settings()
+        check(envs, seed, threads, self.settings)
+        self.scenarios = [named(s) for s in scenarios]
+        if not self.scenarios:
             raise UsageError("scenarios: name at least one")
-        self.scenarios = chosen
-        self.envs, self.obs_size, self.actions, self.dims = envs, OBS_SIZE, ACTIONS, 0
-        self.settings, self._reward = settings, reward
-        self.openings = openings(chosen)
-        orders_max, levels_max = max(s.orders_max for s in chosen), max(s.levels_max for s in chosen)
+        self.envs, self.obs_size = envs, OBS_SIZE
+        self.actions, self.dims = (0, 2) if continuous else (ACTIONS, 0)
+        self._reward = rewarding.named(reward) if isinstance(reward, str) else reward
+        self.openings = openings(self.scenarios)
+        orders_max = max(s.orders_max for s in self.scenarios)
+        levels_max = max(s.levels_max for s in self.scenarios)
         words, reals = self.openings.flow.shape[2], self.openings.reals.shape[2]
-        self.world = e.new_world(envs, orders_max, levels_max, words, reals, fills_max)
+        self.world = e.new_world(envs, orders_max, levels_max, words, reals, fills_max, log_max)
         self.world.book[:] = self.openings.book[0, 0]  # the header says where things lie
-        self.terms = terms(settings)
+        self.terms = terms(self.settings)
         none = np.zeros((envs, 0), dtype=np.int64)
-        self.draws = e.Draws(
-            none if seeds is None else np.ascontiguousarray(seeds),
-            none if numbers is None else np.ascontiguousarray(numbers),
-            np.array([seed], dtype=np.int64),
-        )
+        self._draws = e.Draws(none, none, np.array([seed], dtype=np.int64))
         cuts = np.linspace(0, envs, min(threads, envs) + 1).astype(int).tolist()
         self._ranges = [(a, b, e.new_scratch(orders_max)) for a, b in itertools.pairwise(cuts)]
         self._pool = ThreadPoolExecutor(len(self._ranges) - 1) if len(self._ranges) > 1 else None
-        self.rewards: NDArray[np.float64] = np.zeros(envs, dtype=np.float64)
+        self._taken: NDArray[np.float64] = np.zeros((envs, 2 if continuous else 1), dtype=np.float64)
+        self.rewards: NDArray[np.float64] = np.zeros(envs, dtype=np.float64)  # before they are rounded
 
     def reset(self) -> tuple[Floats, Bools]:
         """Begin every environment's first episode; return observations and masks."""
         self.world.head[:, e.RUN] = 0
-        self._each(lambda a, b, s: begin_all(a, b, self.world, s, self.openings, self.terms, self.draws))
+        self._each(lambda a, b, s: begin_all(a, b, self.world, s, self.openings, self.terms, self._draws))
         return self.world.obs, self.world.mask
 
-    def step(self, actions: NDArray[np.int64]) -> tuple[Floats, Floats, Bools, Bools, Infos]:
+    def step(self, actions: NDArray[Any]) -> tuple[Floats, Floats, Bools, Bools, Infos]:
         """Act in every environment; return observations, rewards, ends, masks, and what ended."""
-        actions = np.ascontiguousarray(actions, dtype=np.int64)
-        if actions.shape != (self.envs,) or not ((actions >= 0) & (actions < ACTIONS)).all():
-            raise UsageError(f"actions: {self.envs} numbers of 0 to {ACTIONS - 1}")
-        world = self.world
-        self._each(lambda a, b, s: run(a, b, actions, world, s, self.openings, self.terms, self.draws))
-        self.rewards = self._reward.reward(world.money)
-        return world.obs, self.rewards.astype(np.float32), world.done, world.mask, self._infos()
+        self._take(actions)
+        world, draws = self.world, self._draws
+        self._each(lambda a, b, s: run(a, b, self._taken, world, s, self.openings, self.terms, draws))
+        self.rewards = self._reward(world.money)
+        which = np.flatnonzero(world.done)
+        infos = {"env": which, **infos_of(world.ended[which])}
+        return world.obs, self.rewards.astype(np.float32), world.done, world.mask, infos
+
+    def listed(self, seeds: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        """Play these episodes, [environment, which], in turn from the next `reset` on; none: draw again."""
+        if seeds.shape != numbers.shape or len(seeds) != self.envs:
+            raise UsageError(f"seeds and scenarios: {self.envs} rows of the same length")
+        if seeds.size and not ((seeds >= 0).all() and (seeds <= SEED_MAX).all()):
+            raise UsageError(f"seeds: 0 to {SEED_MAX}")
+        if numbers.size and not ((numbers >= 0) & (numbers < len(self.scenarios))).all():
+            raise UsageError(f"scenarios: 0 to {len(self.scenarios) - 1}")
+        self._draws = self._draws._replace(
+            seeds=np.ascontiguousarray(seeds, dtype=np.int64),
+            numbers=np.ascontiguousarray(numbers, dtype=np.int64),
+        )
+
+    def twin_mids2(self, times: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return bid + ask just before some instants of each environment's listed episode, ourselves absent.
+
+        The environments' own markets are overwritten: `reset` afterwards.
+        """
+        mids2 = np.zeros_like(times)
+        self._each(
+            lambda a, b, s: twins(a, b, self.world, s, self.openings, self._draws, times, counts, mids2)
+        )
+        return mids2
 
     def close(self) -> None:
         """Let the threads go."""
         if self._pool is not None:
             self._pool.shutdown()
+
+    def _take(self, actions: NDArray[Any]) -> None:
+        given = np.asarray(actions)
+        if self.dims:
+            if given.shape != (self.envs, self.dims) or not np.isfinite(given).all():
+                raise UsageError(f"actions: {self.envs} rows of {self.dims} finite numbers")
+            self._taken[:] = given
+            return
+        whole = given.shape == (self.envs,) and np.issubdtype(given.dtype, np.integer)
+        if not whole or not ((given >= 0) & (given < ACTIONS)).all():
+            raise UsageError(f"actions: {self.envs} whole numbers of 0 to {ACTIONS - 1}")
+        self._taken[:, 0] = given
 
     def _each(self, work: Any) -> None:
         first, *rest = self._ranges
@@ -133,10 +169,6 @@ class VectorEnv:
         work(*first)
         for future in futures:
             future.result()
-
-    def _infos(self) -> dict[str, NDArray[Any]]:
-        which = np.flatnonzero(self.world.done)
-        return {"env": which, **infos_of(self.world.ended[which])}
 
 
 def infos_of(ended: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
