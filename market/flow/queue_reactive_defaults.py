@@ -1,5 +1,7 @@
 """Two plausible markets, made up: a large-tick share and a small-tick share. Calibrated ones are files."""
 
+import msgspec
+
 from market.flow.calibration import Calibration, Hawkes, Latent, Metaorders, Regime, Row, Value
 
 SIZES = (
@@ -13,6 +15,20 @@ THREE_REGIMES = (
     Regime(limits=0.75, markets=0.7, cancels=0.75, sigma=0.7),
     Regime(limits=1.3, markets=1.6, cancels=1.5, sigma=1.8),
 )
+
+
+# What makes impact concave, from small sizes to large: a trade is answered as an event whatever its size
+# (HERDS: others trade after it and pull what it would have met); what steps in against a displaced mid
+# grows faster than the distance (curve); and what lasts is mostly taken for value (belief), so that about
+# half of the impact stays.
+HERDS = Hawkes(
+    branching=0.4,
+    same=((4.0, 2.0, 1.0), (0.5, 6.0, 0.5), (1.0, 0.4, 4.0)),
+    cross=((1.0, 1.0, 0.5), (0.2, 0.8, 0.2), (0.5, 2.4, 1.0)),
+)
+VALUE = Value(sigma_bps=0.25, informed=0.06, informed_limits=0.0, curve=0.7, belief=0.9, belief_life_s=300.0)
+METAS = Metaorders(share=0.6, pov_min=0.02, pov_max=0.1)
+LATENT = Latent(limits=0.06, cancels=0.06, curve=0.7)
 
 
 def large_tick() -> Calibration:
@@ -39,20 +55,20 @@ def large_tick() -> Calibration:
             (1.1, 1.1, 1.0, 1.0, 1.0, 0.9, 0.8),
             (1.0,) * 7,
         ),
-        markets=((0.8, 0.6, 0.5, 0.4, 0.35, 0.3, 0.3), (0.3,) * 7, (0.2,) * 7, (0.1,) * 7),
-        class_hazards=(1.0, 0.12, 0.02),
+        markets=((1.8, 1.4, 1.1, 0.9, 0.75, 0.6, 0.6), (0.6,) * 7, (0.4,) * 7, (0.2,) * 7),
+        class_hazards=(1.5, 0.25, 0.03),
         class_shares=((0.5, 0.4, 0.1),) * 5 + ((0.4, 0.45, 0.15),) + ((0.3, 0.45, 0.25),) * 10,
         cancels_by_distance=(1.0, 1.0, 1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.5),
         cancels_by_queue=(0.6, 0.7, 0.85, 1.0, 1.1, 1.2, 1.3),
         limit_sizes=SIZES,
         market_sizes=SIZES,
         limits_per_s=8.5,
-        markets_per_s=0.4,
-        cancels_per_s=8.2,
-        hawkes=Hawkes(branching=0.5),
-        metaorders=Metaorders(),
-        value=Value(sigma_bps=0.35),
-        latent=Latent(),
+        markets_per_s=0.9,
+        cancels_per_s=7.7,
+        hawkes=HERDS,
+        metaorders=METAS,
+        value=VALUE,
+        latent=LATENT,
         intraday=U_SHAPE,
         regimes=THREE_REGIMES,
     )
@@ -68,7 +84,7 @@ def small_tick() -> Calibration:
         name="small-tick",
         price_e4=5_700_000,
         tick_e4=100,
-        unit_e4=2_000,
+        unit_e4=600,  # a basis point, as above: impact, not the spread, is what has to be resisted
         mean_size=60,
         spread_edges=(1, 8, 14, 20, 28, 40),
         behind_edges=(1, 2, 4, 8, 12, 18, 26, 38, 55, 80, 120, 200),
@@ -89,8 +105,10 @@ def small_tick() -> Calibration:
         limits_per_s=2.6,
         markets_per_s=0.2,
         cancels_per_s=2.4,
-        hawkes=Hawkes(branching=0.5),
-        value=Value(sigma_bps=0.5),
+        hawkes=msgspec.structs.replace(HERDS, branching=0.2),
+        metaorders=METAS,
+        value=msgspec.structs.replace(VALUE, belief=0.7),
+        latent=LATENT,
         intraday=U_SHAPE,
         regimes=THREE_REGIMES,
     )
