@@ -35,6 +35,7 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     hawkes: bool = True
     metaorders: bool = True
     value: bool = True  # off: F stands still and nobody trades toward it
+    reading: bool = True  # off: nobody learns from trades
     latent: bool = True
     intraday: bool = True  # off: neither U-shape nor regimes
     hidden: bool = True
@@ -74,6 +75,19 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     curve: float = 0.0  # 0: linear in the distance, 1: quadratic
     belief: float = 0.0  # the share of a lasting distance that is taken for value after all
     belief_life_s: float = 900.0
+
+
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What everybody makes of a market order, ours included: it shifts what is taken for value, and fades.
+
+    It is linear in size up to `sizes_most`, so that nothing is gained by splitting or pumping; that impact
+    grows like a root of size comes from its fading in several lives while an order is worked.
+    """
+
+    kick_bps: float = 0.0  # of a market order of the mean size
+    sizes_most: float = 5.0  # mean sizes: more says no more
+    lives_s: tuple[float, float, float] = (10.0, 100.0, 1000.0)
+    weights: tuple[float, float, float] = (0.5, 0.3, 0.2)
 
 
 class Latent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -135,6 +149,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     hawkes: Hawkes = Hawkes()
     metaorders: Metaorders = Metaorders()
     value: Value = Value()
+    reading: Reading = Reading()
     latent: Latent = Latent()
     intraday: Row = (1.0,)  # multiples of all rates over the session, in equal bins
     session_s: float = 23_400.0
@@ -222,6 +237,8 @@ def layer_claims(c: Calibration) -> list[tuple[bool, str]]:
         (0 < m.pov_min <= m.pov_max <= 1, "metaorders: 0 < pov_min <= pov_max <= 1"),
         (0 <= c.value.belief < 1 and c.value.belief_life_s >= 1, "value: belief in [0, 1), life from 1"),
         (0 <= c.value.curve <= 1 and 0 <= c.latent.curve <= 1, "curve must lie in 0..1"),
+        (c.reading.kick_bps >= 0 and min(c.reading.lives_s) > 0, "reading: kick from 0, lives over 0"),
+        (min(c.reading.weights) >= 0 and c.reading.sizes_most > 0, "reading: weights from 0, sizes over 0"),
     ]
 
 

@@ -30,6 +30,7 @@ from market.flow.queue_reactive_layout import (
 )
 from market.flow.queue_reactive_orders import cancel, child, limit, market
 from market.flow.queue_reactive_rates import (
+    fade,
     hear_foreign,
     reach,
     see_touch,
@@ -48,6 +49,7 @@ STOP_ON_TOUCH, STOP_ON_OWN = 1, 2  # where it shall: the touch moved, an order w
 def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     """Let a second begin: what is exogenous goes on, pools that have emptied use fewer slots."""
     begin_second(state, reals, tables)
+    fade(reals, tables, now)
     set_tilts(state, reals, tables)
     for kind in range(CLASSES):
         step = state[S_SLOTS + kind] - 1

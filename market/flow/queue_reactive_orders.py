@@ -90,6 +90,7 @@ from market.flow.queue_reactive_rates import (
     factor,
     factor_most,
     limit_rate,
+    read,
 )
 from market.flow.queue_reactive_tables import Reals
 from market.flow.tape_residuals import cut
@@ -251,6 +252,15 @@ def printed(
 
 
 @lean_kernel
+def shares_of(out: Records, first: int, last: int) -> int:
+    """Return the shares of the outcomes of one market order."""
+    size = 0
+    for at in range(first, last):
+        size += out[at].size
+    return size
+
+
+@lean_kernel
 def market(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
 ) -> int:  # fmt: skip
@@ -272,11 +282,13 @@ def market(
     if mark >= chance * factor(state, reals, tables, 1, sell, now):
         return n
     state[S_MARKETS] += 1
+    before = n
     wide = (state[S_ASK] - state[S_BID]) > state[S_TICK]
     if wide and (where >> 16) & U16 < tables[N_HIDDEN]:
         n = printed(book, state, reals, tables, out, n, now, sell, what)
     else:
         n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> SIZE_SHIFT)
+    read(state, reals, tables, sell, shares_of(out, before, n), now)
     excite(state, reals, tables, 1, sell, rate, now)
     return n
 
@@ -289,7 +301,9 @@ def child(book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, 
     sell = (1 - side) >> 1
     if book[H_TRADING] == 1:
         state[S_CHILDREN] += 1
+        before = n
         n = take(book, state, tables, out, n, now, sell, (where >> 1) & 0x7FFF, what >> SIZE_SHIFT)
+        read(state, reals, tables, sell, shares_of(out, before, n), now)
         excite(state, reals, tables, 1, sell, tables[N_MEAN_RATES + 1], now)
     return n
 

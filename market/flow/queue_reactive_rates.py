@@ -19,10 +19,15 @@ from market.flow.queue_reactive_layout import (
     N_INFORMED_CANCELS,
     N_INFORMED_CURVE,
     N_INFORMED_LIMITS,
+    N_KICK,
+    N_KICK_MOST,
     N_LATENT,
     N_LATENT_CANCELS,
     N_LATENT_CURVE,
     N_MEAN_RATES,
+    N_MEAN_SIZE_INVERSE,
+    N_READING_FADE,
+    N_READING_WEIGHT,
     NEAR_TICKS,
     R_BELIEF,
     R_BRANCHING,
@@ -32,6 +37,8 @@ from market.flow.queue_reactive_layout import (
     R_LATENT,
     R_MULTIPLE,
     R_RATE,
+    R_READING,
+    R_READING_TIME,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
     R_TILT_DEEP,
@@ -39,6 +46,7 @@ from market.flow.queue_reactive_layout import (
     R_TILT_MARKETS,
     R_UNIT,
     R_VALUE,
+    READINGS,
     S_ASK,
     S_BID,
     S_BOUNDED,
@@ -57,6 +65,7 @@ from market.flow.queue_reactive_tables import Reals
 from market.kernels import lean_kernel
 
 TILT_MOST, TILT_LEAST = 8.0, 0.05  # of the rate of one side
+BPS = 1e-4
 RATE_LEAST = 0.2  # of the mean: nothing excites by more than five times what an ordinary event does
 
 
@@ -87,7 +96,10 @@ def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
     bid, ask = state[S_BID], state[S_ASK]
     ticks = int((ask - bid) * reals[R_TICK_INVERSE] + 0.5)
     state[S_SPREAD] = int(tables[T_SPREAD + min(max(ticks, 0), NEAR_TICKS)])
-    distance = (0.5 * (bid + ask) - reals[R_VALUE] - reals[R_BELIEF]) / reals[R_UNIT]
+    value = reals[R_VALUE] + reals[R_BELIEF]
+    for at in range(READINGS):
+        value += reals[R_READING + at]
+    distance = (0.5 * (bid + ask) - value) / reals[R_UNIT]
     reals[R_DISTANCE] = distance
     toward = 1 if distance > 0 else 0  # the side that brings mid back, 0 = buy
     d = abs(distance)
@@ -105,6 +117,29 @@ def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
     stays = 1.0 + reals[R_LATENT] * tables[N_LATENT_CANCELS] * latent
     reals[R_TILT_CANCELS + toward] = max(1.0 / stays, TILT_LEAST)
     reals[R_TILT_CANCELS + 1 - toward] = min(1.0 + tables[N_INFORMED_CANCELS] * bent, TILT_MOST)
+
+
+# --- what trades tell -----------------------------------------------------------------------------
+@lean_kernel
+def fade(reals: Reals, tables: Reals, now: int) -> None:
+    """Let what earlier market orders told fade until an instant."""
+    elapsed_s = (now - reals[R_READING_TIME]) * 1e-9
+    reals[R_READING_TIME] = now
+    for at in range(READINGS):
+        reals[R_READING + at] *= exp(-min(elapsed_s * tables[N_READING_FADE + at], 30.0))
+
+
+@lean_kernel
+def read(state: Arena, reals: Reals, tables: Reals, sell: int, size: int, now: int) -> None:
+    """Let a market order, whoever sent it, shift what is taken for value."""
+    if tables[N_KICK] == 0.0:
+        return
+    fade(reals, tables, now)
+    sizes = min(size * tables[N_MEAN_SIZE_INVERSE], tables[N_KICK_MOST])
+    kick = (1 - 2 * sell) * sizes * tables[N_KICK] * BPS * reals[R_VALUE]
+    for at in range(READINGS):
+        reals[R_READING + at] += kick * tables[N_READING_WEIGHT + at]
+    set_tilts(state, reals, tables)
 
 
 # --- excitation -----------------------------------------------------------------------------------
@@ -197,6 +232,7 @@ def hear_foreign(book: Arena, state: Arena, reals: Reals, tables: Reals, now: in
     before = 0
     for entry in range(first, last):
         at = book[H_TAKEN] + entry % TAKEN_MAX * TAKEN_WORDS
+        read(state, reals, tables, 1 - (book[at] & 1), book[at + 2], now)
         if book[at + 1] != before:
             before = book[at + 1]
             buys_rested = 1 - (book[at] & 1)  # ids of bids are even

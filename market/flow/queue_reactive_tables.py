@@ -37,6 +37,8 @@ from market.flow.queue_reactive_layout import (
     N_HAZARDS,
     N_INFORMED_CANCELS,
     N_INTRADAY_BINS,
+    N_KICK,
+    N_KICK_MOST,
     N_LEAVE_REGIME,
     N_MARKETS_RATE,
     N_META_ALPHA,
@@ -44,10 +46,13 @@ from market.flow.queue_reactive_layout import (
     N_ORDER,
     N_PRICE,
     N_RATES,
+    N_READING_FADE,
+    N_READING_WEIGHT,
     N_SIGMA,
     NEAR_TICKS,
     QUEUE_STEP,
     QUEUE_STEPS,
+    READINGS,
     SIZE_LOOKUP,
     T_CANCEL_DISTANCE,
     T_CANCEL_QUEUE,
@@ -121,6 +126,11 @@ def put_numbers(t: Reals, c: Calibration) -> None:
     t[N_SIGMA : N_SIGMA + 3] = on * value.sigma_bps, on * value.jumps_per_s, value.jump_bps
     t[N_SIGMA + 3 : N_SIGMA + 6] = on * value.informed, on * value.informed_limits, value.curve
     t[N_INFORMED_CANCELS] = on * value.informed_cancels
+    reading = c.reading
+    t[N_KICK] = reading.kick_bps if layers.reading else 0.0
+    t[N_KICK_MOST] = reading.sizes_most
+    t[N_READING_FADE : N_READING_FADE + READINGS] = [1.0 / life_s for life_s in reading.lives_s]
+    t[N_READING_WEIGHT : N_READING_WEIGHT + READINGS] = reading.weights
     t[N_BELIEF : N_BELIEF + 2] = on * value.belief, 1.0 / value.belief_life_s
     c_on = 1.0 if layers.latent else 0.0
     t[N_BELIEF + 2 : N_BELIEF + 5] = c_on * latent.limits, c_on * latent.cancels, latent.curve
