@@ -5,7 +5,7 @@ Ray plays its pieces again elsewhere.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import ray
 
@@ -27,7 +27,7 @@ def fan_out(
 
     """
     connect(ray, address)
-    task = ray.remote(num_cpus=1, max_retries=RETRIES_MAX)(call)
+    task: Any = ray.remote(num_cpus=1, max_retries=RETRIES_MAX)(call)
     found: list[Result] = ray.get([task.remote(function, piece) for piece in pieces])
     return found
 

@@ -41,11 +41,19 @@ class Flat:
     def step(
         self, loss: Tensor, norm_max: float, reduce: Callable[[Tensor], None] | None = None, workers: int = 1
     ) -> None:
-        """Take one step down the gradient, clipped, averaged over workers."""
+        """Take one step down a loss."""
         grad = self.weights.grad
         assert grad is not None
         grad.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.follow(norm_max, reduce, workers)
+
+    def follow(
+        self, norm_max: float, reduce: Callable[[Tensor], None] | None = None, workers: int = 1
+    ) -> None:
+        """Take one step down the gradient that is there, averaged over workers, clipped."""
+        grad = self.weights.grad
+        assert grad is not None
         if reduce is not None:
             reduce(grad)
             grad /= workers

@@ -9,7 +9,8 @@ What differs from the paper, and where it is from:
  6. gamma = 1: episodes are short and cost counts the same whenever it is paid.
  7. Returns are divided by their spread in the first rollout: bps of a cheap and of a dear market train alike.
  8. Continuous actions are sigmoids of normal variates; ratios are taken before squashing, which changes none.
-Read top to bottom: Args, PPO (play, advantages, learn), kernels below.
+Read top to bottom: Args, PPO (play, advantages, learn, loss), a kernel. On the CPU the gradient of `loss` is
+taken by hand (fused.py).
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from market.kernels import kernel
 from research.training.flat import Flat
+from research.training.fused import Batch, Fused
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
 from research.training.networks import ActorCritic, frozen
 from research.worlds.world import Act, Actions, Bools, Floats
@@ -64,6 +66,7 @@ class PPO:
         rank: int = 0,
         workers: int = 1,
         reduce: Callable[[Tensor], None] | None = None,
+        threads: int = 1,
     ) -> None:
         self.args, self.device = args, torch.device(device)
         self.steps, self.episodes = 0, 0
@@ -80,6 +83,9 @@ class PPO:
         self._flat = Flat(self.net, args.learning_rate, ADAM_EPSILON)
         self._chance = torch.Generator(self.device)  # ... and draws numbers of its own
         self._chance.manual_seed(world_seed(args.seed, 0, 1_000 + rank))
+        self._fused = None
+        if world.actions and self.device.type == "cpu":
+            self._fused = Fused(self.net, self._flat, args.minibatch, threads)
         self._memory = Memory(args, world.obs_size, world.actions, world.dims, self.device)
 
     def iterate(self) -> dict[str, float]:
@@ -155,15 +161,14 @@ class PPO:
         """Improve policy and value on what was played."""
         m, a = self._memory, self.args
         size = a.horizon * a.envs
-        obs, actions = m.obs[:-1].flatten(0, 1), m.actions.flatten(0, 1)
-        mask = m.mask.flatten(0, 1)
+        obs, mask, actions = m.obs[:-1].flatten(0, 1), m.mask.flatten(0, 1), m.actions.flatten(0, 1)
+        rollout = (obs, mask, actions, old, advantages, returns)
         totals = torch.zeros(4, device=self.device)
         rounds = 0
         for _ in range(a.epochs):
             mixed = torch.randperm(size, generator=self._chance, device=self.device)
             for rows in torch.split(mixed, a.minibatch):
-                batch = (obs[rows], mask[rows], actions[rows], old[rows], advantages[rows], returns[rows])
-                totals += self.improve(*batch)
+                totals += self.improve(rollout, rows)
                 rounds += 1
         policy, value, entropy, kl = (totals / rounds).tolist()
         if not np.isfinite(policy + value + entropy):
@@ -172,10 +177,22 @@ class PPO:
             )
         return {"policy": policy, "value": value, "entropy": entropy, "kl": kl}
 
-    def improve(
-        self, obs: Tensor, mask: Tensor, actions: Tensor, old: Tensor, advantages: Tensor, returns: Tensor
-    ) -> Tensor:
+    def improve(self, rollout: tuple[Tensor, ...], rows: Tensor) -> Tensor:
         """Take one step on a minibatch; return its policy loss, value loss, entropy and divergence."""
+        a = self.args
+        learns = self.steps >= a.critic_first * a.horizon * a.envs * self._workers
+        if self._fused is not None and learns:
+            facts = self._fused.gradient(Batch(*rollout), rows, a.clip, a.value, a.entropy)
+            self._flat.follow(a.grad_norm, self._reduce, self._workers)
+            return facts
+        loss, facts = self.loss(*(part[rows] for part in rollout))
+        self._flat.step(loss if learns else a.value * facts[1], a.grad_norm, self._reduce, self._workers)
+        return facts.detach()
+
+    def loss(
+        self, obs: Tensor, mask: Tensor, actions: Tensor, old: Tensor, advantages: Tensor, returns: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss, and its parts as a curve shows them."""
         a = self.args
         said = self.net.logits(obs, mask) if self.net.log_std is None else self.net.actor(obs)
         log_p = self.log_probability(said, actions)
@@ -184,12 +201,8 @@ class PPO:
         gain = torch.minimum(better * ratio, better * ratio.clamp(1.0 - a.clip, 1.0 + a.clip)).mean()
         miss = 0.5 * (self.net.value(obs) - returns).square().mean()
         entropy = self.entropy(said)
-        loss = a.value * miss
-        if self.steps >= a.critic_first * a.horizon * a.envs * self._workers:
-            loss = loss - gain - a.entropy * entropy
-        self._flat.step(loss, a.grad_norm, self._reduce, self._workers)
-        with torch.no_grad():
-            return torch.stack((-gain, miss, entropy, (ratio - 1.0 - (log_p - old)).mean()))
+        divergence = (ratio - 1.0 - (log_p - old)).mean()
+        return a.value * miss - gain - a.entropy * entropy, torch.stack((-gain, miss, entropy, divergence))
 
     def entropy(self, said: Tensor) -> Tensor:
         """Return the mean entropy of a batch (of the normal law before squashing, without constants)."""

@@ -44,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     knobs: dict[str, Any] = {}
     device: str = "cpu"
     torch_threads: int = 1  # at 64 units a layer a second one waits more than it works
+    learn_threads: int = 1  # that ppo cuts its minibatches for
     evaluate_every: int = 200_000  # steps
     checkpoint_every: int = 500_000  # steps
     patience: int = 0  # evaluations without a better one before the run stops; 0 = never
@@ -67,9 +68,9 @@ def learner_of(plan: Plan, source: Source, rank: int = 0, workers: int = 1, redu
         if workers > 1:
             raise TrainingError("qlearning learns in one process: leave --workers away")
         return qlearning.QLearning(args, make)
-    kind: Any = ppo.PPO if isinstance(args, ppo.Args) else dqn.DQN
-    learner: Learner = kind(args, make, plan.device, rank, workers, reduce)
-    return learner
+    if isinstance(args, dqn.Args):
+        return dqn.DQN(args, make, plan.device, rank, workers, reduce)
+    return ppo.PPO(args, make, plan.device, rank, workers, reduce, plan.learn_threads)
 
 
 def commit() -> str:

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 import torch
 
 from policies import network as kernels
-from research.training import dqn, ppo, qlearning
+from research.training import dqn, fused, ppo, qlearning
 from research.training.networks import Dueling, folded
 from research.training.sources import Where, small
 from research.worlds import almgren_chriss, known, obizhaeva_wang
@@ -139,3 +139,31 @@ def test_a_masked_action_is_never_taken() -> None:
 
     for learner in learners:
         assert set(learner.greedy()(obs, mask).tolist()) == {1}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_gradient_by_hand_is_that_of_the_loss(threads: int) -> None:
+    found = small(Where(world="known", episodes=8))
+    args = ppo.Args(envs=64, horizon=16, minibatch=300, learning_rate=3e-3, entropy=0.1)
+    learner = ppo.PPO(args, found.make(64), threads=threads)
+    learner.iterate()
+    learner.iterate()
+    learner.play()
+    m = learner._memory
+    rollout = (m.obs[:-1].flatten(0, 1), m.mask.flatten(0, 1), m.actions.flatten(0, 1))
+    old, advantages, returns = learner.advantages()
+    old = old + 0.3 * torch.randn(len(old), generator=torch.Generator().manual_seed(1))  # some ratios clip
+    batch = (*rollout, old, advantages, returns)
+    rows = torch.randperm(1_024, generator=torch.Generator().manual_seed(2))[:299]
+    grad = learner._flat.weights.grad
+    assert grad is not None
+
+    grad.zero_()
+    loss, facts = learner.loss(*(part[rows] for part in batch))
+    loss.backward()
+    expected = grad.clone()
+    assert learner._fused is not None
+    said = learner._fused.gradient(fused.Batch(*batch), rows, args.clip, args.value, args.entropy)
+
+    torch.testing.assert_close(grad, expected, atol=2e-7, rtol=1e-4)
+    torch.testing.assert_close(said, facts.detach(), atol=1e-5, rtol=1e-4)
