@@ -74,8 +74,10 @@ def exp(x: float) -> float:
 
 @lean_kernel
 def slots_of(step: int) -> int:
-    """Return the slots in use at a step: 4 5 6 7 8 10 12 14 16 20 ..."""
-    return (4 + (step & 3)) << (step >> 2)
+    """Return the slots in use at a step: 1 2 3 4 5 6 7 8 10 12 14 16 20 ..."""
+    if step < 4:
+        return step + 1
+    return (4 + ((step - 3) & 3)) << ((step - 3) >> 2)
 
 
 @lean_kernel
