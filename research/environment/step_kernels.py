@@ -6,6 +6,8 @@ in which `TraderCore` calls them.
 
 from typing import Any, Final
 
+import numpy as np
+
 from market.book_kernels import levels_into
 from policies import state_kernels as k
 from policies.executor_kernels import reconcile
@@ -78,7 +80,7 @@ def look(book: Any, head: Any, own: Any, events: Any, raw: Any, levels: Any) -> 
     for at in range(head[e.EVENTS_MADE] - 1, head[e.EVENTS_FED] - 1, -1):
         event = events[at]
         side = 0 if event.side > 0 else 1
-        size = int(event.size)
+        size: Any = np.int64(event.size)
         if event.kind == k.ADD or event.kind == k.REPLACE:
             shift(raw, side, event.price_e4, -size)
         elif event.kind == k.CANCEL or event.kind == k.DELETE or event.kind == k.EXECUTE:
