@@ -1,6 +1,7 @@
 """Child processes of a paper run: started apart from the terminal, heard line by line, always ended."""
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -17,6 +18,7 @@ LINE_BYTES_MAX: Final = 1 << 20  # a status line of 16 parents and 2,000 chains 
 TAIL_LINES: Final = 12  # of stderr, shown when a child dies: enough for one traceback's end
 HEED_S: Final = 0.1  # between two looks at whether somebody wants the run to stop
 STOP_WAIT_S: Final = 12.0  # SIGTERM promises an end within 10 s
+SESSION_NICE: Final = Path("/proc/self/autogroup")  # Linux with CONFIG_SCHED_AUTOGROUP
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -77,6 +79,10 @@ class Child:
         """Run in the child: nothing of a run outlives the process that started it."""
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         os.nice(self._nice)
+        # It leads a session of its own, and where the scheduler weighs sessions first, a task's niceness
+        # counts in its session alone.
+        with contextlib.suppress(OSError):
+            SESSION_NICE.write_text(str(self._nice))
 
     @property
     def pid(self) -> int:
