@@ -54,8 +54,8 @@ def opening_tape(scenario: Scenario, i: int) -> np.ndarray:
     begin_ns = op.market(scenario, i, table, w)
     burn_in(w.book[i], w.flow[i], w.reals[i], table, row, begin_ns, out)
     watch(
-        w.book[i], w.flow[i], w.reals[i], table, w.head[i], w.chains[i], w.reports[i], w.fills[i], w.events[i],
-        w.money[i], row, w.ints[i], w.floats[i], w.own[i], op.standing(w.book[i], begin_ns), out,
+        w.book[i], w.flow[i], w.reals[i], table, w.head[i], w.chains[i], w.reports[i], w.fills[i],
+        w.events[i], w.money[i], row, w.ints[i], w.floats[i], w.own[i], op.standing(w.book[i], begin_ns), out,
         begin_ns + op.WATCHED_NS, w.tape[i],
     )  # fmt: skip
     return w.tape[i, : w.head[i, e.TAPED]].copy()
@@ -209,8 +209,8 @@ class Replay:
             arrival_mid_micros=int(self.desk[desk.ARRIVAL2]) * 50,
         )  # fmt: skip
         headroom = up.Headroom(
-            order_qty_max=h[0], collar_low_e4=h[1], collar_high_e4=h[2], can_trade=bool(h[3]), buy_qty_max=h[4],
-            sell_qty_max=h[5], orders_free=h[6], rate_free=h[7],
+            order_qty_max=h[0], collar_low_e4=h[1], collar_high_e4=h[2], can_trade=bool(h[3]),
+            buy_qty_max=h[4], sell_qty_max=h[5], orders_free=h[6], rate_free=h[7],
         )  # fmt: skip
         self.step(ts_ns, up.ParentUpdate(parent=parent, progress=progress, headroom=headroom))
 

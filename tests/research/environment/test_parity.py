@@ -1,4 +1,4 @@
-"""One road: what an environment shows and sends is what the daemon's TraderCore sees and asks, bit for bit."""
+"""One road: what an environment shows and sends is what the daemon's TraderCore sees and asks."""
 
 import msgspec
 import pytest
