@@ -21,6 +21,10 @@ def parser() -> Parser:
     )
     p.add_argument("--config", type=Path, help="configuration file; options given beside it win")
     p.add_argument("--tape", type=Path, help="a tick store made by `steadyhand ingest`; none: synthetic flow")
+    p.add_argument(
+        "--flow",
+        help="synthetic flow: zero-intelligence (default), or queue-reactive:CALIBRATION, a name or a file",
+    )
     p.add_argument("--symbol", help="symbol (checked against the tape)")
     p.add_argument(
         "--from", dest="begin", type=clock, metavar="HH:MM", help="begin of the window, exchange's"

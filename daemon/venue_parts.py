@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from daemon.config import ConfigError
-from daemon.venue_settings import Options
+from daemon.venue_settings import ZERO_INTELLIGENCE, Options
 from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec
@@ -72,6 +72,8 @@ def build_flow(options: Options) -> Flow:
     digest.warm()
     itch_encode.warm()
     soupbintcp_server.warm()
+    if options.tape is None and options.flow != ZERO_INTELLIGENCE:
+        return _queue_reactive(options)
     if options.tape is None:
         zero_intelligence.warm()
         return ZeroIntelligenceFlow(options.seed, *options.window, options.instrument)
@@ -89,6 +91,30 @@ def build_flow(options: Options) -> Flow:
         raise ConfigError(f"--tape {options.tape}: {_empty(tape, options)}")
     replay.warm()
     return replay.TapeFlow(events)
+
+
+def _queue_reactive(options: Options) -> Flow:
+    """Return the flow that answers to the book, of the calibration chosen."""
+    from market.flow import queue_reactive
+    from market.flow.queue_reactive_defaults import chosen
+    from market.flow.queue_reactive_state import Episode
+
+    try:
+        calibration = chosen(options.flow.partition(":")[2])
+    except ValueError as error:
+        raise ConfigError(f"--flow {error}") from None
+    tick_e4 = options.instrument.tick_e4(calibration.price_e4)
+    if calibration.tick_e4 % tick_e4:
+        symbol = options.instrument.symbol
+        raise ConfigError(
+            f"--flow {options.flow}: tick {calibration.tick_e4} is no multiple of {symbol}'s {tick_e4}"
+        )
+    queue_reactive.warm()
+    begin_ns, end_ns = options.window
+    open_s = (begin_ns - options.instrument.session(options.day)[0]) / NS
+    return queue_reactive.QueueReactiveFlow(
+        options.seed, begin_ns, end_ns, calibration, Episode(open_s=open_s)
+    )
 
 
 def _empty(tape: "Tape", options: Options) -> str:

@@ -20,7 +20,7 @@ from daemon.venue_settings import Options
 from gateways.venue import record
 
 INBOUND_FILE: Final = "inbound.jsonl"
-SETUP: Final = ("instrument", "day", "tape", "window", "close_e4", "seed", "pending_reports")
+SETUP: Final = ("instrument", "day", "tape", "window", "close_e4", "seed", "flow", "pending_reports")
 
 
 class Inbound:

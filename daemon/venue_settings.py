@@ -13,6 +13,8 @@ from market.instruments import Instrument
 from market.types import Symbol
 
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
+ZERO_INTELLIGENCE: Final = "zero-intelligence"
+QUEUE_REACTIVE: Final = "queue-reactive"  # :CALIBRATION
 SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
 
 
@@ -25,6 +27,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     window: tuple[int, int]
     close_e4: int = 0  # of the day before, for reference prices; 0: nobody knows it
     seed: int
+    flow: str = ZERO_INTELLIGENCE  # where there is no tape
     speed: float
     lockstep_socket: Path | None  # None: not in lockstep
     gate_wait_s: int = GATE_WAIT_S  # lockstep: wall time without any gate, then the run is given up
@@ -79,6 +82,7 @@ def read(args: argparse.Namespace) -> Options:
         window=window,
         close_e4=args.close_e4 or base.get("close_e4", 0),
         seed=base.get("seed", 1) if args.seed is None else args.seed,
+        flow=_flow(args.flow, tape),
         speed=args.speed or base.get("speed", 1.0),
         lockstep_socket=_lockstep_socket(args, base),
         gate_wait_s=args.gate_wait_s,
@@ -98,6 +102,18 @@ def read(args: argparse.Namespace) -> Options:
         pending_reports=args.pending_reports,
         log_level=args.log_level,
     )
+
+
+def _flow(text: str | None, tape: Path | None) -> str:
+    """Return which synthetic flow plays."""
+    if text is None:
+        return ZERO_INTELLIGENCE
+    if tape is not None:
+        raise ConfigError("--flow goes with synthetic flow, --tape plays what was recorded; leave one away")
+    kind, _, calibration = text.partition(":")
+    if text != ZERO_INTELLIGENCE and not (kind == QUEUE_REACTIVE and calibration):
+        raise ConfigError(f"--flow {text}: is neither {ZERO_INTELLIGENCE} nor {QUEUE_REACTIVE}:CALIBRATION")
+    return text
 
 
 def _from_config(args: argparse.Namespace) -> dict[str, Any]:

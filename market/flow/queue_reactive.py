@@ -11,11 +11,13 @@ Randomness is addressed, never drawn in turn (`queue_reactive_clocks`): runs of 
 orders of ours share everything exogenous, and meet again soon after they part.
 """
 
+import msgspec
 import numpy as np
 
 from market.book_layout import H_LEVELS_MAX, Records
 from market.flow.calibration import Calibration
 from market.flow.flow import ENDED
+from market.flow.queue_reactive_defaults import large_tick
 from market.flow.queue_reactive_kernels import FULL, react
 from market.flow.queue_reactive_layout import (
     S_BOUNDED,
@@ -75,8 +77,10 @@ class QueueReactiveFlow:
     ) -> None:
         if end_ns < start_ns:
             raise ValueError("a flow cannot end before it starts")
+        episode = episode or Episode()
+        begins = msgspec.structs.replace(episode, open_s=episode.open_s - WARM_UP_NS / NS)
         self._tables = tables(calibration)
-        self._state, self._reals = new_state(seed, start_ns - WARM_UP_NS, self._tables, episode)
+        self._state, self._reals = new_state(seed, start_ns - WARM_UP_NS, self._tables, begins)
         self._start_ns = start_ns
         self._end_ns = end_ns
         self._next_ns = start_ns
@@ -131,3 +135,8 @@ class QueueReactiveFlow:
     def dropped(self) -> dict[str, int]:
         """What was held back, bounded or lost, by name; see DROPPED."""
         return {name: int(self._state[word]) for name, word in DROPPED.items()}
+
+
+def warm() -> None:
+    """Compile (or load) the kernels of the flow."""
+    QueueReactiveFlow(0, 0, 0, large_tick()).advance(MatchingEngine(1 << 12, 1 << 10, 1 << 13), 0)

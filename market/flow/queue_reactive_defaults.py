@@ -1,8 +1,10 @@
 """Two plausible markets, made up: a large-tick share and a small-tick share. Calibrated ones are files."""
 
+from pathlib import Path
+
 import msgspec
 
-from market.flow.calibration import Calibration, Hawkes, Latent, Metaorders, Regime, Row, Value
+from market.flow.calibration import Calibration, Hawkes, Latent, Metaorders, Regime, Row, Value, load
 
 SIZES = (
     *((1, 0.03), (10, 0.03), (25, 0.03), (50, 0.05), (100, 0.60), (200, 0.12), (300, 0.05)),
@@ -15,6 +17,26 @@ THREE_REGIMES = (
     Regime(limits=0.75, markets=0.7, cancels=0.75, sigma=0.7),
     Regime(limits=1.3, markets=1.6, cancels=1.5, sigma=1.8),
 )
+
+
+CALIBRATIONS = Path(__file__).with_name("calibrations")
+
+
+def chosen(text: str) -> Calibration:
+    """Return the calibration of a name (made up or shipped) or of a file.
+
+    Raises:
+        ValueError: there is none, or it holds what cannot be.
+    """
+    made_up = {calibration.name: calibration for calibration in (large_tick(), small_tick())}
+    if text in made_up:
+        return made_up[text]
+    shipped = {path.stem: path for path in sorted(CALIBRATIONS.glob("*.json"))}
+    path = shipped.get(text, Path(text))
+    if not path.is_file():
+        names = ", ".join([*made_up, *shipped])
+        raise ValueError(f"{text}: neither a file nor one of {names}")
+    return load(path)
 
 
 # What makes impact concave, from small sizes to large: a trade is answered as an event whatever its size

@@ -7,7 +7,9 @@ import pytest
 
 from daemon.config import ConfigError
 from daemon.venue_options import parser
+from daemon.venue_parts import build_flow
 from daemon.venue_settings import SYNTHETIC, Options, read
+from market.flow.queue_reactive import QueueReactiveFlow
 
 PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")
 TEN_NS = 1_704_207_600_000_000_000  # 2024-01-02 10:00 New York
@@ -58,6 +60,14 @@ def test_lockstep_and_its_latencies(tmp_path: Path) -> None:
     assert (options.order_latency_ns, options.feed_latency_ns) == (0, 500_000)
 
 
+def test_the_flow_that_answers_to_the_book_can_be_chosen_by_name() -> None:
+    flow = build_flow(given("--flow", "queue-reactive:large-tick"))
+
+    assert isinstance(flow, QueueReactiveFlow)
+    with pytest.raises(ConfigError, match="neither a file nor one of large-tick"):
+        build_flow(given("--flow", "queue-reactive:nothing"))
+
+
 @pytest.mark.parametrize(("argv", "close_e4"), [([], 0), (["--close", "99.9950"], 999_950)])
 def test_the_close_of_the_day_before_is_unknown_unless_given(argv: list[str], close_e4: int) -> None:
     assert given(*argv).close_e4 == close_e4
@@ -71,6 +81,8 @@ def test_the_close_of_the_day_before_is_unknown_unless_given(argv: list[str], cl
         (["--lockstep"], "--lockstep-socket"),
         (["--lockstep", "--lockstep-socket", "/" + "x" * 120], "107"),
         (["--tape", "/nonexistent/store"], "/nonexistent/store"),
+        (["--flow", "queue-reactive"], "--flow"),
+        (["--flow", "noise"], "--flow"),
         (["--comp-id", "X", "--client-comp-id", "Y", "--reference-comp-id", "X",
           "--reference-client-comp-id", "Y"], "CompIDs"),
     ],
