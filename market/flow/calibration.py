@@ -138,6 +138,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     cancels_by_queue: Row  # factors by the bucket of the order's own queue
     limit_sizes: tuple[tuple[int, float], ...]
     market_sizes: tuple[tuple[int, float], ...]
+    inside_sizes: tuple[tuple[int, float], ...] = ()  # of limit orders inside the spread; none = as all
     clip: float = 0.8  # of market orders take at most the best queue
     levels_most: int = 5  # what the others may take
     partial: float = 0.05  # of cancels take half
@@ -212,6 +213,7 @@ def problems(c: Calibration) -> list[str]:
         (shaped((c.cancels_by_distance,), 1, places - BEST + 1), f"cancels_by_distance: {places - BEST + 1}"),
         (shaped((c.cancels_by_queue,), 1, queues), f"cancels_by_queue: {queues}, >= 0"),
         (sized(c.limit_sizes), f"limit_sizes: 1 to {SIZES_MAX} pairs of size > 0 and weight >= 0"),
+        (not c.inside_sizes or sized(c.inside_sizes), f"inside_sizes: at most {SIZES_MAX} pairs"),
         (sized(c.market_sizes), f"market_sizes: 1 to {SIZES_MAX} pairs of size > 0 and weight >= 0"),
         (all(0 <= x <= 1 for x in (c.clip, c.partial, c.hidden)), "clip, partial, hidden: within 0..1"),
         (c.levels_most >= 1, "levels_most must be at least 1"),

@@ -76,6 +76,7 @@ from market.flow.queue_reactive_layout import (
     T_CELL_TICKS,
     T_CLASS,
     T_DISTANCE,
+    T_INSIDE_SIZE,
     T_LIMIT,
     T_LIMIT_MULTIPLE,
     T_LIMIT_QUEUE,
@@ -186,7 +187,8 @@ def limit(
     if state[S_COUNT + kind] == POOL_MAX:
         state[S_POOL_FULL] += 1
         return n
-    size = int(tables[T_LIMIT_SIZE + (what >> SIZE_SHIFT)])
+    sizes = T_LIMIT_SIZE if cell >= BEST else T_INSIDE_SIZE
+    size = int(tables[sizes + (what >> SIZE_SHIFT)])
     order_id = state[S_NEXT_ID] + sell
     state[S_NEXT_ID] += 2
     n, left, _ = sweep(book, out, n, state[S_BEGIN] + now, order_id, 0, side, -side * price_e4, size)

@@ -64,6 +64,7 @@ from market.flow.queue_reactive_layout import (
     T_DISTANCE,
     T_EXCITE,
     T_GAP,
+    T_INSIDE_SIZE,
     T_INTRADAY,
     T_LIMIT,
     T_LIMIT_MULTIPLE,
@@ -168,6 +169,7 @@ def put_lookups(t: Reals, c: Calibration) -> None:
     t[T_QUEUE : T_QUEUE + len(queues)] = np.searchsorted(c.queue_edges, queues, "right")
     t[T_LIMIT_SIZE : T_LIMIT_SIZE + SIZE_LOOKUP] = quantile_table(c.limit_sizes)
     t[T_MARKET_SIZE : T_MARKET_SIZE + SIZE_LOOKUP] = quantile_table(c.market_sizes)
+    t[T_INSIDE_SIZE : T_INSIDE_SIZE + SIZE_LOOKUP] = quantile_table(c.inside_sizes or c.limit_sizes)
     for cell in range(cells(c)):
         shares = np.cumsum(c.class_shares[cell]) / sum(c.class_shares[cell])
         t[T_CLASS + CLASSES * cell : T_CLASS + CLASSES * cell + CLASSES] = np.round(shares * 2**16)
