@@ -95,6 +95,17 @@ def distributions(scan: s.Scan, tick_e4: int) -> dict[str, list[float]]:
     return {name: np.quantile(values, at).tolist() for name, values in drawn.items() if len(values) > 1}
 
 
+def halves(scan: s.Scan, tick_e4: int) -> dict[str, float]:
+    """Return how far the two halves of a stream are apart: what a simulation cannot be blamed for."""
+    middle_ns = (scan.begin_ns + scan.end_ns) // 2
+    first = scan.rows[:, s.TS] < middle_ns
+    cut = len(scan.grid) // 2
+    one = s.Scan(scan.rows[first], scan.grid[:cut], scan.grid_ns, scan.begin_ns, middle_ns)
+    other = s.Scan(scan.rows[~first], scan.grid[cut:], scan.grid_ns, middle_ns, scan.end_ns)
+    a, b = distributions(one, tick_e4), distributions(other, tick_e4)
+    return {name: distance(a[name], b[name]) for name in a if name in b}
+
+
 def distance(recorded: list[float], simulated: list[float]) -> float:
     """Return Wasserstein-1 between two quantile tables, in standard deviations of the recorded one."""
     a, b = np.array(recorded), np.array(simulated)

@@ -47,6 +47,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     trades: int
     numbers: dict[str, Estimate]
     distributions: dict[str, list[float]]
+    halves: dict[str, float]  # how far those of its two halves are apart, in standard deviations
     curves: dict[str, tuple[list[float], list[float]]]
     position_edges: list[float]  # shares ahead of a probe that joined the end of the touch's queue
     probes: dict[str, Estimate]  # fill_front, fill_position_<k>, fill_last, realised_<s>s[_front], in bps
@@ -97,6 +98,7 @@ def measure(
         trades=len(trades.ts_ns),
         numbers=known(found),
         distributions=curves.distributions(scan, tick_e4),
+        halves=curves.halves(scan, tick_e4),
         curves={name: finite(*curve) for name, curve in drawn.items()},
         position_edges=edges,
         probes=known(cells),

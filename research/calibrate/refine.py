@@ -70,6 +70,7 @@ KNOBS = (
     Knob(("hawkes", "branching"), 1.25, 0.05, BRANCHING_MAX),
     Knob(("metaorders", "share"), 1.6, 0.02, 0.8),
     Knob(("latent", "limits"), 1.8, 0.02, 4.0),
+    Knob(("reading", "kick_bps"), 1.3, 0.02, 5.0),
 )
 
 

@@ -58,7 +58,9 @@ def wanted(trades: samples.Trades) -> tuple[Law, float]:
     return law(values, mass), clip
 
 
-def limit_law(scan: s.Scan) -> Law:
-    """Return the law of limit orders' sizes."""
+def limit_law(scan: s.Scan, *, inside: bool) -> Law:
+    """Return the law of limit orders' sizes, inside the spread or at and behind the touch."""
     rows = scan.rows
-    return law(rows[(rows[:, s.CLASS] == s.LIMIT) & (rows[:, s.TS] > scan.begin_ns), s.SIZE])
+    limits = rows[(rows[:, s.CLASS] == s.LIMIT) & (rows[:, s.TS] > scan.begin_ns)]
+    chosen = limits[(limits[:, s.DISTANCE] < 0) == inside, s.SIZE]
+    return law(chosen) if len(chosen) >= SIZES_MAX else law(limits[:, s.SIZE])

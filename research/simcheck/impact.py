@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from market.flow.calibration import Calibration
 from market.flow.queue_reactive import QueueReactiveFlow
-from market.flow.queue_reactive_state import Episode
 from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import CommandFlag, Outcome, Tif
@@ -36,6 +35,26 @@ class Parent(NamedTuple):
     watch_s: float
 
 
+class Child(NamedTuple):
+    """A market order of ours: when, and how much (negative sells)."""
+
+    at_s: float
+    qty: int
+
+
+class Run(NamedTuple):
+    """What one run showed."""
+
+    looks_bps: list[float]  # mid over that of arrival
+    arrival: float  # 1e-4
+    half_spread_bps: float  # at the beginning
+    cash: float  # 1e-4 x shares
+    bought: int
+    sold: int
+    lost: dict[str, int]
+    state_hash: int  # of the book at the end
+
+
 class Path(NamedTuple):
     """One run with us and one without."""
 
@@ -43,7 +62,7 @@ class Path(NamedTuple):
     at_end_bps: float  # signed: what we moved the mid by
     later_bps: float
     paid_bps: float  # signed shortfall against the mid of arrival
-    half_spread_bps: float  # at the first slice
+    half_spread_bps: float  # at the beginning
     drift_bps: float  # of the run without us, unsigned by side
     filled: int
 
@@ -66,50 +85,66 @@ def mid_bps(engine: MatchingEngine, reference: float) -> float:
     return ((bid + ask) / 2.0 / reference - 1.0) * 1e4 if bid and ask else math.nan
 
 
+def even(parent: Parent, side: int) -> list[Child]:
+    """Return a parent's slices, each in the middle of its time."""
+    cuts = [parent.qty * at // parent.slices for at in range(parent.slices + 1)]
+    step = parent.over_s / parent.slices
+    return [Child((at + 0.5) * step, side * (cuts[at + 1] - cuts[at])) for at in range(parent.slices)]
+
+
 def run(
-    calibration: Calibration, seed: int, parent: Parent, side: int, episode: Episode | None = None
-) -> tuple[Floats, float, int, float]:  # fmt: skip
-    """Trade a parent (side 0: watch only); return mids at its end and later, cost, fills, half spread."""
-    end_ns = BEGIN_NS + int(parent.watch_s * NS)
-    flow = QueueReactiveFlow(seed, BEGIN_NS, end_ns, calibration, episode)
+    calibration: Calibration, seed: int, children: list[Child], looks_s: tuple[float, ...]
+) -> Run:  # fmt: skip
+    """Send market orders at their times and look at the mid at others; nothing else of ours is there."""
+    end_ns = BEGIN_NS + int(looks_s[-1] * NS)
+    flow = QueueReactiveFlow(seed, BEGIN_NS, end_ns, calibration)
     engine = MatchingEngine(ORDERS_MAX, LEVELS_MAX, OUTCOMES_MAX)
     flow.advance(engine, BEGIN_NS)
     bid, ask = engine.book.best_bid_e4, engine.book.best_ask_e4
     arrival = (bid + ask) / 2.0
-    money, filled = 0.0, 0
-    for at in range(parent.slices):
-        now_ns = BEGIN_NS + int((at + 0.5) * parent.over_s / parent.slices * NS)
+    cash, bought, sold, looks = 0.0, 0, 0, []
+    due = sorted([(child.at_s, 0, child.qty) for child in children] + [(look, 1, 0) for look in looks_s])
+    for at, (at_s, looking, qty) in enumerate(due):
+        now_ns = BEGIN_NS + int(at_s * NS)
         flow.advance(engine, now_ns)
-        if side == 0:
-            continue
-        size = parent.qty * (at + 1) // parent.slices - parent.qty * at // parent.slices
-        if size <= 0:
-            continue
-        outcomes = engine.new(
-            OWN_ID + at, side, 0, size, owner=OWNER, tif=Tif.IOC, flags=CommandFlag.MARKET, ts_ns=now_ns
-        )
-        trades = outcomes[outcomes["kind"] == Outcome.TRADE]
-        money += float((trades["price_e4"] * trades["size"]).sum())
-        filled += int(trades["size"].sum())
-    flow.advance(engine, BEGIN_NS + int(parent.over_s * NS))
-    at_end = mid_bps(engine, arrival)
-    flow.advance(engine, end_ns)
-    paid = side * (money / filled / arrival - 1.0) * 1e4 if filled else math.nan
-    return np.array([at_end, mid_bps(engine, arrival)]), paid, filled, (ask - bid) / 2.0 / arrival * 1e4
+        if looking:
+            looks.append(mid_bps(engine, arrival))
+        elif qty:
+            side = 1 if qty > 0 else -1
+            outcomes = engine.new(
+                OWN_ID + at,
+                side,
+                0,
+                abs(qty),
+                owner=OWNER,
+                tif=Tif.IOC,
+                flags=CommandFlag.MARKET,
+                ts_ns=now_ns,
+            )
+            trades = outcomes[outcomes["kind"] == Outcome.TRADE]
+            cash -= side * float((trades["price_e4"] * trades["size"]).sum())
+            taken = int(trades["size"].sum())
+            bought, sold = bought + taken * (side > 0), sold + taken * (side < 0)
+    lost = dict(flow.dropped)
+    lost["orders_full"], lost["levels_full"] = engine.counters.orders_full, engine.counters.levels_full
+    half = (ask - bid) / 2.0 / arrival * 1e4
+    return Run(looks, arrival, half, cash, bought, sold, lost, engine.book.state_hash())
 
 
 def paths(
-    calibration: Calibration, parent: Parent, count: int, first_seed: int = IMPACT_SEED, rate: float = 1.0
+    calibration: Calibration, parent: Parent, count: int, first_seed: int = IMPACT_SEED
 ) -> list[Path]:  # fmt: skip
     """Run pairs with and without us, sides alternating."""
     found = []
-    episode = Episode(rate=rate) if rate != 1.0 else None
+    looks = (parent.over_s, max(parent.watch_s, parent.over_s * 1.0001))
     for at in range(count):
         side = 1 if at % 2 == 0 else -1
-        ours, paid, filled, half = run(calibration, first_seed + at, parent, side, episode)
-        none, _, _, _ = run(calibration, first_seed + at, parent, 0, episode)
-        moved = side * (ours - none)
-        found.append(Path(side, float(moved[0]), float(moved[1]), paid, half, float(none[1]), filled))
+        ours = run(calibration, first_seed + at, even(parent, side), looks)
+        none = run(calibration, first_seed + at, [], looks)
+        filled = ours.bought + ours.sold
+        paid = side * (abs(ours.cash) / filled / ours.arrival - 1.0) * 1e4 if filled else math.nan
+        at_end, later = (side * (a - b) for a, b in zip(ours.looks_bps, none.looks_bps, strict=True))
+        found.append(Path(side, at_end, later, paid, ours.half_spread_bps, none.looks_bps[1], filled))
     return found
 
 
@@ -145,3 +180,15 @@ def slope(x: Floats, impact: Floats) -> float:
         return math.nan
     a, b = x[good] - x[good].mean(), np.log(impact[good])
     return float((a * (b - b.mean())).sum() / (a * a).sum())
+
+
+def decay(found: list[Path]) -> tuple[float, float, float]:
+    """Return what is left of impact when it is looked at later, with the interval of resampled seeds."""
+    both = np.array([(p.at_end_bps, p.later_bps) for p in found])
+    both = both[np.isfinite(both).all(axis=1)]
+    if not len(both) or both[:, 0].mean() <= 0:
+        return math.nan, math.nan, math.nan
+    rng = np.random.default_rng(IMPACT_SEED)
+    drawn = both[rng.integers(0, len(both), (RESAMPLES, len(both)))].mean(axis=1)
+    value = both.mean(axis=0)
+    return float(value[1] / value[0]), *interval(drawn[:, 1] / drawn[:, 0])

@@ -1,0 +1,173 @@
+"""Checks that a simulator must pass before anything learned in it is believed.
+
+Each gives a number, what it should be, and whether it is; what was not run says so and passes nothing.
+"""
+
+import math
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from market.flow.calibration import Calibration
+from research.simcheck.impact import (
+    Child,
+    Parent,
+    Path,
+    even,
+    mean_interval,
+    run,
+)
+
+ROUND_SEED = 82_000_001
+AA_SEED = 83_000_001
+TWIN_SEED = 84_000_001
+SMALL_SEED = 85_000_001
+AA_BAND = (0.035, 0.065)
+AA_LEVEL = 1.96
+HELD_BACK_MOST = 0.01  # of the flow's events
+LOST = ("pool_full", "refused", "metas_full", "taken_lost", "off_grid", "orders_full", "levels_full")
+PASSED, FAILED, NOT_RUN = "pass", "FAIL", "not run"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One check's outcome."""
+
+    name: str
+    outcome: str  # pass, FAIL, not run
+    value: str
+    target: str
+    note: str = ""
+
+
+class Sizes(NamedTuple):
+    """How large orders are in this market, and how many runs each check may take."""
+
+    usual: int  # shares of an aggressive order
+    volume_per_s: float
+    runs: int
+
+
+def outcome(passed: bool) -> str:
+    """Return the word."""
+    return PASSED if passed else FAILED
+
+
+def shown(mean: float, low: float, high: float, unit: str = "bps") -> str:
+    """Return a mean with its interval."""
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] {unit}"
+
+
+def no_trade_twin(calibration: Calibration, sizes: Sizes) -> list[Check]:
+    """Two runs without us are the same run, and the price without us goes nowhere on average."""
+    looks = (60.0, 300.0)
+    first = [run(calibration, TWIN_SEED + at, [], looks) for at in range(sizes.runs)]
+    again = [run(calibration, TWIN_SEED + at, [], looks) for at in range(min(3, sizes.runs))]
+    same = all(a.state_hash == b.state_hash for a, b in zip(first, again, strict=False))
+    mean, low, high = mean_interval([one.looks_bps[-1] for one in first])
+    zero = low <= 0.0 <= high
+    return [
+        Check("no-trade twin, same seed", outcome(same), "equal" if same else "different", "equal books"),
+        Check("no-trade twin, drift", outcome(zero), shown(mean, low, high), "0 within its interval"),
+    ]
+
+
+def small_order(calibration: Calibration, sizes: Sizes) -> Check:
+    """The smallest order costs half the spread and nothing more."""
+    over = []
+    for at in range(sizes.runs):
+        side = 1 if at % 2 == 0 else -1
+        one = run(calibration, SMALL_SEED + at, [Child(0.0, side)], (0.001, 0.002))
+        if one.bought + one.sold:
+            over.append(side * (abs(one.cash) / one.arrival - 1.0) * 1e4 - one.half_spread_bps)
+    mean, low, high = mean_interval(over)
+    return Check("size to 0", outcome(abs(mean) < 0.01), shown(mean, low, high), "cost - half spread = 0")
+
+
+def mirror(found: list[Path]) -> Check:
+    """Buying and selling move the price alike."""
+    buys = [path.at_end_bps for path in found if path.side == 1 and math.isfinite(path.at_end_bps)]
+    sells = [path.at_end_bps for path in found if path.side == -1 and math.isfinite(path.at_end_bps)]
+    off = float(np.mean(buys) - np.mean(sells))
+    error = math.sqrt(np.var(buys) / len(buys) + np.var(sells) / len(sells))
+    low, high = off - AA_LEVEL * error, off + AA_LEVEL * error
+    return Check("mirror", outcome(low <= 0.0 <= high), shown(off, low, high), "buys - sells = 0")
+
+
+def round_trips(calibration: Calibration, sizes: Sizes) -> list[Check]:
+    """Whoever buys and sells the same amount loses, however it is spread over time."""
+    qty, over = 12 * sizes.usual, 12 * sizes.usual / (0.1 * sizes.volume_per_s)
+    shapes = {
+        "even in, even out": (over / 2, over / 2),
+        "fast in, slow out": (over / 10, over * 0.9),
+        "slow in, fast out": (over * 0.9, over / 10),
+    }
+    rows = []
+    for name, (there, back) in shapes.items():
+        gains = []
+        for at in range(sizes.runs):
+            side = 1 if at % 2 == 0 else -1
+            inward = even(Parent(qty, 12, there, there), side)
+            outward = [Child(there + c.at_s, c.qty) for c in even(Parent(qty, 12, back, back), -side)]
+            one = run(calibration, ROUND_SEED + at, inward + outward, (there + back + 0.001,))
+            if one.bought == one.sold == qty:
+                gains.append(one.cash / (one.arrival * qty) * 1e4)
+        mean, low, high = mean_interval(gains)
+        rows.append(Check(f"round trip, {name}", outcome(high < 0), shown(mean, low, high), "gain < 0"))
+    return rows
+
+
+def same_against_same(
+    calibration: Calibration, sizes: Sizes, batches: int, batch: int, repeats: int
+) -> Check:
+    """TWAP against TWAP on disjoint seeds: a test at 5 % must reject 5 % of the time."""
+    parent = Parent(4 * sizes.usual, 4, 60.0, 60.0)
+    costs = np.full((batches, batch), np.nan)
+    for group in range(batches):
+        for at in range(batch):
+            one = run(calibration, AA_SEED + group * batch + at, even(parent, 1), (60.0, 60.001))
+            if one.bought:
+                costs[group, at] = (-one.cash / one.bought / one.arrival - 1.0) * 1e4
+    rng = np.random.default_rng(AA_SEED)
+    rejected = 0
+    for _ in range(repeats):
+        order = rng.permutation(batches)[:4]
+        a, b = costs[order[:2]].ravel(), costs[order[2:]].ravel()
+        error = math.sqrt(np.nanvar(a, ddof=1) / len(a) + np.nanvar(b, ddof=1) / len(b))
+        rejected += abs(np.nanmean(a) - np.nanmean(b)) > AA_LEVEL * error
+    share = rejected / repeats
+    note = f"{repeats} draws of two disjoint pairs of {batches} batches of {batch} seeds"
+    return Check("A/A", outcome(AA_BAND[0] <= share <= AA_BAND[1]), f"{share:.1%}", "5 % +- 1.5 %", note)
+
+
+def dropped(counters: dict[str, int], events: int) -> list[Check]:
+    """Nothing is lost at the edges of book and pools; what is held back is rare."""
+    lost = sum(counters.get(name, 0) for name in LOST)
+    share = counters.get("held_back", 0) / max(events, 1)
+    bounded = counters.get("bounded", 0) / max(events, 1)
+    return [
+        Check("lost at an edge of pools or book", outcome(lost == 0), str(lost), "0"),
+        Check("held back for a thin side", outcome(share < HELD_BACK_MOST), f"{share:.2%}", "< 1 %"),
+        Check("rates cut to what clocks reach", outcome(bounded < HELD_BACK_MOST), f"{bounded:.2%}", "< 1 %"),
+    ]
+
+
+def no_arbitrage() -> Check:
+    """The adversary: a learner paid for what it makes out of round trips, which must learn nothing."""
+    return Check(
+        "no dynamic arbitrage (adversarial PPO)",
+        NOT_RUN,
+        NOT_RUN,
+        "gain <= 0 within its interval",
+        "needs a trained adversary; hook: research.simcheck.checks.no_arbitrage",
+    )
+
+
+def law_checks(name: str, exponent: float, low: float, high: float, band: tuple[float, float]) -> Check:
+    """Return an impact exponent against literature's square root."""
+    return Check(
+        f"impact exponent, {name}",
+        outcome(band[0] <= exponent <= band[1]),
+        f"{exponent:.2f} [{low:.2f}, {high:.2f}]",
+        f"{band[0]} to {band[1]}",
+    )

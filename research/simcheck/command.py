@@ -1,0 +1,101 @@
+"""`steadyhand simcheck`: the realism battery, printed and written as JSON and one self-contained page.
+
+Exit code 0: everything passed; 1: something did not, or was not run; 2: it could not begin. Where the gate on
+passive edge fails, the last line says so, and no claim on it may be made from this calibration.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from market.flow.calibration import load
+from research.calibrate import facts
+from research.calibrate.command import facts_beside, report
+from research.calibrate.facts import FactsError
+from research.simcheck import battery, gate
+from research.simcheck.battery import Result
+from research.simcheck.checks import PASSED
+from research.simcheck.page import page
+
+JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the battery."""
+    try:
+        calibration = load(args.calibration)
+        recorded = facts.read(facts_beside(args.calibration))
+        args.out.mkdir(parents=True, exist_ok=True)
+        result = battery.battery(args.calibration, calibration, recorded, quick=args.quick, report=report)
+        write(args.out, result)
+        if args.keep:
+            put(gate.beside(args.calibration), encoded(result.gate))
+    except (ValueError, FactsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"{args.out}: {error.strerror or error}; make room or give another --out\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was written\n")
+        return 130
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(result.gate).decode() + "\n")
+    else:
+        show(result)
+    return 0 if clean(result) else 1
+
+
+def clean(result: Result) -> bool:
+    """Say whether everything passed."""
+    rows = [row.passed for row in result.numbers] + [row.passed for row in result.distances]
+    return all(rows) and result.gate.passed and all(row.outcome == PASSED for row in result.checks)
+
+
+def encoded(value: object) -> bytes:
+    """Return a value as JSON that a person can read; what is not a number becomes null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def put(path: Path, text: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_bytes(text)
+    temporary.replace(path)
+
+
+def write(folder: Path, result: Result) -> None:
+    """Write the result, the verdict and the page."""
+    put(folder / JSON_FILE, encoded(result))
+    put(folder / GATE_FILE, encoded(result.gate))
+    put(folder / PAGE_FILE, page(result).encode())
+
+
+def number(value: float | None) -> str:
+    """Return a number for a table."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def show(result: Result) -> None:
+    """Print the battery."""
+    out = sys.stdout
+    out.write(f"{result.calibration} against {result.source}{', quick' if result.quick else ''}\n\n")
+    for row in result.numbers:
+        target = row.origin if row.target is None else number(row.target)
+        band = f"[{row.low:.4g}, {row.high:.4g}]"
+        word = "pass" if row.passed else "FAIL"
+        out.write(f"{row.name:22}{target:>12}  {band:^24}{number(row.simulated):>12}  {word}\n")
+    out.write("\nWasserstein-1, in standard deviations (in brackets: the recording's own halves)\n")
+    for d in result.distances:
+        out.write(f"{d.feature:22}{d.w1:12.3f}  [{d.halves:.3f}]  {'pass' if d.passed else 'FAIL'}\n")
+    out.write("\n")
+    for check in result.checks:
+        out.write(f"{check.name:42}{check.value:34}{check.target:26}{check.outcome}\n")
+    out.write("\nThe gate on passive edge\n")
+    for cell in result.gate.cells:
+        band = f"[{cell.low:.4g}, {cell.high:.4g}]"
+        word = "inside" if cell.inside else "OUTSIDE"
+        out.write(f"{cell.name:22}{cell.recorded:12.4g}  {band:^24}{number(cell.simulated):>12}  {word}\n")
+    out.write(f"{result.gate.line}\n")

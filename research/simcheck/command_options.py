@@ -1,0 +1,31 @@
+"""The command line of `steadyhand simcheck`: read first, so that help and a mistake are answered at once."""
+
+from pathlib import Path
+
+from daemon.options import Parser
+
+
+def parser() -> Parser:
+    """Return the command line."""
+    p = Parser(
+        prog="steadyhand simcheck",
+        description="Hold a simulated market against its recording: numbers, impact, twins, the passive gate.",
+    )
+    p.add_argument("calibration", type=Path, metavar="CALIBRATION", help="a file of `steadyhand calibrate`")
+    p.add_argument("--quick", action="store_true", help="a tenth of the simulations: minutes become seconds")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for JSON and HTML")
+    p.add_argument(
+        "--keep",
+        action="store_true",
+        help="also put the gate's verdict beside the calibration, where validation looks for it",
+    )
+    p.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Parse, then load what checks and run it."""
+    args = parser().parse_args(argv)
+    from research.simcheck import command
+
+    return command.main(args)
