@@ -94,7 +94,7 @@ def attempt(config: dict[str, Any]) -> None:
     """Be one trial: an ordinary run in a folder of its own."""
     plan = msgspec.convert(config["plan"], Plan)
     plan = msgspec.structs.replace(plan, knobs={**plan.knobs, **config["trial"]["knobs"]})
-    torch.set_num_threads(plan.torch_threads)
+    torch.set_num_threads(1)
     found = source(plan.where)
     folder = Folder(Path(config["out"]) / f"trial-{config['trial']['number']}")
     folder.begin(plan, found)

@@ -75,7 +75,7 @@ def work(config: dict[str, Any]) -> None:
     rank, workers = context.get_world_rank(), context.get_world_size()
     who = {"pid": os.getpid(), "host": socket.gethostname(), "node": ray.get_runtime_context().get_node_id()}
     write_whole(out / WORKERS / f"{rank}.json", json.dumps(who).encode())
-    torch.set_num_threads(plan.torch_threads)
+    torch.set_num_threads(1)
     found = source(plan.where)
     learner = learner_of(plan, found, rank, workers, add_up)
     folder, progress = Folder(out), Progress()

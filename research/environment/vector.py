@@ -76,12 +76,14 @@ class VectorEnv:
         envs: int,
         seed: int,
         *,
-        reward: str | Reward = "shortfall",
+        reward: Any = "shortfall",
         threads: int = 2,
         settings: Settings | None = None,
         continuous: bool = False,
         fills_max: int = 1,
         log_max: int = 0,
+        seeds: NDArray[np.int64] | None = None,
+        numbers: NDArray[np.int64] | None = None,
     ) -> None:
         self.settings = settings or Settings()
         check(envs, seed, threads, self.settings)
@@ -90,7 +92,8 @@ class VectorEnv:
             raise UsageError("scenarios: name at least one")
         self.envs, self.obs_size = envs, OBS_SIZE
         self.actions, self.dims = (0, 2) if continuous else (ACTIONS, 0)
-        self._reward = rewarding.named(reward) if isinstance(reward, str) else reward
+        self._reward: Reward = rewarding.named(reward) if isinstance(reward, str) else reward
+        self._reward = getattr(reward, "reward", self._reward)  # a plug-in's module
         self.openings = openings(self.scenarios)
         orders_max = max(s.orders_max for s in self.scenarios)
         levels_max = max(s.levels_max for s in self.scenarios)
@@ -105,6 +108,8 @@ class VectorEnv:
         self._pool = ThreadPoolExecutor(len(self._ranges) - 1) if len(self._ranges) > 1 else None
         self._taken: NDArray[np.float64] = np.zeros((envs, 2 if continuous else 1), dtype=np.float64)
         self.rewards: NDArray[np.float64] = np.zeros(envs, dtype=np.float64)  # before they are rounded
+        if seeds is not None:
+            self.listed(seeds, np.zeros_like(seeds) if numbers is None else numbers)
 
     def reset(self) -> tuple[Floats, Bools]:
         """Begin every environment's first episode; return observations and masks."""
@@ -134,6 +139,11 @@ class VectorEnv:
             seeds=np.ascontiguousarray(seeds, dtype=np.int64),
             numbers=np.ascontiguousarray(numbers, dtype=np.int64),
         )
+
+    def reseed(self, seed: int) -> None:
+        """Draw other episodes from the next `reset` on, in the same openings."""
+        check(self.envs, seed, len(self._ranges), self.settings)
+        self._draws = self._draws._replace(seed=np.array([seed], dtype=np.int64))
 
     def twin_mids2(self, times: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return bid + ask just before some instants of each environment's listed episode, ourselves absent.

@@ -1,4 +1,4 @@
-"""The realism battery: a calibration simulated and held against its recording, literature and common sense."""
+"""The realism battery: a calibration simulated, held against its recording, literature and common sense."""
 
 from collections.abc import Callable
 from pathlib import Path

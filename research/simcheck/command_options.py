@@ -9,7 +9,7 @@ def parser() -> Parser:
     """Return the command line."""
     p = Parser(
         prog="steadyhand simcheck",
-        description="Hold a simulated market against its recording: numbers, impact, twins, the passive gate.",
+        description="Hold a simulated market against its recording: numbers, impact, twins, passive fills.",
     )
     p.add_argument("calibration", type=Path, metavar="CALIBRATION", help="a file of `steadyhand calibrate`")
     p.add_argument("--quick", action="store_true", help="a tenth of the simulations: minutes become seconds")

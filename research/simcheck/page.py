@@ -62,7 +62,7 @@ def gate_card(result: Result) -> str:
         kinds.append(("", "", "", "", "good" if cell.inside else "bad"))
     head = ("", "recorded", f"95 % over blocks of {gate.block_s:g} s", "simulated", "")
     words = (
-        f"{gate.line}. One-lot probes join the end (or the head: front) of the touch's queue; realised is mid "
+        f"{gate.line}. One-lot probes join the end (front: the head) of the touch's queue; realised is mid "
         "after 1, 5, 30 s against the fill, in bps of our favour."
     )
     return card(text(words) + table(head, rows, kinds))

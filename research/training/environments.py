@@ -1,10 +1,9 @@
 """The environment as a run sees it: worlds to learn in, a held-out set, and the rules to beat there.
 
-The rules are the baselines of `policies.baselines`. The held-out set is of the purpose
-SELECT: it is for choosing, and no claim is made on it.
+The rules are the baselines of `policies.baselines`, on an even schedule like the policy. The held-out set
+is of the purpose SELECT: it is for choosing, and no claim is made on it.
 """
 
-import importlib
 from typing import Any, Final
 
 import msgspec
@@ -13,21 +12,19 @@ import numpy as np
 from policies.actions import ACTION_TABLE_SHA256
 from policies.baselines import baseline
 from policies.state import STATE_SPEC_SHA256
-from policies.state_features import (
-    I_CORRIDOR,
-    I_IMBALANCE,
-    I_RETURNS,
-    I_SPREAD,
-    I_TIME,
-)
+from policies.state_features import I_CORRIDOR, I_IMBALANCE, I_RETURNS, I_SPREAD, I_TIME
+from research.environment import rewarding
 from research.environment.scenarios import SCENARIOS
-from research.environment.vector import Settings, VectorEnv
+from research.environment.vector import VectorEnv
 from research.training.learner import Make, TrainingError
 from research.training.qlearning import Axis
 from research.training.sources import Source, Where
 from research.training.trial import Trial
 from research.validation.seeds import SELECT, seeds
 from research.worlds.world import Act, Reals, World, costs
+
+RULES: Final = ("twap", "twap-passive", "twap-improve", "rule")
+SIDE_BY_SIDE: Final = 256  # episodes of the held-out set at a time: a book each
 
 # Nevmyvaka, Feng and Kearns: time and inventory, here as distance from the schedule, then the market.
 AXES: Final = (
@@ -37,8 +34,6 @@ AXES: Final = (
     Axis(I_IMBALANCE, (-0.6, -0.2, 0.2, 0.6)),
     Axis(I_RETURNS, (-0.2, 0.2)),
 )
-
-RULES: Final = ("twap", "twap-passive", "twap-improve", "rule")
 
 
 def market(where: Where) -> Source:
@@ -52,43 +47,56 @@ def market(where: Where) -> Source:
     for name in names:
         if name not in SCENARIOS:
             raise TrainingError(f"--scenarios {name}: there is {', '.join(sorted(SCENARIOS))}")
-    reward = reward_named(where.reward)
-
-    def worlds(envs: int) -> Make:
-        def make(seed: int) -> World:
-            return VectorEnv(list(names), envs, seed, reward=reward, threads=where.threads)
-
-        return make
-
-    def trial() -> Trial:
-        held_out = seeds(SELECT, where.episodes)[:, None]
-        numbers = (np.arange(where.episodes) % len(names))[:, None]
-
-        def play(act: Act) -> Reals:
-            world = VectorEnv(
-                list(names), where.episodes, 0, threads=where.threads, seeds=held_out, numbers=numbers
-            )
-            return costs(world, act)
-
-        return Trial(play, {name: baseline(name).act_batch for name in RULES})
-
+    if where.reward not in rewarding.names():
+        raise TrainingError(f"--reward {where.reward}: there is {', '.join(rewarding.names())}")
     return Source(
-        make=worlds,
-        trial=trial,
+        make=Worlds(where, names).of,
+        trial=lambda: held_out(where, names),
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
-        about={
-            "scenarios": [msgspec.to_builtins(SCENARIOS[name]) for name in names],
-            "settings": msgspec.to_builtins(Settings()),
-        },
+        about={"scenarios": [msgspec.to_builtins(SCENARIOS[name]) for name in names]},
     )
 
 
-def reward_named(name: str) -> Any:
-    """Return a reward plug-in: a module with a function `reward`."""
-    if not name.isidentifier():
-        raise TrainingError(f"--reward {name}: not a name")
-    try:
-        return importlib.import_module(f"research.environment.rewards.{name}")
-    except ModuleNotFoundError:
-        raise TrainingError(f"--reward {name}: there is no research/environment/rewards/{name}.py") from None
+class Worlds:
+    """Environments to learn in. The openings are played once: whoever asks again gets them with another seed."""
+
+    def __init__(self, where: Where, names: list[str]) -> None:
+        self._where, self._names = where, names
+        self._made: dict[int, VectorEnv] = {}
+
+    def of(self, envs: int) -> Make:
+        """Return how worlds of so many environments are made; one at a time is in use."""
+
+        def make(seed: int) -> World:
+            if envs not in self._made:
+                w = self._where
+                self._made[envs] = VectorEnv(
+                    list(self._names), envs, 0, reward=w.reward, threads=w.threads, continuous=w.continuous
+                )
+            self._made[envs].reseed(seed)
+            return self._made[envs]
+
+        return make
+
+
+def held_out(where: Where, names: list[str]) -> Trial:
+    """Return the held-out set of a run: the same seeds whatever is learnt, scenarios in turn."""
+    count = -(-where.episodes // SIDE_BY_SIDE) * SIDE_BY_SIDE
+    listed = seeds(SELECT, count).reshape(-1, SIDE_BY_SIDE, 1)
+    numbers = (np.arange(count) % len(names)).reshape(-1, SIDE_BY_SIDE, 1)
+    made: dict[bool, VectorEnv] = {}
+
+    def play(act: Act, continuous: bool = where.continuous) -> Reals:
+        if continuous not in made:
+            made[continuous] = VectorEnv(
+                list(names), SIDE_BY_SIDE, 0, threads=where.threads, continuous=continuous
+            )
+        world, found = made[continuous], []
+        for batch, which in zip(listed, numbers, strict=True):
+            world.listed(batch, which)
+            found.append(costs(world, act))
+        return np.concatenate(found)
+
+    rules: dict[str, Any] = {name: baseline(name).act_batch for name in RULES}
+    return Trial(play, rules, (lambda act: play(act, False)) if where.continuous else play)

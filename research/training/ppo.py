@@ -24,9 +24,9 @@ from torch import Tensor
 
 from market.kernels import kernel
 from research.training.flat import Flat
-from research.training.fused import Batch, Fused
+from research.training.fused import Batch, Fused, speaker
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
-from research.training.networks import ActorCritic, frozen
+from research.training.networks import NEVER, ActorCritic, frozen
 from research.worlds.world import Act, Actions, Bools, Floats
 
 ADAM_EPSILON: Final = 1e-5
@@ -84,8 +84,13 @@ class PPO:
         self._chance = torch.Generator(self.device)  # ... and draws numbers of its own
         self._chance.manual_seed(world_seed(args.seed, 0, 1_000 + rank))
         self._fused = None
-        if world.actions and self.device.type == "cpu":
-            self._fused = Fused(self.net, self._flat, args.minibatch, threads)
+        self._actor: Callable[[Tensor], Tensor] = self.net.actor
+        self._critic: Callable[[Tensor], Tensor] = self.net.critic
+        if self.device.type == "cpu":
+            self._actor = speaker(self.net.actor, args.envs)
+            self._critic = speaker(self.net.critic, args.minibatch)
+            if world.actions:
+                self._fused = Fused(self.net, self._flat, args.minibatch, threads)
         self._memory = Memory(args, world.obs_size, world.actions, world.dims, self.device)
 
     def iterate(self) -> dict[str, float]:
@@ -111,12 +116,12 @@ class PPO:
                 m.obs[t].copy_(torch.from_numpy(self._obs))
                 if noise is not None:
                     m.mask[t].copy_(torch.from_numpy(self._mask))
-                    m.said[t] = self.net.logits(m.obs[t], m.mask[t])
+                    m.said[t] = self._actor(m.obs[t]).masked_fill(~m.mask[t], NEVER)
                     torch.argmax(m.said[t] - noise[t], dim=1, out=m.actions[t])  # Gumbel's trick
                     taken = m.actions[t].cpu().numpy()
                 else:
                     assert std is not None
-                    m.said[t] = self.net.actor(m.obs[t])
+                    m.said[t] = self._actor(m.obs[t])
                     m.actions[t] = m.said[t] + std * m.actions[t].normal_(generator=self._chance)
                     taken = torch.sigmoid(m.actions[t]).cpu().numpy()
                 self._obs, reward, done, self._mask, infos = self._world.step(taken)
@@ -130,7 +135,8 @@ class PPO:
         """Return log probabilities of what was done, advantages, and returns, all flat."""
         m, a = self._memory, self.args
         with torch.inference_mode():
-            values = self.net.value(m.obs).cpu().numpy() * (self._scale or 1.0)
+            said = self._critic(m.obs.flatten(0, 1)).view(m.obs.shape[:2])
+            values = said.cpu().numpy() * (self._scale or 1.0)
             log_p = self.log_probability(m.said, m.actions)
         advantages = np.empty_like(m.rewards)
         estimate(m.rewards, values, m.done, a.gamma, a.gae, advantages)

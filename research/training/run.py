@@ -43,8 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     where: Where = Where()
     knobs: dict[str, Any] = {}
     device: str = "cpu"
-    torch_threads: int = 1  # at 64 units a layer a second one waits more than it works
-    learn_threads: int = 1  # that ppo cuts its minibatches for
+    learn_threads: int = 2  # that ppo cuts its minibatches for; torch itself gets one
     evaluate_every: int = 200_000  # steps
     checkpoint_every: int = 500_000  # steps
     patience: int = 0  # evaluations without a better one before the run stops; 0 = never

@@ -71,7 +71,7 @@ def dispatch(options: argparse.Namespace) -> int:
         return launch.main(options, plan)
     if state is None:
         folder.begin(plan, found)
-    torch.set_num_threads(plan.torch_threads)
+    torch.set_num_threads(1)  # at 64 units a layer a second one waits more than it works
     learner = learner_of(plan, found)
     return train(plan, found, learner, folder, state, options.minutes)
 
@@ -115,7 +115,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
         where=where,
         knobs=knobs,
         device=options.device,
-        torch_threads=options.torch_threads,
+        learn_threads=options.learn_threads,
         evaluate_every=options.evaluate_every,
         checkpoint_every=options.checkpoint_every,
         patience=options.patience,

@@ -44,7 +44,12 @@ def add_what(p: Parser) -> None:
     p.add_argument(
         "--calibration", type=Path, metavar="FILE.json", help="of the market (default: the shipped)"
     )
-    p.add_argument("--reward", default="shortfall", help="a plug-in of research/environment/rewards")
+    p.add_argument(
+        "--reward",
+        default="shortfall_less_market",
+        metavar="NAME",
+        help="a file of research/environment/rewards (default shortfall_less_market)",
+    )
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
     p.add_argument(
@@ -65,7 +70,7 @@ def add_run(p: Parser) -> None:
     p.add_argument("--envs", type=whole(1, ENVS_MAX), help="episodes side by side")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--threads", type=whole(1, 256), default=2, help="of the environment (default 2)")
-    p.add_argument("--torch-threads", type=whole(1, 256), default=1, help="of the network (default 1)")
+    p.add_argument("--learn-threads", type=whole(1, 256), default=2, help="of ppo's gradient (default 2)")
     p.add_argument("--evaluate-every", type=whole(1, STEPS_MAX), default=200_000, metavar="STEPS")
     p.add_argument("--checkpoint-every", type=whole(1, STEPS_MAX), default=500_000, metavar="STEPS")
     p.add_argument("--episodes", type=whole(2, EPISODES_MAX), default=2_048, help="of the held-out set")

@@ -46,15 +46,21 @@ class Result(msgspec.Struct, frozen=True):
 class Trial:
     """A set of episodes; what the rules pay is played once and kept."""
 
-    def __init__(self, play: Callable[[Act], Reals], rules: dict[str, Act]) -> None:
-        self._play = play
+    def __init__(
+        self,
+        play: Callable[[Act], Reals],
+        rules: dict[str, Act],
+        play_rule: Callable[[Act], Reals] | None = None,
+    ) -> None:
+        """`play_rule`: where rules act in another way than the policy, by the table while it is continuous."""
+        self._play, self._play_rule = play, play_rule or play
         self.rules = rules
         self._paid: dict[str, Reals] = {}
 
     def paid(self, name: str) -> Reals:
         """Return what a rule pays, episode by episode."""
         if name not in self._paid:
-            self._paid[name] = self._play(self.rules[name])
+            self._paid[name] = self._play_rule(self.rules[name])
         return self._paid[name]
 
     def result(self, act: Act) -> Result:

@@ -1,0 +1,181 @@
+"""The tiers: which markets a claim is tried in.
+
+T1  the scenarios that it was trained in, other seeds, and openings that no training ever began in
+T2  regimes that it was not trained in: those of the list, and some made harder in one way each
+T3  other simulators: zero intelligence, other latent liquidity, a propagator over the market
+T4  recorded tapes (tape_world.py)
+
+Seeds of a tier are frozen; `fresh` draws others of the same purpose. An opening is a market that was
+played for a while; scenarios keep their first ones for training, the tiers begin in as many further ones.
+"""
+
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from market.flow.calibration import Calibration
+from market.flow.philox import draw4
+from market.flow.zero_intelligence_state import Rates
+from research.environment.layout import S_EPISODE
+from research.environment.scenarios import SCENARIOS, Differs, Latency, Parents, Scenario
+from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, OTHER_SIMULATORS, seeds
+
+TIERS: Final = ("T1", "T2", "T3", "T4")
+T = TypeVar("T", Parents, Differs)
+MINUTE: Final = 60.0
+ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
+
+
+class TierError(Exception):
+    """Scenarios that make no tier: what, and how to mend it."""
+
+
+class Cell(NamedTuple):
+    """One scenario of a tier with its seeds."""
+
+    tier: str
+    scenario: Scenario
+    seeds: NDArray[np.int64]
+    overlay: float = 0.0  # the propagator's size, in times of the calibrated
+
+
+def family(scenario: Scenario) -> str:
+    """Return what a rule is tuned for: one market, whatever the regime."""
+    return scenario.market.name if isinstance(scenario.market, Calibration) else "zero-intelligence"
+
+
+def held_out(scenario: Scenario) -> Scenario:
+    """Return a scenario with as many openings again."""
+    return msgspec.structs.replace(scenario, openings=2 * scenario.openings)
+
+
+def opening_of(seed: int, openings: int) -> int:
+    """Return the opening in which an episode begins."""
+    return int(draw4(seed, S_EPISODE, 0, 0)[0]) % openings
+
+
+def chosen(purpose: str, orders: int, openings: int, run: int, skip: int = 0) -> NDArray[np.int64]:
+    """Return seeds of a purpose whose openings are held out, the first ones after `skip`.
+
+    Raises:
+        TierError: the frozen set has fewer.
+
+    """
+    picked = [int(s) for s in seeds(purpose, COUNT, run) if opening_of(int(s), openings) >= openings // 2]
+    if len(picked) < orders:
+        raise TierError(f"--orders {orders}: {purpose} has {len(picked)} seeds in held-out openings")
+    return np.roll(np.array(picked, dtype=np.int64), -skip)[:orders]
+
+
+def cells(tiers: list[str], scenarios: list[str], trained: tuple[str, ...], orders: int, run: int) -> list[Cell]:
+    """Return what is to be played.
+
+    Raises:
+        TierError: a scenario is not known.
+
+    """
+    for name in scenarios:
+        if name not in SCENARIOS:
+            raise TierError(f"--scenarios {name}: there is {', '.join(sorted(SCENARIOS))}")
+    known = [name for name in trained if name in SCENARIOS] or list(SCENARIOS)
+    first = [SCENARIOS[name] for name in scenarios or known]
+    made: list[Cell] = []
+    if "T1" in tiers:
+        made += of_tier("T1", HELD_OUT_SEEDS, first, orders, run)
+    if "T2" in tiers:
+        others = [s for name, s in SCENARIOS.items() if name not in known and not scenarios]
+        made += of_tier("T2", HELD_OUT_REGIMES, others + harder(first), orders, run)
+    if "T3" in tiers:
+        made += of_tier("T3", OTHER_SIMULATORS, simulators(first, known), orders, run)
+        for base in first[:2]:
+            over = named(base, f"{base.name} + propagator")
+            made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], orders, run)]
+    return made
+
+
+def of_tier(tier: str, purpose: str, scenarios: list[Scenario], orders: int, run: int) -> list[Cell]:
+    """Return cells; each takes other seeds of the set where it is large enough."""
+    made = []
+    for number, scenario in enumerate(scenarios):
+        wide = held_out(scenario)
+        picked = chosen(purpose, orders, wide.openings, run, skip=number * orders)
+        made.append(Cell(tier, wide, picked))
+    return made
+
+
+def named(scenario: Scenario, name: str) -> Scenario:
+    """Return a scenario under another name."""
+    return msgspec.structs.replace(scenario, name=name)
+
+
+def harder(base: list[Scenario]) -> list[Scenario]:
+    """Return regimes of each market that training does not know, each other in one way."""
+    made = []
+    seen: set[str] = set()
+    for scenario in base:
+        market = family(scenario)
+        if market in seen:
+            continue
+        seen.add(market)
+        p = scenario.parents
+        ways = {
+            "heavy": {"parents": changed(p, share=(0.2, 0.25))},
+            "long": {"parents": changed(p, seconds=(20 * MINUTE, 20 * MINUTE))},
+            "short": {"parents": changed(p, seconds=(2 * MINUTE, 2 * MINUTE))},
+            "slow": {"latency": Latency(order_ms=30.0, report_ms=10.0)},
+        }
+        if isinstance(scenario.market, Calibration):
+            d = scenario.differs
+            ways |= {
+                "volatile": {"differs": changed(d, sigma=(2.5, 3.0))},
+                "calm": {"differs": changed(d, sigma=(0.4, 0.5), drift_bps_per_s=(0.0, 0.0))},
+                "trending": {"differs": changed(d, drift_bps_per_s=(0.03, 0.05))},
+                "coarse": {"differs": changed(d, tick=(3, 4))},
+            }
+        for way, fields in ways.items():
+            made.append(msgspec.structs.replace(scenario, name=f"{market} {way}", **fields))
+    return made
+
+
+def changed(struct: T, **fields: Any) -> T:
+    """Return a struct with some fields changed."""
+    return msgspec.structs.replace(struct, **fields)
+
+
+def simulators(first: list[Scenario], known: list[str]) -> list[Scenario]:
+    """Return markets made otherwise than those of training."""
+    wild = Rates(limits_per_s=9.0, markets_per_s=0.6, near_life_s=6.0, far_life_s=40.0, value_sigma_ticks=0.5)
+    made = [Scenario(name="zero intelligence", market=wild)]
+    for scenario in first:
+        if isinstance(scenario.market, Calibration):
+            low = changed(scenario.differs, latent=(0.2, 0.3))
+            high = changed(scenario.differs, latent=(3.0, 4.0))
+            made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c low", differs=low))
+            made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c high", differs=high))
+            break
+    return made
+
+
+def ablated(cell: Cell, what: str) -> Cell:
+    """Return a cell with one thing taken away.
+
+    Raises:
+        TierError: there is no such ablation.
+
+    """
+    scenario = cell.scenario
+    market = scenario.market
+    if what == "latent" and isinstance(market, Calibration):
+        layers = msgspec.structs.replace(market.layers, latent=False)
+        market = msgspec.structs.replace(market, layers=layers)
+    elif what == "impact":
+        smaller = changed(scenario.parents, share=tuple(x / 20.0 for x in scenario.parents.share))
+        scenario = msgspec.structs.replace(scenario, parents=smaller)
+    elif what == "randomisation":
+        scenario = msgspec.structs.replace(scenario, differs=Differs())
+    elif what not in ABLATIONS:
+        raise TierError(f"--ablate {what}: there is {', '.join(ABLATIONS)}")
+    scenario = msgspec.structs.replace(scenario, market=market, name=f"{scenario.name} without {what}")
+    return cell._replace(tier=f"without {what}", scenario=scenario)
