@@ -143,7 +143,7 @@ class VectorEnv:
     def reseed(self, seed: int) -> None:
         """Draw other episodes from the next `reset` on, in the same openings."""
         check(self.envs, seed, len(self._ranges), self.settings)
-        self._draws = self._draws._replace(seed=np.array([seed], dtype=np.int64))
+        self._draws = self._draws._replace(base=np.array([seed], dtype=np.int64))
 
     def twin_mids2(self, times: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return bid + ask just before some instants of each environment's listed episode, ourselves absent.

@@ -59,7 +59,7 @@ def market(where: Where) -> Source:
 
 
 class Worlds:
-    """Environments to learn in. The openings are played once: whoever asks again gets them with another seed."""
+    """Environments to learn in; openings are played once, whoever asks again gets another seed."""
 
     def __init__(self, where: Where, names: list[str]) -> None:
         self._where, self._names = where, names

@@ -52,7 +52,7 @@ class Trial:
         rules: dict[str, Act],
         play_rule: Callable[[Act], Reals] | None = None,
     ) -> None:
-        """`play_rule`: where rules act in another way than the policy, by the table while it is continuous."""
+        """`play_rule`: where rules act by the table and the policy does not."""
         self._play, self._play_rule = play, play_rule or play
         self.rules = rules
         self._paid: dict[str, Reals] = {}
