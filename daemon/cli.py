@@ -25,6 +25,7 @@ SUMMARIES: Final = {
     "ingest": "turn recorded market data into a tick store",
     "generate": "write a synthetic recording in LOBSTER's format",
     "train": "train a policy in the simulated market",
+    "validate": "hold a policy against every baseline on the same markets",
     "curve": "write the volume curve that VWAP follows, from recorded days",
     "check": "check configuration, limits, artefact and FIX profile",
     "freeze": "make the artefact that the trader runs out of a training run",

@@ -39,7 +39,7 @@ GRIDS: Final[dict[str, Candidates]] = {
     "pov-passive": tuple((r,) for r in RATES),
 }
 SHARE_OF_RULE: Final = 0.5  # of the budget; the others share the rest by the size of their grids
-EACH_MIN: Final = 4  # episodes that a candidate is judged by at least
+EACH_MIN: Final = 16  # episodes that a candidate is judged by at least
 Costs = Callable[[Contender, int, int], NDArray[np.float64]]  # of a contender on seeds first .. last
 
 

@@ -55,7 +55,9 @@ def facts_of(tables: list[Table]) -> dict[str, Any]:
         "participation": float(column(tables, "participation").mean()),
         "passive_share": float((column(tables, "passive") * filled).sum() / max(1.0, filled.sum())),
         "unfilled_share": float(((qty - filled) / qty).mean()),
-        "vetoes_per_1000_decisions": float(1_000 * column(tables, "vetoes").sum() / max(1.0, decisions.sum())),
+        "vetoes_per_1000_decisions": float(
+            1_000 * column(tables, "vetoes").sum() / max(1.0, decisions.sum())
+        ),
         "messages": float(column(tables, "messages").mean()),
         "dropped": int(column(tables, "dropped").sum()),
         "by_side": by_side(cost, column(tables, "side")),
@@ -73,7 +75,8 @@ def adaptability(tables: list[Table]) -> dict[str, Any]:
     """Return how crossing answers the market, lag and time held: slices a standard deviation of each."""
     if not all("xx" in t for t in tables):
         return {"word": "not measured"}
-    xx, xy = sum(t["xx"] for t in tables), sum(t["xy"] for t in tables)
+    xx = np.sum([t["xx"] for t in tables], axis=0)
+    xy = np.sum([t["xy"] for t in tables], axis=0)
     yy = float(sum(t["yy"][0] for t in tables))
     count = float(xx[0, 0])
     mean = xx[0] / count

@@ -47,8 +47,8 @@ class Stage:
 
     def __init__(self, scenario: Scenario, seeds: NDArray[np.int64], threads: int = 1) -> None:
         self.scenario, self.seeds = scenario, seeds
-        lanes = Lanes(seeds)
-        self.env = VectorEnv([scenario], lanes.count, 0, threads=min(threads, lanes.count), fills_max=FILLS_MAX)
+        lanes = Lanes(seeds).count
+        self.env = VectorEnv([scenario], lanes, 0, threads=min(threads, lanes), fills_max=FILLS_MAX)
         self._twin: Twin | None = None
 
     def twin(self) -> Twin:
@@ -64,12 +64,20 @@ class Stage:
             PlayError: a number is not finite, the split does not add up, or arrival is not the twin's.
 
         """
-        absent, lanes = self.twin(), Lanes(self.seeds)
-        self.env.settings, self.env.terms = who.settings, terms(who.settings)
-        self.env.listed(lanes.seeds, np.zeros_like(lanes.seeds))
-        table = Recorder(self.env, lanes, absent, overlay).play(who)
+        table = Recorder(self.env, self.listed(who, self.seeds), self.twin(), overlay).play(who)
         check(who.name, self.scenario.name, table)
         return table
+
+    def costs(self, who: Contender, seeds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what a contender pays on other seeds, without a twin: for tuning."""
+        return Recorder(self.env, self.listed(who, seeds), None, None).play(who)["cost"]
+
+    def listed(self, who: Contender, seeds: NDArray[np.int64]) -> Lanes:
+        """Set the environment to a contender's settings and some seeds."""
+        self.env.settings, self.env.terms = who.settings, terms(who.settings)
+        lanes = Lanes(seeds, self.env.envs)
+        self.env.listed(lanes.seeds, np.zeros_like(lanes.seeds))
+        return lanes
 
     def close(self) -> None:
         """Let the threads go."""
@@ -91,7 +99,7 @@ def check(who: str, scenario: str, table: Table) -> None:
 class Recorder:
     """Plays lanes to their end and writes what each episode was."""
 
-    def __init__(self, env: VectorEnv, lanes: Lanes, twin: Twin, overlay: Propagator | None) -> None:
+    def __init__(self, env: VectorEnv, lanes: Lanes, twin: Twin | None, overlay: Propagator | None) -> None:
         self.env, self.lanes, self.twin, self.overlay = env, lanes, twin, overlay
         rows = len(lanes)
         self.table: Table = {name: np.zeros(rows) for name in NUMBERS}
@@ -150,7 +158,12 @@ class Recorder:
         if seed != self.lanes.of_row[row]:
             raise PlayError(f"seed {seed} was played where {self.lanes.of_row[row]} was due")
         self.split(row, begun_ns, self.env.world.fills[lane, :count], ended)
-        for name, at in (("side", e.E_SIDE), ("qty", e.E_QTY), ("filled", e.E_FILLED), ("vetoes", e.E_VETOES)):
+        for name, at in (
+            ("side", e.E_SIDE),
+            ("qty", e.E_QTY),
+            ("filled", e.E_FILLED),
+            ("vetoes", e.E_VETOES),
+        ):
             t[name][row] = int(ended[at])
         for name, at in (("decisions", e.E_DECISIONS), ("messages", e.E_MESSAGES), ("opening", e.E_OPENING)):
             t[name][row] = int(ended[at])
@@ -171,6 +184,9 @@ class Recorder:
     def split(self, row: int, begun_ns: int, fills: Any, ended: Any) -> None:
         """Write shortfall and its parts, bps of the parent's arrival value."""
         t, side, arrival = self.table, ended[e.E_SIDE], ended[e.E_ARRIVAL]
+        t["cost"][row] = ended[e.E_COST]
+        if self.twin is None:
+            return
         if abs(self.twin.arrival[row] - arrival) > 1e-9:
             raise PlayError(f"seed {self.lanes.of_row[row]}: arrives at another mid than its twin")
         qty, px = fills[:, e.F_QTY].astype(np.float64), fills[:, e.F_PX].astype(np.float64)
@@ -184,7 +200,6 @@ class Recorder:
             unit * float((ended[e.E_QTY] - ended[e.E_FILLED]) * (ended[e.E_END] - arrival)),
         )
         t["spread"][row], t["impact"][row], t["timing"][row], t["opportunity"][row] = parts
-        t["cost"][row] = ended[e.E_COST]
         t["off"][row] = ended[e.E_COST] - sum(parts)
         t["residual"][row] = ended[e.E_COST] - parts[2]
         t["exogenous"][row] = BPS * side * (self.twin.end[row] - arrival) / arrival

@@ -30,7 +30,9 @@ Say = Callable[[str], None]
 class Session:
     """Plays, tunes and keeps."""
 
-    def __init__(self, out: Path, cells: Cells, settings: Settings, budget: int, threads: int, say: Say) -> None:
+    def __init__(
+        self, out: Path, cells: Cells, settings: Settings, budget: int, threads: int, say: Say
+    ) -> None:
         self.out, self.cells, self.settings = out, cells, settings
         self.budget, self.threads, self.say = budget, threads, say
         self.tuned: dict[str, dict[str, Any]] = {}
@@ -105,12 +107,13 @@ class Session:
     def search(self, market: str, scenario: Scenario) -> dict[str, Any]:
         """Tune every baseline that has numbers, in one scenario of a market."""
         found: dict[str, Any] = {}
+        every = seeds(TUNE, TUNE_SEEDS)
+        stage = self.stage(scenario, every[: tuning.EACH_MIN])
         for name, budget in tuning.budgets(self.budget).items():
             self.say(f"tuning {name} for {market}: {budget:,} episodes")
 
             def costs(who: Contender, first: int, last: int) -> NDArray[np.float64]:
-                picked = np.resize(seeds(TUNE, TUNE_SEEDS), last)[first:last]
-                return self.stage(scenario, picked).play(who)["cost"]
+                return stage.costs(who, np.resize(every, last)[first:last])
 
             found[name] = msgspec.to_builtins(tuning.tune(name, self.settings, budget, costs))
         return {"market": market, "scenario": scenario.name, "numbers": found}

@@ -108,7 +108,9 @@ def of_run(folder: Path) -> Subject:
     if sha256 != best.get("sha256"):
         raise SubjectError(f"{folder / BEST_WEIGHTS}: is not what {BEST} describes; resume the run")
     if facts.get("hashes", {}).get("observation") not in (None, STATE_SPEC_SHA256):
-        raise SubjectError(f"{folder / RUN}: was trained on other observations than this house has; train anew")
+        raise SubjectError(
+            f"{folder / RUN}: was trained on other observations than this house has; train anew"
+        )
     if facts["plan"]["where"].get("continuous"):
         raise SubjectError(f"{folder}: continuous actions cannot trade yet; give a run with the action table")
     weights = shaped(folder / BEST_WEIGHTS, raw)

@@ -69,7 +69,9 @@ def chosen(purpose: str, orders: int, openings: int, run: int, skip: int = 0) ->
     return np.roll(np.array(picked, dtype=np.int64), -skip)[:orders]
 
 
-def cells(tiers: list[str], scenarios: list[str], trained: tuple[str, ...], orders: int, run: int) -> list[Cell]:
+def cells(
+    tiers: list[str], scenarios: list[str], trained: tuple[str, ...], orders: int, run: int
+) -> list[Cell]:
     """Return what is to be played.
 
     Raises:
@@ -88,7 +90,7 @@ def cells(tiers: list[str], scenarios: list[str], trained: tuple[str, ...], orde
         others = [s for name, s in SCENARIOS.items() if name not in known and not scenarios]
         made += of_tier("T2", HELD_OUT_REGIMES, others + harder(first), orders, run)
     if "T3" in tiers:
-        made += of_tier("T3", OTHER_SIMULATORS, simulators(first, known), orders, run)
+        made += of_tier("T3", OTHER_SIMULATORS, simulators(first), orders, run)
         for base in first[:2]:
             over = named(base, f"{base.name} + propagator")
             made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], orders, run)]
@@ -120,7 +122,7 @@ def harder(base: list[Scenario]) -> list[Scenario]:
             continue
         seen.add(market)
         p = scenario.parents
-        ways = {
+        ways: dict[str, dict[str, Any]] = {
             "heavy": {"parents": changed(p, share=(0.2, 0.25))},
             "long": {"parents": changed(p, seconds=(20 * MINUTE, 20 * MINUTE))},
             "short": {"parents": changed(p, seconds=(2 * MINUTE, 2 * MINUTE))},
@@ -144,7 +146,7 @@ def changed(struct: T, **fields: Any) -> T:
     return msgspec.structs.replace(struct, **fields)
 
 
-def simulators(first: list[Scenario], known: list[str]) -> list[Scenario]:
+def simulators(first: list[Scenario]) -> list[Scenario]:
     """Return markets made otherwise than those of training."""
     wild = Rates(limits_per_s=9.0, markets_per_s=0.6, near_life_s=6.0, far_life_s=40.0, value_sigma_ticks=0.5)
     made = [Scenario(name="zero intelligence", market=wild)]

@@ -21,9 +21,9 @@ LANES_MAX: Final = 256  # environments side by side: some 130 MB of books
 class Lanes:
     """Seeds laid out over environments that each play several in turn."""
 
-    def __init__(self, seeds: NDArray[np.int64]) -> None:
+    def __init__(self, seeds: NDArray[np.int64], count: int = 0) -> None:
         rows = len(seeds)
-        self.count = min(LANES_MAX, rows)
+        self.count = count or min(LANES_MAX, rows)
         turns = -(-rows // self.count)
         padded = np.resize(seeds, self.count * turns)
         self.seeds: NDArray[np.int64] = np.ascontiguousarray(padded.reshape(turns, self.count).T)
@@ -68,12 +68,12 @@ class Twin:
     @property
     def end(self) -> NDArray[np.float64]:
         """Return the mids at the windows' ends."""
-        return 0.5 * self.mid2[:, -1]
+        return np.asarray(0.5 * self.mid2[:, -1], dtype=np.float64)
 
     @property
     def arrival(self) -> NDArray[np.float64]:
         """Return the mids at the start."""
-        return 0.5 * self.mid2[:, 0]
+        return np.asarray(0.5 * self.mid2[:, 0], dtype=np.float64)
 
     def mid_at(self, row: int, after_ns: Any) -> NDArray[np.float64]:
         """Return the mid so long after a row's start."""
@@ -83,7 +83,7 @@ class Twin:
 
 
 def twin(env: VectorEnv, scenario: Scenario, seeds: NDArray[np.int64]) -> Twin:
-    """Play the markets of some seeds without us; the environment's lanes are as many as those of the seeds."""
+    """Play the markets of some seeds without us."""
     steps = int(scenario.parents.seconds[1]) * 1_000_000_000 // GRID_NS + 2
     mid2: NDArray[np.int32] = np.zeros((len(seeds), steps), dtype=np.int32)
     for first in range(0, len(seeds), env.envs):

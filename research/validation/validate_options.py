@@ -29,17 +29,21 @@ def parser() -> Parser:
     p.add_argument(
         "--orders", type=whole(8, ORDERS_MAX), default=256, help="parents a scenario (default 256)"
     )
-    p.add_argument("--scenarios", type=names, default=[], metavar="NAME,...", help="of T1 (default: the trained)")
+    p.add_argument(
+        "--scenarios", type=names, default=[], metavar="NAME,...", help="of T1 (default: the trained)"
+    )
     p.add_argument("--baselines", type=names, default=[], metavar="NAME,...", help="(default: all)")
     p.add_argument(
         "--seed-set", type=seed_set, default=0, metavar="frozen|fresh:N", help="(default: the frozen sets)"
     )
     p.add_argument(
         "--budget", type=whole(0, BUDGET_MAX), metavar="EPISODES",
-        help="for tuning rules, each market; 0: as shipped (default: what the policy was trained on, 3,200 at most)",
+        help="for tuning rules in each market; 0: as shipped (default: the policy's own, 3,200 at most)",
     )  # fmt: skip
     p.add_argument("--ablate", type=ablations, default=[], metavar=",".join(ABLATIONS))
-    p.add_argument("--aa", type=whole(0, ORDERS_MAX), default=512, help="orders of the A/A test (default 512)")
+    p.add_argument(
+        "--aa", type=whole(0, ORDERS_MAX), default=512, help="orders of the A/A test (default 512)"
+    )
     p.add_argument("--threads", type=whole(1, 64), default=1)
     tape = p.add_argument_group("T4: recorded tapes, of the validation split alone")
     tape.add_argument("--tape", type=Path, action="append", default=[], metavar="DIR", help="again for more")

@@ -1,0 +1,249 @@
+"""The tree of results: what validation.json holds, and from it what `freeze` takes and what is printed."""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from policies import manifest as m
+from research.environment.scenarios import Scenario
+from research.validation import compare, seeds
+from research.validation.cells import ROOT, scenario_sha256, seeds_sha256
+from research.validation.gate import NOT_IDENTIFIED, verdict_of
+from research.validation.play import Table
+from research.validation.session import Session
+from research.validation.subjects import Subject
+from research.validation.tiers import Cell, family
+
+SCHEMA: Final = 1
+VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
+GIT_S_MAX: Final = 10
+DIGITS: Final = 9  # kept of every number: what differs beyond is no result
+HOLM: Final = ("twap", "vwap", "almgren-chriss", "best")
+Played = list[tuple[Cell, dict[str, Table]]]
+
+
+def tree(
+    args: argparse.Namespace,
+    session: Session,
+    subjects: list[Subject],
+    median: Subject,
+    played: Played,
+    code: str,
+) -> dict[str, Any]:
+    """Return everything that was found."""
+    names = [s.contender.name for s in subjects]
+    ours = median.contender.name
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "policy": ours,
+        "weights_sha256": median.weights_sha256,
+        "subjects": [about(s, s is median) for s in subjects],
+        "commit": commit(),
+        "code_sha256": code,
+        "arguments": {
+            "tiers": args.tiers,
+            "orders": args.orders,
+            "budget": session.budget,
+            "quick": args.quick,
+            "baselines": args.baselines,
+            "scenarios": args.scenarios,
+            "ablate": args.ablate,
+        },
+        "seeds": seeds_of(args.seed_set),
+        "settings": msgspec.to_builtins(session.settings),
+        "tuning": dict(sorted(session.tuned.items())),
+        "told_to_almgren_chriss": {},
+        "gate": gates([cell.scenario for cell, _ in played]),
+        "tiers": {},
+    }
+    for tier in dict.fromkeys(cell.tier for cell, _ in played):
+        mine = [(cell, tables) for cell, tables in played if cell.tier == tier]
+        found["tiers"][tier] = of_tier(mine, ours, names)
+    found["not_claimed"] = not_claimed(found, median)
+    return {name: rounded(value) for name, value in found.items()}
+
+
+def about(one: Subject, median: bool) -> dict[str, Any]:
+    """Return what a subject is."""
+    return {
+        "name": one.contender.name, "about": one.contender.about, "sha256": one.contender.sha256,
+        "weights_sha256": one.weights_sha256, "training_seed": one.seed, "trained_on": list(one.trained_on),
+        "training_episodes": one.episodes, "released": median,
+        "cost_when_chosen": one.chosen_by if one.chosen_by == one.chosen_by else None,
+    }  # fmt: skip
+
+
+def seeds_of(run: int) -> dict[str, Any]:
+    """Return which seeds were played, and whether the frozen sets are what the repository says."""
+    purposes = (seeds.HELD_OUT_SEEDS, seeds.HELD_OUT_REGIMES, seeds.OTHER_SIMULATORS)
+    digests = {purpose: seeds.digest_of(purpose, run) for purpose in purposes}
+    frozen = run == 0 and all(digests[p] == seeds.FROZEN[p] for p in purposes)
+    return {"set": "frozen" if run == 0 else f"fresh:{run}", "frozen": frozen, "sha256": digests}
+
+
+def gates(scenarios: list[Scenario]) -> dict[str, Any]:
+    """Return what simcheck says of each market."""
+    found = {family(s): verdict_of(s) for s in scenarios}
+    return {"markets": found, "passed": bool(found) and all(v["passed"] for v in found.values())}
+
+
+# --- a tier ---------------------------------------------------------------------------------------
+def of_tier(played: Played, ours: str, subjects: list[str]) -> dict[str, Any]:
+    """Return a tier: each cell, and all of them together."""
+    common = [n for n in played[0][1] if all(n in tables for _, tables in played)]
+    baselines = [n for n in common if n not in subjects]
+    cells = [of_cell(cell, tables, ours, baselines) for cell, tables in played]
+    by_name = {name: [tables[name] for _, tables in played] for name in common}
+    pooled = comparisons(by_name, ours, baselines)
+    return {
+        "cells": cells,
+        "contenders": {name: compare.facts_of(by_name[name]) for name in common},
+        "against": pooled,
+        "impact_against": impacts(by_name, ours, baselines),
+        "subjects": {name: comparisons(by_name, name, baselines) for name in subjects},
+        "won": sum(c["verdict"] == "won" for c in cells),
+        "lost": sum(c["verdict"] == "lost" for c in cells),
+        "regimes": len(cells),
+    }
+
+
+def of_cell(cell: Cell, tables: dict[str, Table], ours: str, baselines: list[str]) -> dict[str, Any]:
+    """Return one scenario."""
+    by_name = {name: [table] for name, table in tables.items()}
+    rows = comparisons(by_name, ours, baselines)
+    key = "twap" if "twap" in rows else next(iter(rows), "")
+    return {
+        "scenario": cell.scenario.name, "market": family(cell.scenario), "propagator": cell.overlay,
+        "scenario_sha256": scenario_sha256(cell.scenario), "seeds_sha256": seeds_sha256(cell.seeds),
+        "orders": len(cell.seeds), "against": rows, "against_what": key,
+        "verdict": compare.verdict(rows[key]) if key else "open",
+        "contenders": {name: compare.facts_of(found) for name, found in by_name.items()},
+    }  # fmt: skip
+
+
+def comparisons(by_name: dict[str, list[Table]], ours: str, baselines: list[str]) -> dict[str, Any]:
+    """Return ours against each baseline and against the best of them, with p values that hold together."""
+    rows: dict[str, Any] = {}
+    costs = {}
+    for name in baselines:
+        rows[name] = compare.row_of(compare.against(by_name[ours], by_name[name]))
+        costs[name] = float(compare.column(by_name[name], "cost").mean())
+        rows[name] |= {
+            "cost": costs[name],
+            "share": rows[name]["mean"] / costs[name] if costs[name] else None,
+        }
+    rivals = [n for n in costs if n != "random"]
+    if rivals:
+        best = min(rivals, key=lambda name: costs[name])
+        rows["best"] = {**rows[best], "is": best}
+    compare.corrected(rows, [n for n in HOLM if n in rows])
+    return rows
+
+
+def impacts(by_name: dict[str, list[Table]], ours: str, baselines: list[str]) -> dict[str, Any]:
+    """Return differences of the twin-measured impact."""
+    return {n: compare.row_of(compare.against(by_name[ours], by_name[n], "impact")) for n in baselines}
+
+
+# --- what may be said -----------------------------------------------------------------------------
+def not_claimed(found: dict[str, Any], median: Subject) -> list[str]:
+    """Return in words what these results do not show."""
+    said = ["Nothing here was traded: every market is simulated or replayed, and no live venue was asked."]
+    if not found["gate"]["passed"]:
+        said.append(f"{NOT_IDENTIFIED}: what rests on passive fills in simulation is not a claim.")
+    if found["arguments"]["quick"]:
+        said.append("A quick look: few orders, rules as shipped. No claim is made of it.")
+    if not found["seeds"]["frozen"]:
+        said.append("Fresh seeds: a check of the frozen result, not the result.")
+    if found["arguments"]["budget"] == 0:
+        said.append("Rules were not tuned (--budget 0): a win against them is a win against shipped numbers.")
+    elif median.episodes > found["arguments"]["budget"]:
+        ratio = found["arguments"]["budget"] / median.episodes
+        said.append(f"Rules were tuned on {ratio:.1%} of the episodes that the policy was trained on.")
+    if len(found["subjects"]) < 5:
+        said.append(f"{len(found['subjects'])} training seed(s), not five: luck of the seed is not measured.")
+    for tier, one in found["tiers"].items():
+        lost = [c["scenario"] for c in one["cells"] if c["verdict"] == "lost"]
+        if lost:
+            said.append(f"{tier}: worse than {one['cells'][0]['against_what']} in {', '.join(lost)}.")
+        lossy = sum(c["contenders"][found["policy"]]["dropped"] for c in one["cells"])
+        if lossy:
+            said.append(f"{tier}: the simulator itself lost {lossy:,} events; its numbers stand under that.")
+    if "T4" not in found["tiers"]:
+        said.append("No tape was replayed (T4): nothing is said of recorded markets.")
+    return said
+
+
+def rounded(value: Any) -> Any:
+    """Return a tree with numbers as they are compared: finite, DIGITS significant digits, else None."""
+    if isinstance(value, dict):
+        return {str(k): rounded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def evaluation(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what `steadyhand freeze --evaluation` takes."""
+    marked = "" if found["gate"]["passed"] else f" ({NOT_IDENTIFIED})"
+    rows = []
+    for tier, one in found["tiers"].items():
+        for name, row in one["against"].items():
+            rows.append(evaluated(tier + marked, "all", name, row))
+        for cell in one["cells"]:
+            key = cell["against_what"]
+            rows += [evaluated(tier + marked, cell["scenario"], key, cell["against"][key])] if key else []
+    return {"weights_sha256": found["weights_sha256"], "rows": rows}
+
+
+def evaluated(tier: str, scenario: str, against: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return one row of an artefact's table."""
+    made = m.Evaluation(
+        tier=tier, scenario=scenario, against=f"best ({row['is']})" if "is" in row else against,
+        mean_bps=row["mean"], low_bps=row["low"], high_bps=row["high"], orders=row["orders"],
+        clusters=row["clusters"],
+    )  # fmt: skip
+    return dict(msgspec.to_builtins(made))
+
+
+def write(out: Path, found: dict[str, Any], median: Subject) -> None:
+    """Write what was found; each file whole."""
+    from research.validation.report import html
+
+    text = json.dumps(found, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    whole(out / VALIDATION, text)
+    if median.weights_sha256:
+        whole(out / EVALUATION, json.dumps(evaluation(found), sort_keys=True, indent=1) + "\n")
+    whole(out / REPORT, html(found))
+
+
+def whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def commit() -> str:
+    """Return what git calls this tree; empty where it is no checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=GIT_S_MAX, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
+
+
+def spoken(found: dict[str, Any], *, as_json: bool = False) -> str:
+    """Return the summary for the terminal."""
+    from research.validation.spoken import lines, short
+
+    return json.dumps(short(found), sort_keys=True) if as_json else "\n".join(lines(found))
