@@ -38,7 +38,7 @@ from market.flow.queue_reactive_layout import (
     T_GAP,
 )
 from market.flow.queue_reactive_tables import Reals
-from market.kernels import lean_kernel
+from market.kernels import inlined_kernel, lean_kernel
 
 FAR_NS = 1 << 62  # never
 TAIL = 6.931471805599453  # ln 1024: what the first entry of the table of gaps leaves out
@@ -47,7 +47,7 @@ LOWER = 0.45  # a row is given up below this part of what is covered, so that no
 GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
 
 
-@lean_kernel
+@inlined_kernel
 def exponential(tables: Reals, draw: int) -> float:
     """Return a unit exponential variate of 32 bits, by interpolation between 1024 quantiles."""
     beyond = 0.0
@@ -61,7 +61,7 @@ def exponential(tables: Reals, draw: int) -> float:
     return beyond + low + (place - at) * (tables[T_GAP + at + 1] - low)  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def exp(x: float) -> float:
     """Return e**x for |x| < 40 by exact operations only, to 1e-9."""
     k = int(np.floor(x / LN2 + 0.5))
@@ -72,7 +72,7 @@ def exp(x: float) -> float:
     return series * (1 << k) if k >= 0 else series / (1 << -k)
 
 
-@lean_kernel
+@inlined_kernel
 def slots_of(step: int) -> int:
     """Return the slots in use at a step: 1 2 3 4 5 6 7 8 10 12 14 16 20 ..."""
     if step < 4:
@@ -96,7 +96,7 @@ def set_row(state: Arena, reals: Reals, tables: Reals, row: int) -> None:
     state[S_ROW_DUE + row] = -1
 
 
-@lean_kernel
+@inlined_kernel
 def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -> None:
     """Take a row on to its first point after `now`."""
     length = state[S_ROW_LENGTH + row]
@@ -131,7 +131,7 @@ def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -
     state[S_ROW_WHAT + row] = what
 
 
-@lean_kernel
+@inlined_kernel
 def refresh(state: Arena, clock: int) -> None:
     """Find which row of a clock is due next."""
     first = clock * LAYERS
@@ -145,7 +145,7 @@ def refresh(state: Arena, clock: int) -> None:
     state[S_CLOCK_DUE + clock] = due
 
 
-@lean_kernel
+@inlined_kernel
 def mark_of(state: Arena, row: int) -> float:
     """Return the mark of a row's point, as a multiple of the ordinary rate."""
     layer = row % LAYERS
@@ -155,7 +155,7 @@ def mark_of(state: Arena, row: int) -> float:
     return LAYER_UNIT * (1 << (layer - 1)) * (1.0 + part)  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def cover(state: Arena, reals: Reals, tables: Reals, clock: int, most: float, now: int) -> bool:
     """Use as many rows of a clock as a rate of `most` times the ordinary needs; say whether they sufficed."""
     active = state[S_ACTIVE + clock]

@@ -37,7 +37,7 @@ from market.flow.queue_reactive_rates import (
     set_tilts,
 )
 from market.flow.queue_reactive_tables import Reals
-from market.kernels import lean_kernel
+from market.kernels import inlined_kernel, lean_kernel
 from market.matching_kernels import OUTCOMES_MARGIN
 
 KEEP = 0.9  # slots are given up when so full a step lower, so that none come and go
@@ -57,7 +57,7 @@ def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
             set_slots(state, reals, tables, CANCELS + kind, step, now)
 
 
-@lean_kernel
+@inlined_kernel
 def strike(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, clock: int
 ) -> int:  # fmt: skip

@@ -95,7 +95,7 @@ from market.flow.queue_reactive_rates import (
 )
 from market.flow.queue_reactive_tables import Reals
 from market.flow.tape_residuals import cut
-from market.kernels import lean_kernel
+from market.kernels import inlined_kernel, lean_kernel
 from market.matching_events import Outcome, OutcomeFlag, Why
 from market.matching_kernels import NO_LIMIT, sweep
 from market.outcome_kernels import report
@@ -109,14 +109,14 @@ U16 = 0xFFFF
 
 
 # --- limit orders ---------------------------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def queue_bucket(tables: Reals, size: int) -> int:
     """Return the bucket of a queue of so many shares."""
     step = int(size * tables[N_MEAN_SIZE_INVERSE] * QUEUE_STEP)
     return int(tables[T_QUEUE + min(step, QUEUE_STEPS)])
 
 
-@lean_kernel
+@inlined_kernel
 def price_of(state: Arena, reals: Reals, tables: Reals, side: int, cell: int, part: int) -> int:
     """Return the price of a limit order in a cell, 0 where the cell has none now; `part` of 2**16."""
     tick = state[S_TICK]
@@ -135,7 +135,7 @@ def price_of(state: Arena, reals: Reals, tables: Reals, side: int, cell: int, pa
     return own + side * ticks * tick  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def class_of(tables: Reals, cell: int, draw: int) -> int:
     """Return the class of lifetime of an order in a cell, by a draw of 16 bits."""
     at = T_CLASS + CLASSES * cell
@@ -145,7 +145,7 @@ def class_of(tables: Reals, cell: int, draw: int) -> int:
     return kind
 
 
-@lean_kernel
+@inlined_kernel
 def remember(state: Arena, reals: Reals, tables: Reals, kind: int, order_id: int, now: int) -> None:
     """Put an order into the pool of its class; the caller has seen to it that there is room."""
     count = state[S_COUNT + kind]
@@ -155,7 +155,7 @@ def remember(state: Arena, reals: Reals, tables: Reals, kind: int, order_id: int
         set_slots(state, reals, tables, CANCELS + kind, state[S_SLOTS + kind] + 1, now)
 
 
-@lean_kernel
+@inlined_kernel
 def limit(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
 ) -> int:  # fmt: skip
@@ -177,10 +177,10 @@ def limit(
     if price_e4 <= 0:
         state[S_OFF_GRID] += cell >= BEST  # else the spread has no room for it
         return n
-    if cell >= BEST:
+    kind = int(tables[T_CELL_KIND + cell])
+    if kind >= 0:
         level = level_at(book, side, price_e4)
         size = 0 if level == 0 else book[level + L_SIZE]
-        kind = int(tables[T_CELL_KIND + cell])
         if mark >= chance * tables[T_LIMIT_QUEUE + kind * QUEUES_MAX + queue_bucket(tables, size)]:
             return n
     kind = class_of(tables, cell, (where >> 16) & U16)
@@ -205,7 +205,7 @@ def limit(
 
 
 # --- market orders --------------------------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def takeable(book: Arena, other: int, levels_most: int) -> int:
     """Return the shares of a side that a market order of the flow may take."""
     levels = book[H_LEVELS + other]
@@ -216,7 +216,7 @@ def takeable(book: Arena, other: int, levels_most: int) -> int:
     return size
 
 
-@lean_kernel
+@inlined_kernel
 def take(
     book: Arena, state: Arena, tables: Reals, out: Records, n: int, now: int, sell: int, clip: int, what: int
 ) -> int:  # fmt: skip
@@ -262,7 +262,7 @@ def shares_of(out: Records, first: int, last: int) -> int:
     return size
 
 
-@lean_kernel
+@inlined_kernel
 def market(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
 ) -> int:  # fmt: skip
@@ -311,7 +311,7 @@ def child(book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, 
 
 
 # --- cancels --------------------------------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def forget(state: Arena, kind: int, slot: int) -> None:
     """Take an order out of its pool."""
     last = state[S_COUNT + kind] - 1
@@ -320,7 +320,7 @@ def forget(state: Arena, kind: int, slot: int) -> None:
     state[S_COUNT + kind] = last
 
 
-@lean_kernel
+@inlined_kernel
 def cancel_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
     """Return the ordinary rate of cancels of a side: a fuller book cancels more, but excites no more."""
     rate = 0.0
@@ -329,7 +329,7 @@ def cancel_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
     return rate * reals[R_TILT_CANCELS + sell]  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def cancel(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
 ) -> int:  # fmt: skip

@@ -62,7 +62,7 @@ from market.flow.queue_reactive_layout import (
     T_SPREAD,
 )
 from market.flow.queue_reactive_tables import Reals
-from market.kernels import lean_kernel
+from market.kernels import inlined_kernel, lean_kernel
 
 TILT_MOST, TILT_LEAST = 8.0, 0.05  # of the rate of one side
 BPS = 1e-4
@@ -70,7 +70,7 @@ RATE_LEAST = 0.2  # of the mean: nothing excites by more than five times what an
 
 
 # --- the touch ------------------------------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def see_touch(book: Arena, state: Arena, reals: Reals, tables: Reals) -> bool:
     """Look at the touch; where it has moved, say so and set what follows from it."""
     bid, ask = best_e4(book, 0), best_e4(book, 1)
@@ -84,13 +84,13 @@ def see_touch(book: Arena, state: Arena, reals: Reals, tables: Reals) -> bool:
     return moved
 
 
-@lean_kernel
+@inlined_kernel
 def leaning(push: float) -> float:
     """Return tanh(push): what one side gains the other loses, so that informed flow adds no flow."""
     return 1.0 - 2.0 / (exp(min(2.0 * push, 30.0)) + 1.0)
 
 
-@lean_kernel
+@inlined_kernel
 def set_tilts(state: Arena, reals: Reals, tables: Reals) -> None:
     """Set the bucket of the spread, and by how much each side is favoured by the distance to value."""
     bid, ask = state[S_BID], state[S_ASK]
@@ -143,7 +143,7 @@ def read(state: Arena, reals: Reals, tables: Reals, sell: int, size: int, now: i
 
 
 # --- excitation -----------------------------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     """Let the excitation decay to an instant."""
     elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
@@ -154,14 +154,14 @@ def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
             reals[R_EXCITED + 6 * at + whom] *= left
 
 
-@lean_kernel
+@inlined_kernel
 def factor_most(reals: Reals, tables: Reals, kind: int, sell: int) -> float:
     """Return what `factor` is at most, before what has decayed since the last event is taken off."""
     at = R_EXCITED + 2 * kind + sell
     return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + reals[at] + reals[at + 6]  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def factor(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now: int) -> float:
     """Return the excitation of a kind (L M C) and side at an instant."""
     elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
@@ -171,7 +171,7 @@ def factor(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now:
     return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + first + second  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def excite(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, rate: float, now: int) -> None:
     """Let an event, ordinarily `rate` a second, excite what follows."""
     settle(state, reals, tables, now)
@@ -184,14 +184,14 @@ def excite(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, rate
         reals[R_EXCITED + at] += scale * tables[cause + at]
 
 
-@lean_kernel
+@inlined_kernel
 def limit_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
     """Return the ordinary rate of limit orders of a side."""
     return tables[T_LIMIT_TOTAL + state[S_SPREAD]] * reals[R_TILT_LIMITS + sell]  # type: ignore[no-any-return]
 
 
 # --- how far the clocks must reach ----------------------------------------------------------------
-@lean_kernel
+@inlined_kernel
 def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
     """Return the largest multiple of a kind's ordinary rate on either side; excitation is settled."""
     free = 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING]
@@ -201,7 +201,7 @@ def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
     return max(buys, sells) * reals[R_MULTIPLE + kind]  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     """Let every clock reach as far as its rate does now; until the next event rates only fall."""
     spread = state[S_SPREAD]

@@ -195,6 +195,8 @@ def put_limits(t: Reals, c: Calibration) -> None:
     most = np.maximum(by_queue.max(axis=1), 1e-9)
     kinds = np.array([-1] * BEST + [0, 1] + [2] * (places - BEHIND - 1))
     scale = np.where(kinds >= 0, most[kinds], 1.0)
+    flat = by_queue.max(axis=1) == by_queue.min(axis=1)
+    kinds = np.where((kinds >= 0) & flat[kinds], -1, kinds)  # nothing to look at in the book
     t[N_RATES + LIMITS] = 2 * c.limits_per_s
     t[T_CELL_KIND : T_CELL_KIND + places] = kinds
     for bucket, row in enumerate(rates):
