@@ -18,7 +18,7 @@ NAME = re.compile(
     r"|[A-Z0-9_]*(_MAX|_BYTES|_SLOTS|_WAIT_S|_TIMEOUT_S|_GRACE_S)"
 )
 INDEX = re.compile(
-    r"(H|Z|W)_\w+|NO_LIMIT|(HEADER|LOGIN_REQUEST)_BYTES"
+    r"(H|Z|W|N)_\w+|NO_LIMIT|(HEADER|LOGIN_REQUEST)_BYTES"
 )  # places in an arena, sizes of a format
 HEAD = """# Bounds
 

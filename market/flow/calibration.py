@@ -15,13 +15,13 @@ INSIDE = 4  # cells of a limit price inside the spread: its quarters
 UNDERCUT = 4  # one tick better than the own best
 BEST = 5  # joins the own best
 BEHIND = 6  # cells from here on: behind the own best, by `behind_edges`
-CELLS_MAX = 24
-SPREADS_MAX = 8
-QUEUES_MAX = 8
+CELLS_MAX = 24  # places of a limit order: six near the touch, eighteen behind it
+SPREADS_MAX = 8  # a table for each; a day of data fills no more
+QUEUES_MAX = 8  # as above
 CLASSES = 3  # lifetimes of limit orders: fleeting, short, long
 REGIMES = 3
-SIZES_MAX = 32
-INTRADAY_MAX = 96
+SIZES_MAX = 32  # an empirical law of sizes with its round lots
+INTRADAY_MAX = 96  # quarters of an hour of a day that never closes
 BRANCHING_MAX = 0.9  # above it a book of hours does not settle
 FILE_BYTES_MAX = 1 << 20  # a calibration is some 10 kB
 
@@ -136,6 +136,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     class_shares: tuple[Row, ...]  # [cell][class]
     cancels_by_distance: Row  # factors: at best, then by behind_edges, the last one beyond them
     cancels_by_queue: Row  # factors by the bucket of the order's own queue
+    cancels_at_best: Row = ()  # the same for orders at the best price; none = as all
     limit_sizes: tuple[tuple[int, float], ...]
     market_sizes: tuple[tuple[int, float], ...]
     inside_sizes: tuple[tuple[int, float], ...] = ()  # of limit orders inside the spread; none = as all
@@ -211,6 +212,10 @@ def problems(c: Calibration) -> list[str]:
         (shaped(c.class_shares, places, CLASSES), f"class_shares must be {places} x {CLASSES}, >= 0"),
         (all(sum(row) > 0 for row in c.class_shares), "class_shares: a row sums to 0"),
         (shaped((c.cancels_by_distance,), 1, places - BEST + 1), f"cancels_by_distance: {places - BEST + 1}"),
+        (
+            not c.cancels_at_best or shaped((c.cancels_at_best,), 1, queues),
+            f"cancels_at_best: {queues}, >= 0",
+        ),
         (shaped((c.cancels_by_queue,), 1, queues), f"cancels_by_queue: {queues}, >= 0"),
         (sized(c.limit_sizes), f"limit_sizes: 1 to {SIZES_MAX} pairs of size > 0 and weight >= 0"),
         (not c.inside_sizes or sized(c.inside_sizes), f"inside_sizes: at most {SIZES_MAX} pairs"),
