@@ -349,7 +349,8 @@ def cancel(
     best = state[S_BID] if side == 1 else state[S_ASK]
     ticks = int(side * (best - book[level + L_PRICE]) * reals[R_TICK_INVERSE] + 0.5)
     chance = tables[T_CANCEL_DISTANCE + int(tables[T_DISTANCE + min(max(ticks, 0), NEAR_TICKS)])]
-    chance *= tables[T_CANCEL_QUEUE + queue_bucket(tables, book[level + L_SIZE])]
+    queues = T_CANCEL_QUEUE if ticks > 0 else T_CANCEL_QUEUE + QUEUES_MAX
+    chance *= tables[queues + queue_bucket(tables, book[level + L_SIZE])]
     chance *= reals[R_TILT_CANCELS + sell] * reals[R_MULTIPLE + 2]
     if mark >= chance * factor_most(reals, tables, 2, sell):
         return n

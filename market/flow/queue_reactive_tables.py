@@ -245,12 +245,15 @@ def put_markets(t: Reals, c: Calibration) -> None:
 def put_cancels(t: Reals, c: Calibration) -> None:
     """Write how often a slot of each class is struck, and with which chance the cancel is accepted."""
     by_distance = np.array(c.cancels_by_distance)
-    by_queue = np.array(c.cancels_by_queue if c.layers.queue_reactive else (1.0,) * len(c.cancels_by_queue))
+    both = np.array((c.cancels_by_queue, c.cancels_at_best or c.cancels_by_queue))
+    by_queue = both if c.layers.queue_reactive else np.ones_like(both)
     for at, hazard in enumerate(c.class_hazards):
         t[N_RATES + CANCELS + at] = hazard * by_distance.max() * by_queue.max()
         t[N_HAZARDS + at] = hazard
     t[T_CANCEL_DISTANCE : T_CANCEL_DISTANCE + len(by_distance)] = by_distance / by_distance.max()
-    t[T_CANCEL_QUEUE : T_CANCEL_QUEUE + len(by_queue)] = by_queue / by_queue.max()
+    for at, row in enumerate(by_queue / by_queue.max()):
+        first = T_CANCEL_QUEUE + at * QUEUES_MAX
+        t[first : first + len(row)] = row
 
 
 def put_hawkes(t: Reals, c: Calibration) -> None:
