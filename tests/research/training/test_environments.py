@@ -1,0 +1,61 @@
+"""Learning in the environment: what runs there runs twice alike, and gets better."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from research.training import checkpoint
+from research.training.sources import Where, source
+from research.training.train_options import main
+
+SMALL = ["--scenarios", "plain", "--envs", "16", "--episodes", "256", "--threads", "1", "--steps", "4000"]
+SMALL += ["--set", "horizon=16", "--set", "minibatch=128", "--evaluate-every", "2000", "--learn-threads", "1"]
+
+pytestmark = pytest.mark.slow
+
+
+def last_of(folder: Path) -> bytes:
+    return checkpoint.latest(folder / "checkpoints").with_suffix(".safetensors").read_bytes()
+
+
+def test_a_run_in_the_environment_is_the_same_twice(tmp_path: Path) -> None:
+    assert main([*SMALL, "--checkpoint-every", "1000", "--out", str(tmp_path / "a")]) == 0
+    assert main([*SMALL, "--checkpoint-every", "1000", "--threads", "2", "--out", str(tmp_path / "b")]) == 0
+
+    assert last_of(tmp_path / "a") == last_of(tmp_path / "b")
+    best = json.loads((tmp_path / "a" / "best.json").read_text())
+    assert {"twap", "twap-passive", "twap-improve", "rule"} == best["result"]["against"].keys()
+    assert best["result"]["episodes"] == 256
+
+
+@pytest.mark.parametrize("more", [["--continuous"], ["--reward", "published"]])
+def test_a_plug_in_learns_too(more: list[str], tmp_path: Path) -> None:
+    assert main([*SMALL, *more, "--steps", "1000", "--out", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(["--scenarios", "moon"], "--scenarios moon"), (["--reward", "fame"], "--reward fame")]
+)
+def test_what_is_not_there_is_named(
+    more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 1
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_world_asked_for_again_begins_as_a_new_one_does() -> None:
+    where = Where(scenarios=("plain",), threads=1)
+    make = source(where).make(8)
+    first = [array.copy() for array in make(5).reset()]
+    make(6).reset()
+
+    again = make(5).reset()
+
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, two)
