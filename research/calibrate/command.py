@@ -19,8 +19,8 @@ from research.calibrate.streams import recorded
 
 FACTS_SUFFIX = ".facts.json"
 FITTED_LAYERS = ("value", "reading", "latent", "metaorders")
-FIRST_BRANCHING = 0.4  # where the search begins: counting takes trends for excitation
-FIRST_KICK_BPS = 1.0
+FIRST_BRANCHING = 0.5  # where the search begins: counting takes trends for excitation
+FIRST_KICK_BPS = 1.6
 replace = msgspec.structs.replace
 
 
@@ -82,9 +82,9 @@ def seeded(calibration: Calibration, start: Calibration | None) -> Calibration:
     value = replace(
         calibration.value,
         sigma_bps=round(calibration.value.sigma_bps * 0.6, 4),
-        informed=3.0,
+        informed=6.0,
         informed_limits=0.3,
-        informed_cancels=2.0,
+        informed_cancels=6.0,
     )
     return replace(
         calibration,
@@ -92,7 +92,7 @@ def seeded(calibration: Calibration, start: Calibration | None) -> Calibration:
         hawkes=replace(calibration.hawkes, branching=min(FIRST_BRANCHING, calibration.hawkes.branching)),
         metaorders=replace(calibration.metaorders, share=0.06),
         latent=replace(calibration.latent, limits=0.1, cancels=0.05),
-        reading=Reading(kick_bps=FIRST_KICK_BPS, lives_s=(5.0, 60.0, 900.0), weights=(0.7, 0.22, 0.08)),
+        reading=Reading(kick_bps=FIRST_KICK_BPS, lives_s=(5.0, 60.0, 900.0), weights=(0.8, 0.15, 0.05)),
     )
 
 

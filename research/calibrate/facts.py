@@ -120,7 +120,7 @@ def check(scan: s.Scan, source: str) -> None:
         )
     for name, column in (("bid", s.BID), ("ask", s.ASK)):
         if not (scan.rows[:, column] > 0).any():
-            raise FactsError(f"{source}: there is never a {name}; a recording needs both sides")
+            raise FactsError(f"{source}: {name} side empty throughout; a recording needs both sides")
     if not len(samples.spreads_of(scan)):
         raise FactsError(f"{source}: the book is never whole (bid below ask); nothing can be measured")
 

@@ -81,7 +81,7 @@ def assemble(
     hidden = max(hidden_count, 0) / max(len(trades.ts_ns) + max(hidden_count, 0), 1)
     limits = rates.limits(counted, cuts.spreads, places)
     markets = np.array(rates.markets(counted, spreads, queues)) / (1.0 - hidden)
-    by_distance, by_queue = rates.cancels(counted, len(cuts.behind), queues)
+    by_distance, by_queue, at_best = rates.cancels(counted, len(cuts.behind), queues)
     wanted, clip = sizes.wanted(trades)
     seconds = float(counted.seconds.sum())  # of both sides
     spread = samples.spreads_of(scan)
@@ -108,6 +108,7 @@ def assemble(
         class_shares=rates.class_shares(lives, places),
         cancels_by_distance=by_distance,
         cancels_by_queue=by_queue,
+        cancels_at_best=at_best,
         limit_sizes=sizes.limit_law(scan, inside=False),
         inside_sizes=sizes.limit_law(scan, inside=True),
         market_sizes=wanted,
@@ -156,7 +157,7 @@ def provenance(
         "limits_by_queue": "measured: orders placed over orders expected by cell, by the queue at the price",
         "markets": counts + ", as the product of both margins; scaled up by the hidden ones",
         "class_hazards, class_shares": f"measured: mixture of exponentials, {orders} lives, hazards capped",
-        "cancels_by_distance, cancels_by_queue": "measured: cancels over those expected by age and cell",
+        "cancels_by_distance, cancels_by_queue, cancels_at_best": "measured: cancels over those expected",
         "limit_sizes, inside_sizes": MEASURED,
         "market_sizes, clip": "measured: Kaplan-Meier, an order that took a queue whole may have wanted more",
         "partial, hidden": MEASURED,

@@ -125,16 +125,19 @@ def smoothed_factor(number: Table, expected: Table) -> Table:
     return np.clip((number + PRIOR) / (expected + PRIOR), *FACTOR_RANGE)
 
 
-def cancels(counts: exposures.Counts, behind: int, queues: int) -> tuple[Row, Row]:
-    """Return factors by distance and by queue whose product fits the cancels of each cell best."""
+def cancels(counts: exposures.Counts, behind: int, queues: int) -> tuple[Row, Row, Row]:
+    """Return factors by distance, by queue behind the best, and by queue at it, that fit each cell best."""
     number, expected = counts.cancels[:behind, :queues], counts.expected[:behind, :queues]
-    by_queue = np.ones(queues)
+    by_queue, at_best = np.ones(queues), np.ones(queues)
     by_distance = np.ones(behind)
     for _ in range(FIT_ROUNDS):
-        by_distance = smoothed_factor(number.sum(axis=1), expected @ by_queue)
-        by_queue = smoothed_factor(number.sum(axis=0), by_distance @ expected)
+        weighted = np.concatenate([expected[:1] @ at_best, expected[1:] @ by_queue])
+        by_distance = smoothed_factor(number.sum(axis=1), weighted)
+        by_queue = smoothed_factor(number[1:].sum(axis=0), by_distance[1:] @ expected[1:])
+        at_best = smoothed_factor(number[0], by_distance[0] * expected[0])
     distance = [round(float(x), 5) for x in by_distance]
-    return (*distance, distance[-1]), tuple(round(float(x), 5) for x in by_queue)
+    behind_best, best = (tuple(round(float(x), 5) for x in row) for row in (by_queue, at_best))
+    return (*distance, distance[-1]), behind_best, best
 
 
 def class_shares(found: Lifetimes, cells: int) -> tuple[Row, ...]:

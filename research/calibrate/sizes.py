@@ -28,7 +28,9 @@ def law(sizes: NDArray[np.int64], weights: NDArray[np.float64] | None = None) ->
     frequent = np.argsort(-mass)[:ATOMS_MOST]
     atoms = {int(at) for at in frequent if mass[at] >= ATOM}
     found = [(int(values[at]), float(mass[at])) for at in atoms]
-    rest = np.array([at for at in range(len(values)) if at not in atoms])
+    rest = np.array([at for at in range(len(values)) if at not in atoms and mass[at] > 0], np.int64)
+    if not len(rest):
+        return tuple(sorted(found))
     share = np.cumsum(mass[rest]) / mass[rest].sum()
     bins = np.minimum((share * (SIZES_MAX - len(atoms)) - 1e-9).astype(np.int64), SIZES_MAX - len(atoms) - 1)
     for part in np.unique(bins):

@@ -1,0 +1,144 @@
+"""The battery's parts: the gate's verdict, impact as a difference of twins, bad input in one line."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from market.flow.calibration import Layers, Regime, dump
+from market.flow.queue_reactive_defaults import small_tick
+from research.calibrate.facts import Estimate, Facts
+from research.simcheck import checks, gate, impact, numbers
+
+ROOT = Path(__file__).parents[2]
+PLAIN = msgspec.structs.replace(
+    small_tick(), layers=Layers(intraday=False, hidden=False), regimes=(Regime(),) * 3
+)
+
+
+def recorded(**probes: Estimate) -> Facts:
+    return Facts(
+        source="made", begin_ns=0, end_ns=1, block_s=300.0, tick_e4=100, price_e4=1_000_000,
+        events=1, trades=1,
+        numbers={"spread_ticks": Estimate(4.0, 3.9, 4.1)}, distributions={}, halves={}, curves={},
+        position_edges=[], probes=probes,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def calibration(tmp_path: Path) -> Path:
+    path = tmp_path / "made.json"
+    path.write_bytes(dump(PLAIN))
+    return path
+
+
+def test_the_gate_passes_where_every_cell_is_inside(calibration: Path) -> None:
+    facts = recorded(fill_front=Estimate(0.3, 0.2, 0.4), realised_5s=Estimate(-0.5, -0.7, -0.3))
+
+    verdict = gate.verdict(facts, {"fill_front": 0.2, "realised_5s": -0.3}, "made", calibration)
+
+    assert verdict.passed
+    assert verdict.line == gate.IDENTIFIED
+
+
+def test_a_market_in_which_resting_orders_earn_is_not_identified(calibration: Path) -> None:
+    facts = recorded(fill_front=Estimate(0.3, 0.2, 0.4), realised_5s=Estimate(-0.5, -0.7, -0.3))
+
+    verdict = gate.verdict(facts, {"fill_front": 0.3, "realised_5s": 0.4}, "made", calibration)
+
+    assert not verdict.passed
+    assert verdict.line == "passive edge not identified"
+
+
+def test_the_gate_looks_at_every_position_but_judges_no_front_markout(calibration: Path) -> None:
+    facts = recorded(fill_position_2=Estimate(0.3, 0.2, 0.4), realised_5s_front=Estimate(0.0, -0.1, 0.1))
+
+    verdict = gate.verdict(facts, {"fill_position_2": 0.3, "realised_5s_front": 9.0}, "made", calibration)
+
+    assert [cell.name for cell in verdict.cells] == ["fill_position_2"]
+    assert verdict.passed
+
+
+def test_a_verdict_holds_only_for_the_calibration_that_it_was_given_on(calibration: Path) -> None:
+    assert not gate.read(calibration).passed  # no verdict yet
+    facts = recorded(fill_front=Estimate(0.3, 0.2, 0.4))
+    verdict = gate.verdict(facts, {"fill_front": 0.3}, "made", calibration)
+    gate.beside(calibration).write_bytes(msgspec.json.encode(verdict))
+    assert gate.read(calibration).passed
+
+    calibration.write_bytes(dump(msgspec.structs.replace(PLAIN, name="changed")))
+
+    assert not gate.read(calibration).passed
+
+
+def test_the_sixteen_numbers_end_with_those_of_literature() -> None:
+    rows = numbers.compare(recorded(), {"spread_ticks": 4.9}, 0.5, None)
+
+    assert [(row.name, row.passed) for row in rows] == [
+        ("spread_ticks", True),  # within a quarter
+        ("impact_exponent", True),
+        ("impact_decay", False),
+    ]
+
+
+def test_the_exponent_of_a_root_is_a_half() -> None:
+    sizes = [1.0, 10.0, 100.0]
+    rng = np.random.default_rng(1)
+    found = [
+        [impact.Path(1, math.sqrt(size) + rng.normal(0, 0.1), 0.0, 0.0, 0.0, 0.0, 1) for _ in range(50)]
+        for size in sizes
+    ]
+
+    law = impact.law(sizes, found)
+
+    assert law.exponent == pytest.approx(0.5, abs=0.02)
+    assert law.exponent_low < 0.5 < law.exponent_high
+
+
+def test_decay_is_what_is_left_later() -> None:
+    found = [impact.Path(1, 2.0 + 0.1 * k, 1.0 + 0.05 * k, 0.0, 0.0, 0.0, 1) for k in range(-5, 6)]
+
+    assert impact.decay(found)[0] == pytest.approx(0.5)
+
+
+@pytest.mark.slow
+def test_runs_without_us_are_equal_and_a_large_order_moves_the_price() -> None:
+    looks = (60.0, 61.0)
+    again = [impact.run(PLAIN, 5, [], looks) for _ in range(2)]
+    found = impact.paths(PLAIN, impact.Parent(6_000, 12, 60.0, 61.0), 12)
+
+    assert again[0].state_hash == again[1].state_hash
+    assert np.mean([path.at_end_bps for path in found]) > 0.5
+    assert np.mean([path.paid_bps for path in found]) > 0.0
+
+
+@pytest.mark.slow
+def test_whoever_goes_round_pays_and_the_smallest_order_pays_half_the_spread() -> None:
+    sizes = checks.Sizes(100, 20.0, 12)
+
+    assert checks.small_order(PLAIN, sizes).outcome == checks.PASSED
+    assert {check.outcome for check in checks.round_trips(PLAIN, sizes)} == {checks.PASSED}
+
+
+def test_what_was_not_run_passes_nothing() -> None:
+    assert checks.no_arbitrage().outcome == checks.NOT_RUN
+
+
+@pytest.mark.slow
+def test_a_calibration_without_facts_is_one_line_and_exit_2(calibration: Path, tmp_path: Path) -> None:
+    code = "import sys; from research.simcheck.command_options import main; sys.exit(main(sys.argv[1:]))"
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", code, str(calibration), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.count("\n") == 1
+    assert "steadyhand calibrate" in outcome.stderr
