@@ -18,6 +18,7 @@ from research.worlds import almgren_chriss, known, obizhaeva_wang
 from research.worlds.world import Act, Actions, Bools, Floats, Reals, World, costs
 
 ENVIRONMENT: Final = "environment"
+ROUND_TRIPS: Final = "round-trips"  # the adversary's
 SMALL: Final = ("known", "almgren-chriss", "obizhaeva-wang")
 TRIAL_SEED: Final = 20_240_102  # of the small worlds' held-out episodes
 
@@ -48,6 +49,10 @@ def source(where: Where) -> Source:
     """Return the source of a name."""
     if where.world in SMALL:
         return small(where)
+    if where.world == ROUND_TRIPS:
+        from research.training.adversary import trips
+
+        return trips(where)
     from research.training.environments import market
 
     return market(where)

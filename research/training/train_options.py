@@ -11,7 +11,7 @@ MINUTES_MAX: Final = 7 * 24 * 60  # a week
 WORKERS_MAX: Final = 1_024
 ENVS_MAX: Final = 65_536  # the environment keeps a book for each
 EPISODES_MAX: Final = 1_000_000
-WORLDS: Final = ("environment", "known", "almgren-chriss", "obizhaeva-wang")
+WORLDS: Final = ("environment", "known", "almgren-chriss", "obizhaeva-wang", "round-trips")
 
 
 def parser() -> Parser:
@@ -39,7 +39,12 @@ def parser() -> Parser:
 def add_what(p: Parser) -> None:
     """Add what is learnt, and where."""
     p.add_argument("--learner", choices=("ppo", "dqn", "qlearning"), default="ppo")
-    p.add_argument("--world", choices=WORLDS, default="environment", help="or a small one, of known answer")
+    p.add_argument(
+        "--world",
+        choices=WORLDS,
+        default="environment",
+        help="or a small one of known answer; round-trips: an adversary's",
+    )
     p.add_argument("--scenarios", metavar="NAME,...", help="regimes to train in (default: all for training)")
     p.add_argument(
         "--calibration", type=Path, metavar="FILE.json", help="of the market (default: the shipped)"

@@ -63,9 +63,13 @@ class Trial:
             self._paid[name] = self._play_rule(self.rules[name])
         return self._paid[name]
 
+    def played(self, act: Act) -> Reals:
+        """Return what a policy pays, episode by episode."""
+        return self._play(act)
+
     def result(self, act: Act) -> Result:
         """Play a policy and compare."""
-        costs = self._play(act)
+        costs = self.played(act)
         against = {name: difference(costs, self.paid(name)) for name in self.rules}
         mean = interval(costs)
         return Result(mean.mean, mean.half, len(costs), against)

@@ -57,3 +57,8 @@ def costs(world: World, act: Act, key: str = "cost") -> Reals:
                 found[env] = cost
                 left -= 1
     return found
+
+
+def world_seeds(chance: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Return seeds of markets; positive, with room for what is added to them."""
+    return chance.integers(0, 1 << 62, size=count, dtype=np.int64)

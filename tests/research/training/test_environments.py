@@ -8,9 +8,11 @@ import pytest
 
 pytest.importorskip("torch")
 
+from research.environment.scenarios import SCENARIOS
 from research.training import checkpoint
 from research.training.sources import Where, source
 from research.training.train_options import main
+from research.worlds.round_trips import RoundTrips, Settings
 
 SMALL = ["--scenarios", "plain", "--envs", "16", "--episodes", "256", "--threads", "1", "--steps", "4000"]
 SMALL += ["--set", "horizon=16", "--set", "minibatch=128", "--evaluate-every", "2000", "--learn-threads", "1"]
@@ -59,3 +61,34 @@ def test_a_world_asked_for_again_begins_as_a_new_one_does() -> None:
 
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_an_adversary_is_paid_what_its_round_trips_make() -> None:
+    world = RoundTrips(SCENARIOS["plain"], 8, 3, Settings(steps=6))
+    chance = np.random.default_rng(1)
+    obs, mask = world.reset()
+    total = np.zeros(8)
+    for _ in range(6):
+        actions = np.where(mask, chance.random(mask.shape), -1.0).argmax(axis=1)
+        obs, reward, done, mask, infos = world.step(actions)
+        total += reward
+
+    assert done.all()
+    np.testing.assert_allclose(-total, infos["cost"], rtol=1e-4, atol=1e-3)
+    assert infos["cost"].mean() > 0.0  # whoever trades at random pays the spread
+    assert obs[:, 1].tolist() == [0.0] * 8
+
+
+def test_whoever_does_nothing_makes_nothing_in_the_same_market_twice() -> None:
+    world = RoundTrips(SCENARIOS["plain"], 4, 3, Settings(steps=3))
+    seen = []
+    for _ in range(2):
+        world.reseed(5)
+        world.reset()
+        for _ in range(3):
+            obs, reward, _, _, infos = world.step(np.zeros(4, np.int64))
+            assert not reward.any()
+        seen.append(obs.copy())
+        assert not infos["cost"].any()
+
+    np.testing.assert_array_equal(*seen)
