@@ -276,9 +276,16 @@ def finish(flow: Any, scenario: Any, head: Any, desk: Any, row: Any) -> None:
 def ready(i: int, w: Any, s: Any, t: Any) -> None:
     """Write observation and mask of environment i."""
     decide(
-        w.book[i], w.head[i], w.desk[i], w.ints[i], w.floats[i], w.own[i], w.chains[i], w.events[i],
+        w.book[i], w.head[i], w.desk[i], w.ints[i], w.floats[i], w.own[i], w.chains[i], s.events,
         w.levels[i], s.raw, s.facts, w.obs[i], w.mask[i], t.schedule, t.params, t.curve,
     )  # fmt: skip
+
+
+@env_kernel
+def moved(head: Any, of: Any, to: Any) -> None:
+    """Copy events that are not fed yet: the buffer that is worked on is a thread's, which stays in its cache."""
+    for at in range(head[e.EVENTS_FED], head[e.EVENTS_MADE]):
+        to[at] = of[at]
 
 
 @env_kernel
@@ -320,14 +327,15 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
         money[: e.MONEY_NOW] = 0.0
         money[e.LEFT] = 1.0 - head[e.GATE_CUM] / head[e.GATE_QTY]
         since_ns, vetoes = head[e.NOW_NS], head[e.VETOES]
+        moved(head, w.events[i], s.events)
         act(
             actions[i], w.book[i], head, w.desk[i], w.ints[i], w.own[i], w.own_ids[i], w.chains[i], w.road[i],
-            w.events[i], t.limits, scenario, s.table, s.moves, w.log[i],
+            s.events, t.limits, scenario, s.table, s.moves, w.log[i],
         )  # fmt: skip
         goes_on = advance(
-            w.book[i], w.flow[i], w.reals[i], o.tables[w.head[i, e.SCENARIO]], w.ints[i], w.floats[i],
+            w.book[i], w.flow[i], w.reals[i], o.tables[head[e.SCENARIO]], w.ints[i], w.floats[i],
             w.own[i], w.own_ids[i], head, w.desk[i], w.chains[i], w.road[i], w.reports[i], w.fills[i],
-            w.events[i], money, scenario, t.limits, t.pace, s.out, s.command, w.log[i], w.tape[i],
+            s.events, money, scenario, t.limits, t.pace, s.out, s.command, w.log[i], w.tape[i],
         )  # fmt: skip
         head[e.EDGE2] += int(money[e.EDGE])
         head[e.PASSIVE_CUM] += int(money[e.PASSIVE_SHARE])
@@ -336,6 +344,7 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
         w.done[i] = not goes_on
         if goes_on:
             ready(i, w, s, t)
+            moved(head, s.events, w.events[i])
         else:
             finish(w.flow[i], scenario, head, w.desk[i], w.ended[i])
             begin_one(i, w, s, o, t, d)

@@ -304,6 +304,7 @@ class Scratch(NamedTuple):
 
     out: Any
     command: Any
+    events: Any
     table: Any
     moves: Any
     raw: Any
@@ -355,6 +356,7 @@ def new_scratch(orders_max: int) -> Scratch:
     return Scratch(
         out=np.zeros(orders_max + 2 * OUT_SPARE, dtype=OUTCOME),
         command=np.zeros(1, dtype=COMMAND),
+        events=np.zeros(orders_max + 3 * OUT_SPARE, dtype=MARKET_EVENT),
         table=np.zeros((CHAINS_MAX, CHAIN_COLUMNS), dtype=np.int64),
         moves=np.zeros((CHAINS_MAX + MOVES_BEYOND, MOVE_COLUMNS), dtype=np.int64),
         raw=np.zeros((4, LEVELS_SEEN), dtype=np.int64),
