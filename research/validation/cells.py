@@ -55,7 +55,7 @@ class Cells:
         """Return where the table of some facts lies."""
         return self.folder / (hashlib.sha256("\n".join([self.code, *facts]).encode()).hexdigest() + ".npz")
 
-    def read(self, facts: list[str]) -> Table | None:
+    def read(self, facts: list[str], needed: frozenset[str] = NEEDED) -> Table | None:
         """Return a table that was played before; a damaged one is as good as none."""
         path = self.path(facts)
         if not path.is_file():
@@ -65,7 +65,7 @@ class Cells:
                 table: dict[str, NDArray[Any]] = {name: found[name] for name in found.files}
         except (OSError, ValueError, BadZipFile, KeyError):
             return None
-        return table if table.keys() >= NEEDED else None
+        return table if table.keys() >= needed else None
 
     def write(self, facts: list[str], table: Table) -> None:
         """Keep a table."""

@@ -34,6 +34,7 @@ def tree(
     median: Subject,
     played: Played,
     code: str,
+    more: dict[str, Any],
 ) -> dict[str, Any]:
     """Return everything that was found."""
     names = [s.contender.name for s in subjects]
@@ -57,7 +58,7 @@ def tree(
         "seeds": seeds_of(args.seed_set),
         "settings": msgspec.to_builtins(session.settings),
         "tuning": dict(sorted(session.tuned.items())),
-        "told_to_almgren_chriss": {},
+        **more,
         "gate": gates([cell.scenario for cell, _ in played]),
         "tiers": {},
     }
@@ -174,7 +175,7 @@ def not_claimed(found: dict[str, Any], median: Subject) -> list[str]:
         lossy = sum(c["contenders"][found["policy"]]["dropped"] for c in one["cells"])
         if lossy:
             said.append(f"{tier}: the simulator itself lost {lossy:,} events; its numbers stand under that.")
-    if "T4" not in found["tiers"]:
+    if not found["tape"]:
         said.append("No tape was replayed (T4): nothing is said of recorded markets.")
     return said
 

@@ -37,7 +37,11 @@ def tape_lines(found: dict[str, Any]) -> list[str]:
     if not tape:
         return []
     said = [f"T4  {tape['orders']} orders in {tape['windows']} windows of {tape['days']} day(s)"]
-    rows = (f"x{r['propagator']:g}  {row_text(r['against'], r)}  {r['word']}" for r in tape["rows"])
+    rows = (
+        f"x{r['propagator']:g}  {row_text(r['against'], r)}  {r['word']}"
+        for r in tape["rows"]
+        if not r["hidden_improvement"]
+    )
     return [*said, *(f"      {row}" for row in rows)]
 
 

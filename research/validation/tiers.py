@@ -39,6 +39,7 @@ class Cell(NamedTuple):
     scenario: Scenario
     seeds: NDArray[np.int64]
     overlay: float = 0.0  # the propagator's size, in times of the calibrated
+    wide: bool = False  # the corridor leaves everybody free
 
 
 def family(scenario: Scenario) -> str:
@@ -180,4 +181,4 @@ def ablated(cell: Cell, what: str) -> Cell:
     elif what not in ABLATIONS:
         raise TierError(f"--ablate {what}: there is {', '.join(ABLATIONS)}")
     scenario = msgspec.structs.replace(scenario, market=market, name=f"{scenario.name} without {what}")
-    return cell._replace(tier=f"without {what}", scenario=scenario)
+    return cell._replace(tier=f"without {what}", scenario=scenario, wide=what == "corridor")

@@ -14,13 +14,14 @@ from typing import Final
 import msgspec
 
 from policies.baselines import NAMES as SHIPPED
-from research.baselines.contenders import NAMES
+from research.baselines.contenders import NAMES, Contender, hashed
 from research.environment.vector import Settings
-from research.validation import results, tiers
+from research.validation import extras, results, tiers
 from research.validation.cells import Cells, code_sha256
 from research.validation.play import PlayError, Table
 from research.validation.session import Session, wanted
 from research.validation.subjects import Subject, SubjectError, subject
+from research.validation.tape_world import TapeUseError, windows
 from research.validation.tiers import Cell, TierError
 
 DONE, NOT_CLEAN, USAGE, CONFIG, INTERRUPTED = 0, 1, 2, 78, 130
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     """Validate; return the exit code. Trouble is one line."""
     try:
         return validated(args)
-    except (UsageError, TierError) as error:
+    except (UsageError, TierError, TapeUseError) as error:
         return complain(error, USAGE)
     except SubjectError as error:
         return complain(error, CONFIG)
@@ -70,14 +71,19 @@ def validated(args: argparse.Namespace) -> int:
     subjects = named([subject(spec, Settings()) for spec in args.policy])
     median = released(subjects)
     budget = args.budget if args.budget is not None else min(BUDGET_USUAL, median.episodes or BUDGET_USUAL)
-    plan = tiers.cells(args.tiers, args.scenarios, median.trained_on, args.orders, args.seed_set)
+    check_tapes(args)
+    simulated = [tier for tier in args.tiers if tier != "T4"]
+    plan = tiers.cells(simulated, args.scenarios, median.trained_on, args.orders, args.seed_set)
+    plan += [tiers.ablated(cell, what) for what in args.ablate for cell in plan if cell.tier == "T1"]
     code = code_sha256()
-    base = msgspec.structs.replace(median.contender.settings)
-    session = Session(args.out, Cells(args.out / "cells", code), plain(base), budget, args.threads, say)
+    pace = plain(median.contender.settings)
+    session = Session(args.out, Cells(args.out / "cells", code), pace, budget, args.threads, say)
     asked = wanted(args.baselines, budget)
     try:
-        played = [(cell, play_cell(session, cell, asked, subjects, place)) for cell, place in steps(plan)]
-        tree = results.tree(args, session, subjects, median, played, code)
+        eta = Eta(len(plan))
+        played = [(cell, play_cell(session, cell, asked, subjects, eta)) for cell in plan]
+        more = extras.extras(args, session, median, plan, say)
+        tree = results.tree(args, session, subjects, median, played, code, more)
     finally:
         session.close()
     results.write(args.out, tree, median)
@@ -113,24 +119,48 @@ def released(subjects: list[Subject]) -> Subject:
     return ranked[(len(ranked) - 1) // 2]
 
 
-def steps(plan: list[Cell]) -> list[tuple[Cell, str]]:
-    """Return cells with their place in the whole."""
-    return [(cell, f"{at}/{len(plan)}") for at, cell in enumerate(plan, 1)]
+def check_tapes(args: argparse.Namespace) -> None:
+    """Hold --tape and T4 to each other, before anything is played."""
+    if args.tape and "T4" not in args.tiers:
+        args.tiers = [*args.tiers, "T4"]
+    if "T4" in args.tiers and not args.tape:
+        raise UsageError("--tiers T4: give the tick stores with --tape DIR")
+    for folder in args.tape:
+        windows(folder, args.first, args.last, args.minutes)
+
+
+class Eta:
+    """How far it is, and how long it will still take at this pace."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.done = steps, 0
+        self._begun_s = time.monotonic()
+
+    def step(self, line: str) -> None:
+        """Say that one more is done."""
+        self.done += 1
+        gone_s = time.monotonic() - self._begun_s
+        left_s = gone_s / self.done * (self.steps - self.done)
+        say(f"{self.done}/{self.steps} {line}; {left_s:.0f} s to go")
 
 
 def play_cell(
-    session: Session, cell: Cell, asked: list[str], subjects: list[Subject], place: str
+    session: Session, cell: Cell, asked: list[str], subjects: list[Subject], eta: Eta
 ) -> dict[str, Table]:
     """Play everybody in one cell."""
-    begun_s = time.monotonic()
     contenders = [*(s.contender for s in subjects), *session.baselines(cell, asked)]
+    if cell.wide:
+        contenders = [unbound(who) for who in contenders]
     tables = {who.name: session.table(cell, who) for who in contenders}
-    took_s = time.monotonic() - begun_s
     cost = float(tables[subjects[0].contender.name]["cost"].mean())
-    say(
-        f"{place} {cell.tier} {cell.scenario.name}: {len(tables)} contenders, {took_s:.1f} s, cost {cost:.3f}"
-    )
+    eta.step(f"{cell.tier} {cell.scenario.name}: {len(tables)} contenders, cost {cost:.3f}")
     return tables
+
+
+def unbound(who: Contender) -> Contender:
+    """Return a contender whose corridor leaves it free."""
+    settings = msgspec.structs.replace(who.settings, corridor=1.0)
+    return msgspec.structs.replace(who, settings=settings, sha256=hashed([who.sha256, "corridor 1"]))
 
 
 def say(line: str) -> None:
