@@ -29,7 +29,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     world: str = ENVIRONMENT
     scenarios: tuple[str, ...] = ()  # none: all that are for training
     calibration: str = ""  # none: the one that is shipped
-    reward: str = "shortfall_less_market"  # same optimum as the shortfall, less noise
+    reward: str = "shortfall"
     continuous: bool = False
     episodes: int = 2_048  # of the held-out set
     threads: int = 2

@@ -51,9 +51,9 @@ def add_what(p: Parser) -> None:
     )
     p.add_argument(
         "--reward",
-        default="shortfall_less_market",
+        default="shortfall",
         metavar="NAME",
-        help="a file of research/environment/rewards (default shortfall_less_market)",
+        help="a file of research/environment/rewards (default shortfall)",
     )
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
