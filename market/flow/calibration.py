@@ -131,6 +131,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     queue_edges: Row  # bucket i holds queues below edge i mean sizes, the last bucket the rest
     limits: tuple[Row, ...]  # [spread bucket][cell]
     limits_by_queue: tuple[Row, ...]  # [at best, one level or cell behind, further][queue bucket]
+    inside_by_queue: Row = ()  # factors of orders inside the spread by the own best queue; none = 1
     markets: tuple[Row, ...]  # [spread bucket][bucket of the queue that would be hit]
     class_hazards: Row  # cancels per order and second of each class, at factor 1
     class_shares: tuple[Row, ...]  # [cell][class]
@@ -207,6 +208,10 @@ def problems(c: Calibration) -> list[str]:
         (queues <= QUEUES_MAX and rising(c.queue_edges), f"queue_edges: at most {QUEUES_MAX - 1}, rising"),
         (shaped(c.limits, spreads, places), f"limits must be {spreads} x {places}, >= 0"),
         (shaped(c.limits_by_queue, 3, queues), f"limits_by_queue must be 3 x {queues}, >= 0"),
+        (
+            not c.inside_by_queue or shaped((c.inside_by_queue,), 1, queues),
+            f"inside_by_queue: {queues}, >= 0",
+        ),
         (shaped(c.markets, spreads, queues), f"markets must be {spreads} x {queues}, >= 0"),
         (shaped((c.class_hazards,), 1, CLASSES), f"class_hazards: {CLASSES}, >= 0"),
         (shaped(c.class_shares, places, CLASSES), f"class_shares must be {places} x {CLASSES}, >= 0"),

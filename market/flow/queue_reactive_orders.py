@@ -179,7 +179,8 @@ def limit(
         return n
     kind = int(tables[T_CELL_KIND + cell])
     if kind >= 0:
-        level = level_at(book, side, price_e4)
+        best_e4 = state[S_BID] if side == 1 else state[S_ASK]
+        level = level_at(book, side, price_e4 if cell >= BEST else best_e4)
         size = 0 if level == 0 else book[level + L_SIZE]
         if mark >= chance * tables[T_LIMIT_QUEUE + kind * QUEUES_MAX + queue_bucket(tables, size)]:
             return n

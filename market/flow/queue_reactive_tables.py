@@ -189,14 +189,14 @@ def put_limits(t: Reals, c: Calibration) -> None:
     """Write where limit orders are drawn and with which chance they are accepted."""
     places = cells(c)
     rates = np.array(c.limits)
-    by_queue = (
-        np.array(c.limits_by_queue) if c.layers.queue_reactive else np.ones((3, len(c.queue_edges) + 1))
-    )
+    ones = (1.0,) * (len(c.queue_edges) + 1)
+    by_queue = np.array((*c.limits_by_queue, c.inside_by_queue or ones))
+    by_queue = by_queue if c.layers.queue_reactive else np.ones_like(by_queue)
     most = np.maximum(by_queue.max(axis=1), 1e-9)
-    kinds = np.array([-1] * BEST + [0, 1] + [2] * (places - BEHIND - 1))
-    scale = np.where(kinds >= 0, most[kinds], 1.0)
+    kinds = np.array([3] * BEST + [0, 1] + [2] * (places - BEHIND - 1))
+    scale = most[kinds]
     flat = by_queue.max(axis=1) == by_queue.min(axis=1)
-    kinds = np.where((kinds >= 0) & flat[kinds], -1, kinds)  # nothing to look at in the book
+    kinds = np.where(flat[kinds], -1, kinds)  # nothing to look at in the book
     t[N_RATES + LIMITS] = 2 * c.limits_per_s
     t[T_CELL_KIND : T_CELL_KIND + places] = kinds
     for bucket, row in enumerate(rates):
@@ -210,7 +210,7 @@ def put_limits(t: Reals, c: Calibration) -> None:
         t[at : at + places] = accept
         t[T_LIMIT_TOTAL + bucket] = row.sum()
         t[T_LIMIT_MULTIPLE + bucket] = rate / c.limits_per_s
-    for kind in range(3):
+    for kind in range(4):
         at = T_LIMIT_QUEUE + kind * QUEUES_MAX
         t[at : at + by_queue.shape[1]] = by_queue[kind] / most[kind]
 
