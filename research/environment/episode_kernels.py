@@ -283,7 +283,7 @@ def ready(i: int, w: Any, s: Any, t: Any) -> None:
 
 @env_kernel
 def moved(head: Any, of: Any, to: Any) -> None:
-    """Copy events that are not fed yet: the buffer that is worked on is a thread's, which stays in its cache."""
+    """Copy events that are not fed yet; the buffer worked on is a thread's, which stays in its cache."""
     for at in range(head[e.EVENTS_FED], head[e.EVENTS_MADE]):
         to[at] = of[at]
 

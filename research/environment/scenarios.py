@@ -94,7 +94,7 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "still": {"differs": {"drift_bps_per_s": (0.0, 0.0), "sigma": (1.0, 1.0)}},  # control: no drift
     "trend": {"differs": {"drift_bps_per_s": (0.01, 0.04)}},
     "calm": {"differs": {"sigma": (0.5, 0.7)}},
-    "volatile": {"differs": {"sigma": (2.0, 3.0)}},
+    "volatile": {"differs": {"sigma": (1.5, 2.2)}},  # beyond, far orders pile up in a sparse book
     "coarse": {"differs": {"tick": (2, 4)}},
     "impact": {"differs": {"latent": (0.2, 0.5)}},
     "resilient": {"differs": {"latent": (2.0, 4.0)}},
@@ -106,7 +106,7 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "mixed": {
         "differs": {
             "rate": (0.6, 1.65),
-            "sigma": (0.5, 3.0),
+            "sigma": (0.5, 2.2),
             "latent": (0.4, 4.0),
             "branching": (0.1, 1.7),
             "tick": (1, 4),
