@@ -61,7 +61,7 @@ class Cells:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as found:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
                 table: dict[str, NDArray[Any]] = {name: found[name] for name in found.files}
         except (OSError, ValueError, BadZipFile, KeyError):
             return None

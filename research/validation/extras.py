@@ -6,12 +6,15 @@ from typing import Any, Final
 
 from research.baselines.contenders import contender
 from research.baselines.tuning import KAPPA_T
+from research.environment.scenarios import MIDCAP, SCENARIOS
 from research.validation import compare, tape_results
-from research.validation.seeds import AA, seeds
+from research.validation.seeds import AA, HELD_OUT_SEEDS, seeds
 from research.validation.session import Session, training_part
+from research.validation.statistics import interval
 from research.validation.subjects import Subject
-from research.validation.tiers import Cell
+from research.validation.tiers import Cell, of_tier
 
+TARGETS: Final = {"twap": ("15.2", "7.0"), "vwap": ("12.5", "5.8"), "policy": ("8.1", "2.9")}
 SMALL_TICK: Final = "small-tick"  # the market most like the tapes; its rules are theirs
 
 
@@ -24,6 +27,7 @@ def extras(
         "aa": aa(session, first[0], args.aa) if first and args.aa else {},
         "frontier": frontier(session, first[0]) if first and not args.quick else [],
         "told_to_almgren_chriss": told(session, plan) if not args.quick else {},
+        "midcap": midcap(session, median, args) if not args.quick and "T1" in args.tiers else [],
         "tape": tape(args, session, median, say) if args.tape else {},
     }
 
@@ -64,6 +68,27 @@ def risk_aversion(kappa_t: float, seconds: float, told_here: dict[str, float]) -
     if variance <= 0.0 or eta <= 0.0:
         return None
     return (kappa_t / seconds) ** 2 * eta / variance
+
+
+def midcap(session: Session, median: Subject, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the target table's counterpart: two static schedules and ours, in the fitted market."""
+    if MIDCAP not in SCENARIOS:
+        return []
+    cell = of_tier("T1", HELD_OUT_SEEDS, [SCENARIOS[MIDCAP]], args.orders, args.seed_set)[0]
+    rows = []
+    for who in (*(contender(name, session.settings) for name in ("twap", "vwap")), median.contender):
+        table = session.table(cell, who)
+        facts = compare.facts_of([table])
+        cost, impact = TARGETS.get(who.name, TARGETS["policy"])
+        found = interval(table["cost"], compare.clusters([table]))
+        rows.append(
+            {
+                "name": who.name, "cost": facts["cost"], "half": 1.96 * found.se, "impact": facts["impact"],
+                "sd": facts["sd"], "cvar95": facts["cvar95"], "adapts": facts["adaptability"]["word"],
+                "target_cost": cost, "target_impact": impact,
+            }
+        )  # fmt: skip
+    return rows
 
 
 def told(session: Session, plan: list[Cell]) -> dict[str, Any]:

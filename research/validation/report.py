@@ -28,7 +28,7 @@ def html(found: dict[str, Any]) -> str:
         sections.append(tier(name, one, found["policy"]))
     if found["tape"]:
         sections.append(tape(found["tape"], found["policy"]))
-    sections += [seeds_table(found), frontier(found), provenance(found)]
+    sections += [seeds_table(found), frontier(found), midcap(found["midcap"]), provenance(found)]
     about = next(s["about"] for s in found["subjects"] if s["released"])
     return pages.page(f"Validation of {found['policy']}", about, badges(found), filter(None, sections))
 
@@ -66,11 +66,39 @@ def tier(name: str, one: dict[str, Any], policy: str) -> str:
         ]
         shown.append(pages.card(pages.forest(each, UNIT), f"Each regime, against {key}"))
     shown += [
-        pages.card(regimes(one), f"Regimes: won {one['won']}, lost {one['lost']} of {one['regimes']}"),
+        pages.card(regimes(one), titled(one)),
         pages.card(bars(one["contenders"], policy), "Where the shortfall comes from, bps"),
         pages.card(table_of_contenders(one["contenders"], policy), "Every contender"),
     ]
     return pages.chapter(TIERS.get(name, name), *shown)
+
+
+def titled(one: dict[str, Any]) -> str:
+    """Return how many regimes were won and lost."""
+    key = one["cells"][0]["against_what"]
+    return (
+        f"Of {one['regimes']} regimes won {one['won']}, lost {one['lost']} against {key}; "
+        f"against the best rule won {one['won_best']}, lost {one['lost_best']}"
+    )
+
+
+def midcap(rows: list[dict[str, Any]]) -> str:
+    """Return the illustration, beside the numbers that it is the honest counterpart of."""
+    if not rows:
+        return ""
+    head = ("MIDCAP-15", "shortfall", "aimed at", "impact", "aimed at", "sd of shortfall", "CVaR95", "adapts")
+    body = [
+        (
+            r["name"], f"{r['cost']:.2f} ± {r['half']:.2f}", r["target_cost"], f"{r['impact']:.2f}",
+            r["target_impact"], f"{r['sd']:.1f}", f"{r['cvar95']:.1f}", r["adapts"],
+        )
+        for r in rows
+    ]  # fmt: skip
+    about = (
+        "A market fitted so that a crossing TWAP costs what the table says, frozen before any policy was "
+        "trained. It shows what the words could mean; it is no evidence, and never the headline."
+    )
+    return pages.chapter("An illustration", pages.card(pages.text(about) + pages.table(head, body)))
 
 
 def tape(found: dict[str, Any], policy: str) -> str:

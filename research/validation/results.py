@@ -101,12 +101,15 @@ def of_tier(played: Played, ours: str, subjects: list[str]) -> dict[str, Any]:
     cells = [of_cell(cell, tables, ours, baselines) for cell, tables in played]
     by_name = {name: [tables[name] for _, tables in played] for name in common}
     pooled = comparisons(by_name, ours, baselines)
+    best = pooled["best"]["is"] if "best" in pooled else ""
     return {
         "cells": cells,
         "contenders": {name: compare.facts_of(by_name[name]) for name in common},
         "against": pooled,
         "impact_against": impacts(by_name, ours, baselines),
         "subjects": {name: comparisons(by_name, name, baselines) for name in subjects},
+        "won_best": sum(c["verdicts"].get(best) == "won" for c in cells),
+        "lost_best": sum(c["verdicts"].get(best) == "lost" for c in cells),
         "won": sum(c["verdict"] == "won" for c in cells),
         "lost": sum(c["verdict"] == "lost" for c in cells),
         "regimes": len(cells),
@@ -123,6 +126,7 @@ def of_cell(cell: Cell, tables: dict[str, Table], ours: str, baselines: list[str
         "scenario_sha256": scenario_sha256(cell.scenario), "seeds_sha256": seeds_sha256(cell.seeds),
         "orders": len(cell.seeds), "against": rows, "against_what": key,
         "verdict": compare.verdict(rows[key]) if key else "open",
+        "verdicts": {name: compare.verdict(row) for name, row in rows.items()},
         "contenders": {name: compare.facts_of(found) for name, found in by_name.items()},
     }  # fmt: skip
 

@@ -19,7 +19,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         sd = ours["sd"] if ours["sd"] is not None else 0.0
         said.append(
             f"{tier}  {ours['orders']:,} orders in {one['regimes']}: shortfall {ours['cost']:.3f} bps, "
-            f"sd {sd:.2f}, CVaR95 {ours['cvar95']:.2f}; won {one['won']}, lost {one['lost']}"
+            f"sd {sd:.2f}, CVaR95 {ours['cvar95']:.2f}; won against twap {one['won']}, lost {one['lost']}; "
+            f"against the best rule {one['won_best']} and {one['lost_best']}"
         )
         said += [f"      {row_text(name, row)}" for name, row in one["against"].items() if name in KEYS]
     said += tape_lines(found)

@@ -47,9 +47,8 @@ def tapes(
         for number, part in enumerate(parts):
             part["window"] = part["window"] + 1_000 * number
         tables[who.name] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-        say(
-            f"T4 {who.name}: {len(tables[who.name]['cost'])} parents, cost {tables[who.name]['cost'].mean():.3f}"
-        )
+        cost = tables[who.name]["cost"]
+        say(f"T4 {who.name}: {len(cost)} parents, cost {cost.mean():.3f}")
     return summed(tables, ours.name, chosen, left_out)
 
 
@@ -120,7 +119,7 @@ def word(row: dict[str, Any]) -> str:
     if row["low"] > 0.0:
         return "worse"
     sign = "lower" if row["mean"] < 0 else "higher"
-    return f"{sign}, not resolved: below {row['detectable']:.2f} bps nothing could be found"
+    return f"{sign}, not resolved: {row['detectable']:.2f} bps could be found"
 
 
 def by_side(tables: dict[str, Columns], ours: str) -> list[dict[str, Any]]:

@@ -19,12 +19,11 @@ from market.flow.calibration import Calibration
 from market.flow.philox import draw4
 from market.flow.zero_intelligence_state import Rates
 from research.environment.layout import S_EPISODE
-from research.environment.scenarios import SCENARIOS, Differs, Latency, Parents, Scenario
+from research.environment.scenarios import MIDCAP, SCENARIOS, Differs, Latency, Parents, Scenario
 from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, OTHER_SIMULATORS, seeds
 
 TIERS: Final = ("T1", "T2", "T3", "T4")
 T = TypeVar("T", Parents, Differs)
-MINUTE: Final = 60.0
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 
 
@@ -82,14 +81,13 @@ def cells(
     for name in scenarios:
         if name not in SCENARIOS:
             raise TierError(f"--scenarios {name}: there is {', '.join(sorted(SCENARIOS))}")
-    known = [name for name in trained if name in SCENARIOS] or list(SCENARIOS)
+    known = [name for name in trained if name in SCENARIOS] or [n for n in SCENARIOS if n != MIDCAP]
     first = [SCENARIOS[name] for name in scenarios or known]
     made: list[Cell] = []
     if "T1" in tiers:
         made += of_tier("T1", HELD_OUT_SEEDS, first, orders, run)
     if "T2" in tiers:
-        others = [s for name, s in SCENARIOS.items() if name not in known and not scenarios]
-        made += of_tier("T2", HELD_OUT_REGIMES, others + harder(first), orders, run)
+        made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, known, bool(scenarios)), orders, run)
     if "T3" in tiers:
         made += of_tier("T3", OTHER_SIMULATORS, simulators(first), orders, run)
         for base in first[:2]:
@@ -113,29 +111,29 @@ def named(scenario: Scenario, name: str) -> Scenario:
     return msgspec.structs.replace(scenario, name=name)
 
 
+def unknown(first: list[Scenario], known: list[str], asked: bool) -> list[Scenario]:
+    """Return regimes that training does not know: of the list and, in each market, beyond it."""
+    markets = {family(scenario) for scenario in first}
+    others = [s for name, s in SCENARIOS.items() if name not in known and name != MIDCAP]
+    kept = [] if asked else [s for s in others if family(s) in markets]
+    return kept + harder(first)
+
+
 def harder(base: list[Scenario]) -> list[Scenario]:
-    """Return regimes of each market that training does not know, each other in one way."""
+    """Return regimes beyond the list's ranges, each in one way, once for each market."""
     made = []
-    seen: set[str] = set()
-    for scenario in base:
-        market = family(scenario)
-        if market in seen:
-            continue
-        seen.add(market)
-        p = scenario.parents
+    for market, scenario in {family(s): s for s in reversed(base)}.items():
+        p, d = scenario.parents, scenario.differs
         ways: dict[str, dict[str, Any]] = {
-            "heavy": {"parents": changed(p, share=(0.2, 0.25))},
-            "long": {"parents": changed(p, seconds=(20 * MINUTE, 20 * MINUTE))},
-            "short": {"parents": changed(p, seconds=(2 * MINUTE, 2 * MINUTE))},
+            "beyond heavy": {"parents": changed(p, share=(0.25, 0.30))},
+            "beyond short": {"parents": changed(p, seconds=(90.0, 90.0))},
             "slow": {"latency": Latency(order_ms=30.0, report_ms=10.0)},
         }
         if isinstance(scenario.market, Calibration):
-            d = scenario.differs
             ways |= {
-                "volatile": {"differs": changed(d, sigma=(2.5, 3.0))},
-                "calm": {"differs": changed(d, sigma=(0.4, 0.5), drift_bps_per_s=(0.0, 0.0))},
-                "trending": {"differs": changed(d, drift_bps_per_s=(0.03, 0.05))},
-                "coarse": {"differs": changed(d, tick=(3, 4))},
+                "beyond volatile": {"differs": changed(d, sigma=(3.5, 4.0))},
+                "beyond trend": {"differs": changed(d, drift_bps_per_s=(0.05, 0.08))},
+                "beyond coarse": {"differs": changed(d, tick=(5, 6))},
             }
         for way, fields in ways.items():
             made.append(msgspec.structs.replace(scenario, name=f"{market} {way}", **fields))
@@ -153,8 +151,8 @@ def simulators(first: list[Scenario]) -> list[Scenario]:
     made = [Scenario(name="zero intelligence", market=wild)]
     for scenario in first:
         if isinstance(scenario.market, Calibration):
-            low = changed(scenario.differs, latent=(0.2, 0.3))
-            high = changed(scenario.differs, latent=(3.0, 4.0))
+            low = changed(scenario.differs, latent=(0.15, 0.2))
+            high = changed(scenario.differs, latent=(4.0, 5.0))
             made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c low", differs=low))
             made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c high", differs=high))
             break

@@ -1,0 +1,148 @@
+"""Episodes as validation plays them: split exactly, paired by seed, resumable, the same twice."""
+
+import numpy as np
+import pytest
+
+from research.baselines import tuning
+from research.baselines.contenders import NAMES, contender
+from research.environment import episode
+from research.environment.vector import Settings
+from research.validation.cells import Cells
+from research.validation.play import IDENTITY_BPS, PlayError, Stage, check
+from research.validation.propagator import Propagator, decay, shifts, size, weights
+from research.validation.seeds import HELD_OUT_SEEDS, TUNE, seeds
+from research.validation.tiers import chosen, held_out, opening_of
+from tests.research.validation.made import table, tiny
+
+SEEDS = seeds(TUNE, 6)
+
+
+@pytest.fixture(scope="module")
+def stage():
+    made = Stage(tiny(), SEEDS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def twap(stage):
+    return stage.play(contender("twap", Settings()))
+
+
+def test_the_parts_sum_to_the_shortfall_of_every_order(stage, twap):
+    passive = stage.play(contender("twap-passive", Settings()))
+
+    for found in (twap, passive):
+        whole = sum(found[part] for part in ("spread", "impact", "timing", "opportunity"))
+        assert np.abs(whole - found["cost"]).max() < IDENTITY_BPS
+        assert (found["seed"] == SEEDS).all()
+    assert passive["passive"].mean() > twap["passive"].mean()
+
+
+def test_costs_and_parts_are_those_of_the_environments_own_player(twap):
+    class Player:
+        def act_batch(self, obs, mask):
+            return contender("twap", Settings()).begin()(obs, mask)
+
+    rows = episode.play(Player(), tiny(), SEEDS, contender("twap", Settings()).settings, threads=1)
+
+    assert rows["cost"] == pytest.approx(twap["cost"], abs=1e-9)
+    assert rows["tactic"] == pytest.approx(twap["spread"], abs=1e-9)
+    assert rows["twin_move"] == pytest.approx(twap["exogenous"], abs=1e-9)
+    # the twin is read on a grid here, at the fill there
+    assert rows["impact"].mean() == pytest.approx(twap["impact"].mean(), abs=0.5)
+
+
+def test_the_same_seeds_give_the_same_rows_however_they_are_laid_out(stage, twap):
+    again = stage.play(contender("twap", Settings()))
+    alone = stage.costs(contender("twap", Settings()), SEEDS[3:4])
+
+    for name, column in twap.items():
+        assert (column == again[name]).all(), name
+    assert alone[0] == twap["cost"][3]
+
+
+def test_every_baseline_plays(stage):
+    for name in NAMES:
+        numbers = (3.0,) if name == "constant" else ()
+        assert np.isfinite(stage.costs(contender(name, Settings(), numbers), SEEDS[:2])).all(), name
+
+
+def test_a_propagator_makes_trading_dearer(stage, twap):
+    pushed = stage.play(contender("twap", Settings()), Propagator(20.0, 1.0, 50.0))
+
+    assert pushed["cost"].mean() > twap["cost"].mean()
+
+
+def test_rows_that_cannot_be_true_are_refused(twap):
+    with pytest.raises(PlayError, match="miss it"):
+        check("x", "y", twap | {"off": twap["off"] + 1.0})
+    with pytest.raises(PlayError, match="cost of seed"):
+        check("x", "y", twap | {"cost": twap["cost"] * np.nan})
+
+
+def test_an_observation_that_is_not_a_number_ends_it(stage):
+    obs = stage.env.world.obs
+    before = stage.env.reset
+    stage.env.reset = lambda: (before()[0] * np.nan, stage.env.world.mask)
+    try:
+        with pytest.raises(PlayError, match="not a number"):
+            stage.play(contender("twap", Settings()))
+    finally:
+        stage.env.reset = before
+    assert obs is stage.env.world.obs
+
+
+# --- the propagator's law -------------------------------------------------------------------------
+def test_an_even_execution_ends_at_the_square_root_law():
+    scale = size(1_000.0, 600.0, 20.0, 10_000.0)
+    times = np.arange(0.0, 600.0, 5.0)
+
+    moved = shifts(times, np.full(len(times), 1_000.0 / len(times)), np.array([600.0]), scale)
+
+    assert moved[0] == pytest.approx(0.7 * 20.0 * np.sqrt(0.1), rel=0.05)
+
+
+def test_the_exponentials_follow_the_power_law():
+    t = np.array([1.0, 10.0, 100.0, 1_000.0])
+    from research.validation.propagator import RATES_S
+
+    assert np.exp(-np.outer(t, RATES_S)) @ weights() == pytest.approx(decay(t), abs=0.03)
+
+
+def test_nothing_is_moved_by_what_comes_later():
+    assert shifts(np.array([10.0]), np.array([5.0]), np.array([0.0, 10.0]), 1.0).tolist() == [0.0, 0.0]
+
+
+# --- seeds, cells, tuning -------------------------------------------------------------------------
+def test_tiers_begin_where_no_training_ever_did():
+    wide = held_out(tiny())
+
+    picked = chosen(HELD_OUT_SEEDS, 20, wide.openings, 0)
+
+    assert all(opening_of(int(seed), wide.openings) >= tiny().openings for seed in picked)
+    assert len(set(picked.tolist())) == 20
+
+
+def test_a_cell_is_read_back_whole_or_not_at_all(tmp_path):
+    cells = Cells(tmp_path, "code")
+    made = table(np.arange(8.0))
+    cells.write(["a"], made)
+
+    assert (cells.read(["a"])["cost"] == made["cost"]).all()
+    assert cells.read(["b"]) is None
+    assert Cells(tmp_path, "other code").read(["a"]) is None
+    path = cells.path(["a"])
+    path.write_bytes(path.read_bytes()[:200])
+    assert cells.read(["a"]) is None
+
+
+def test_tuning_finds_the_cheapest_and_says_what_it_cost():
+    def costs(who, first, last):
+        return np.full(last - first, abs(who.settings.params[0] - 2.0))
+
+    found = tuning.tune("almgren-chriss", Settings(), 600, costs)
+
+    assert found.numbers == (2.0,)
+    assert found.tried == len(tuning.KAPPA_T)
+    assert 300 <= found.budget <= 900

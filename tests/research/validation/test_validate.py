@@ -1,0 +1,108 @@
+"""`steadyhand validate` from its command line: what it writes, twice the same, and what it refuses."""
+
+import json
+
+import pytest
+
+from policies import manifest as m
+from research.environment import scenarios
+from research.validation import tiers, validate_options
+from tests.research.validation.made import tiny
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(scenarios.SCENARIOS, "tiny", tiny())
+    monkeypatch.setattr(tiers, "SCENARIOS", scenarios.SCENARIOS)
+
+
+def validate(capsys, *argv):
+    code = validate_options.main([str(a) for a in argv])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_rule_is_validated_and_the_same_command_writes_the_same_bytes(small, tmp_path, capsys):
+    asked = ("twap-passive", "--tiers", "T1", "--scenarios", "tiny", "--orders", 12, "--quick")
+    asked = (*asked, "--baselines", "twap,random")
+
+    first = validate(capsys, *asked, "--out", tmp_path / "a")
+    again = validate(capsys, *asked, "--out", tmp_path / "b")
+
+    assert first[0] == again[0] == 0, first[2]
+    assert "against twap" in first[1]
+    assert "passive edge not identified" in first[1]
+    for name in ("validation.json", "report.html"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    found = json.loads((tmp_path / "a" / "validation.json").read_text())
+    assert found["seeds"]["frozen"]
+    assert found["tiers"]["T1"]["cells"][0]["orders"] == 12
+    assert found["tiers"]["T1"]["contenders"]["twap"]["identity_off_max"] < 1e-6
+    assert not (tmp_path / "a" / "evaluation.json").exists(), "a rule has no weights to freeze"
+
+
+def test_what_was_played_is_not_played_again(small, tmp_path, capsys, monkeypatch):
+    asked = ("twap-passive", "--tiers", "T1", "--scenarios", "tiny", "--orders", 8, "--quick")
+    asked = (*asked, "--baselines", "twap", "--out", tmp_path)
+    assert validate(capsys, *asked)[0] == 0
+
+    from research.validation.session import Stage
+
+    monkeypatch.setattr(Stage, "play", lambda *_: pytest.fail("played again"))
+    assert validate(capsys, *asked)[0] == 0
+
+
+def test_an_interrupt_leaves_what_was_played_and_says_how_to_go_on(small, tmp_path, capsys, monkeypatch):
+    from research.validation.session import Stage
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stage, "play", interrupted)
+    asked = ("twap-passive", "--tiers", "T1", "--scenarios", "tiny", "--orders", 8, "--quick")
+
+    code, _, said = validate(capsys, *asked, "--out", tmp_path)
+
+    assert code == 130
+    assert "the same command goes on" in said
+    assert not (tmp_path / "validation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "part"),
+    [
+        (("no/such",), 78, "no/such"),
+        (("twap", "--scenarios", "moon"), 2, "--scenarios moon"),
+        (("twap", "--baselines", "moon"), 2, "--baselines moon"),
+        (("twap", "--tiers", "T4"), 2, "give the tick stores"),
+        (("twap", "--tape", "/no/tape"), 2, "no tick store"),
+        (("script:/no/file",), 78, "/no/file"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(argv, code, part, tmp_path, capsys):
+    found, _, said = validate(capsys, *argv, "--out", tmp_path)
+
+    assert found == code
+    assert part in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "argv", [("--tiers", "T9"), ("--seed-set", "mine"), ("--orders", "0"), ("--ablate", "x")]
+)
+def test_a_mistake_on_the_command_line_is_told_at_once(argv, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        validate_options.main(["twap", *argv, "--out", str(tmp_path)])
+
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_rows_for_an_artefact_are_what_freeze_reads():
+    from research.validation.results import evaluated
+
+    row = {"mean": -0.1, "low": -0.2, "high": -0.05, "orders": 10, "clusters": 5, "is": "rule"}
+
+    made = m.Evaluation(**evaluated("T1", "all", "best", row))
+
+    assert made.against == "best (rule)"
