@@ -13,12 +13,11 @@ import msgspec
 
 from market.flow.calibration import Calibration, Reading, dump, load
 from market.tape import TapeError
-from research.calibrate import facts, fit, refine
+from research.calibrate import align, facts, fit, refine
 from research.calibrate.facts import Facts, FactsError
 from research.calibrate.streams import recorded
 
 FACTS_SUFFIX = ".facts.json"
-FITTED_LAYERS = ("value", "reading", "latent", "metaorders")
 FIRST_BRANCHING = 0.5  # where the search begins: counting takes trends for excitation
 FIRST_KICK_BPS = 1.6
 replace = msgspec.structs.replace
@@ -54,10 +53,12 @@ def calibrate(args: argparse.Namespace) -> tuple[Calibration, Facts]:
     measured = facts.measure(stream.events, stream.tick_e4, stream.begin_ns, stream.end_ns, stream.source)
     session = args.begin is not None or args.end is not None
     found = fit.first(stream, args.name or args.out.stem, session=session)
-    start = seeded(found.calibration, load(args.start) if args.start else None)
+    start = load(args.start) if args.start else seeded(found.calibration)
     if args.budget == 0:
         return found.calibration, measured
-    best = refine.refine(start, measured, args.budget, report)
+    if args.start is None:
+        start = align.aligned(refine.balanced(start, measured), found.cuts, found.counts, measured)
+    best = replace(refine.refine(start, measured, args.budget, report), name=found.calibration.name)
     matched = (
         f"matched: {args.budget} candidates of simulated moments, seeds {refine.SCORE_SEED} and "
         f"{refine.SCALE_SEED} on, {refine.SCORE_SEEDS} x {refine.SCORE_S} s each"
@@ -68,21 +69,21 @@ def calibrate(args: argparse.Namespace) -> tuple[Calibration, Facts]:
         "reading": matched + "; the lives and weights of its fading from literature (a power law of time)",
         "latent": matched + " of impact-free moments; its shape from literature",
         "metaorders": "sizes and participation from literature, share " + matched,
+        "search": f"began with {args.start.name}, fitted to the same recording"
+        if args.start
+        else "from counting",
+        "shape over the touch's queue": "measured, then matched: the simulation counted as the recording was",
         "limits, markets, class_hazards": "as measured times one scale each, " + matched,
     }
     return replace(best, provenance=found.calibration.provenance | line), measured
 
 
-def seeded(calibration: Calibration, start: Calibration | None) -> Calibration:
-    """Return where the search begins: the layers of another calibration, or plausible ones."""
-    if start is not None:
-        layers = {name: getattr(start, name) for name in FITTED_LAYERS}
-        hawkes = replace(calibration.hawkes, branching=start.hawkes.branching)
-        return replace(calibration, hawkes=hawkes, **layers)
+def seeded(calibration: Calibration) -> Calibration:
+    """Return where the search begins: what was counted, with plausible layers."""
     value = replace(
         calibration.value,
         sigma_bps=round(calibration.value.sigma_bps * 0.6, 4),
-        informed=6.0,
+        informed=3.0,
         informed_limits=0.3,
         informed_cancels=6.0,
     )

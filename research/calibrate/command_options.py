@@ -32,9 +32,7 @@ def parser() -> Parser:
         metavar="N",
         help=f"candidates of the search by simulated moments, 0 = counting only (default {BUDGET})",
     )
-    p.add_argument(
-        "--start", type=Path, metavar="FILE", help="begin the search with this calibration's layers"
-    )
+    p.add_argument("--start", type=Path, metavar="FILE", help="go on with the search from this calibration")
     p.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the calibration to write")
     p.add_argument("--json", action="store_true", help="print the fit as JSON")
     return p

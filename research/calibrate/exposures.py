@@ -55,6 +55,7 @@ class Counts(NamedTuple):
     seconds: Table  # [spread][queue of the touch], summed over sides
     standing: Table  # [cell][queue]: time that a tick of the cell held such a queue, over its ticks
     limits: Table  # [spread][cell]
+    inside_met: Table  # [spread][queue of the own touch]: orders inside the spread
     limits_by_queue: Table  # [cell][queue that stood at the price before; nothing is a queue of 0]
     markets: Table  # [spread][queue hit]
     cancels: Table  # [distance cell][own queue], of orders whose birth is known
@@ -149,6 +150,9 @@ def count_event(
         if event.flags & WINDOW or cell < 0 or not whole:
             return 0, life
         counts.limits[spread, cell] += 1
+        if cell < BEST:
+            touch = level_at(arena, side, own)
+            counts.inside_met[spread, bucket(edges.queues, arena[touch + L_SIZE])] += 1
         level = level_at(arena, side, event.price_e4)
         counts.limits_by_queue[cell, bucket(edges.queues, arena[level + L_SIZE] if level != 0 else 0)] += 1
         return since_ns * TAG_CELLS + cell + 1, life
@@ -207,6 +211,7 @@ def count(events: Records, edges: Edges, begin_ns: int, hazards: Table | None = 
         seconds=np.zeros((SPREADS_MAX, QUEUES_MAX)),
         standing=np.zeros((CELLS_MAX, QUEUES_MAX)),
         limits=np.zeros((SPREADS_MAX, CELLS_MAX)),
+        inside_met=np.zeros((SPREADS_MAX, QUEUES_MAX)),
         limits_by_queue=np.zeros((CELLS_MAX, QUEUES_MAX)),
         markets=np.zeros((SPREADS_MAX, QUEUES_MAX)),
         cancels=np.zeros((CELLS_MAX, QUEUES_MAX)),

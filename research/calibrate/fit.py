@@ -26,8 +26,8 @@ class Fit(NamedTuple):
     """A first calibration and what it was counted from."""
 
     calibration: Calibration
-    scan: s.Scan
-    orders: int
+    cuts: rates.Cuts
+    counts: exposures.Counts
 
 
 def partial_share(stream: Stream) -> float:
@@ -67,7 +67,7 @@ def first(stream: Stream, name: str, *, session: bool) -> Fit:
     found = problems(calibration)
     if found:
         raise FactsError(f"{stream.source}: {'; '.join(found)}")
-    return Fit(calibration, scan, len(counted.lives))
+    return Fit(calibration, cuts, counted)
 
 
 def assemble(
@@ -103,6 +103,7 @@ def assemble(
         queue_edges=cuts.queues,
         limits=limits,
         limits_by_queue=rates.limits_by_queue(counted, limits, queues),
+        inside_by_queue=rates.inside_by_queue(counted, limits, queues),
         markets=rates.as_rows(markets),
         class_hazards=tuple(float(f"{x:.5g}") for x in lives.hazards),
         class_shares=rates.class_shares(lives, places),
@@ -154,7 +155,7 @@ def provenance(
         "interval_utc_ns": f"{stream.begin_ns}..{stream.end_ns}",
         "tick_e4": f"{stream.tick_e4}; where coarser than the venue's, bids were rounded down and asks up",
         "limits": counts,
-        "limits_by_queue": "measured: orders placed over orders expected by cell, by the queue at the price",
+        "limits_by_queue, inside_by_queue": "measured: orders placed over those expected by cell",
         "markets": counts + ", as the product of both margins; scaled up by the hidden ones",
         "class_hazards, class_shares": f"measured: mixture of exponentials, {orders} lives, hazards capped",
         "cancels_by_distance, cancels_by_queue, cancels_at_best": "measured: cancels over those expected",

@@ -1,6 +1,6 @@
 """Who excites whom: a six-type Hawkes process (limit, market, cancel x side) by expectation and maximisation.
 
-Decays are chosen from a short list by likelihood; what is faster than a tenth of a second is left out, for no
+Decays are chosen from a short list by likelihood; what is faster than some 40 ms is left out, for no
 decision here hangs on it. Base rates are constant, so what regimes and the day's shape move goes, in part,
 to the slow exponential: the branching ratio is, if anything, too high.
 """
@@ -16,7 +16,7 @@ from research.calibrate import scan as s
 
 TYPES = 6  # 2 * (0 limit, 1 market, 2 cancel) + (0 buys, 1 sells); a market order counts by its aggressor
 ROUNDS = 60
-DECAYS = ((8.0, 0.25), (8.0, 1.0), (4.0, 0.1))  # per second, fast and slow
+DECAYS = ((25.0, 0.25), (25.0, 1.0), (8.0, 0.25))  # per second, fast and slow
 EVENTS_LEAST = 2_000
 EVENTS_MOST = 300_000  # more add nothing but time
 

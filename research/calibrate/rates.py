@@ -120,6 +120,13 @@ def limits_by_queue(counts: exposures.Counts, rates: tuple[Row, ...], queues: in
     return as_rows(np.array([joined, behind, further]))
 
 
+def inside_by_queue(counts: exposures.Counts, rates: tuple[Row, ...], queues: int) -> Row:
+    """Return factors of orders inside the spread by the queue of the touch that they improve on."""
+    table = np.array(rates)[:, :BEST].sum(axis=1)
+    number = counts.inside_met[: len(table), :queues].sum(axis=0)
+    return as_rows(smoothed_factor(number, table @ counts.seconds[: len(table), :queues])[None, :])[0]
+
+
 def smoothed_factor(number: Table, expected: Table) -> Table:
     """Return what happened over what was expected, leaning to one."""
     return np.clip((number + PRIOR) / (expected + PRIOR), *FACTOR_RANGE)

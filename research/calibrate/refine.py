@@ -7,6 +7,7 @@ ones, for every layer moves them a little. The same calibration and budget give 
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -21,9 +22,10 @@ SCORE_SEED = 71_000_001  # seeds count on from here; evaluation and release use 
 SCALE_SEED = 72_000_001
 SCORE_S = 7_200
 SCORE_SEEDS = 3
-SCALE_S = 2_400
+SCALE_S = 3_600
 SCALE_ROUNDS = 2
 SCALE_STEP = 1.6  # the most that a scale moves at once
+PROGRESS_EVERY = 10
 FALL_OFF = 4.0  # interval half-widths beyond which a misfit counts no further
 HALF_LEAST = 0.05  # of the value: no recorded interval is taken as tighter
 WEIGHTS = {
@@ -71,12 +73,17 @@ KNOBS = (
     Knob(("metaorders", "share"), 1.6, 0.02, 0.8),
     Knob(("latent", "limits"), 1.8, 0.02, 4.0),
     Knob(("reading", "kick_bps"), 1.3, 0.02, 5.0),
+    Knob(("tilt", "markets"), 1.2, 0.5, 2.0),
+    Knob(("tilt", "cancels_at_best"), 1.2, 0.5, 2.0),
+    Knob(("tilt", "inside_by_queue"), 1.2, 0.5, 2.0),
 )
 
 
 def value_of(calibration: Calibration, knob: Knob) -> float:
-    """Return where a knob stands."""
+    """Return where a knob stands; a tilt over queues is always at 1 and turned from there."""
     layer, name = knob.path
+    if layer == "tilt":
+        return 1.0
     return float(getattr(getattr(calibration, layer), name))
 
 
@@ -84,10 +91,20 @@ def turned(calibration: Calibration, knob: Knob, value: float) -> Calibration:
     """Return a calibration with a knob at a value within its bounds."""
     layer, name = knob.path
     value = float(f"{min(max(value, knob.least), knob.most):.4g}")
+    if layer == "tilt":
+        return replace(calibration, **{name: tilted(getattr(calibration, name), value)})
     changed = {name: value}
     if knob.path == ("latent", "limits"):
         changed["cancels"] = value / 2.0  # both say how soon liquidity steps in
     return replace(calibration, **{layer: replace(getattr(calibration, layer), **changed)})
+
+
+def tilted(table: Any, value: float) -> Any:
+    """Return a table with its last bucket of queues multiplied by a value, its first divided by it."""
+    if table and isinstance(table[0], tuple):
+        return tuple(tilted(row, value) for row in table)
+    middle = (len(table) - 1) / 2.0
+    return tuple(float(f"{x * value ** ((at - middle) / middle):.6g}") for at, x in enumerate(table))
 
 
 def scaled(calibration: Calibration, limits: float, markets: float, hazards: float) -> Calibration:
@@ -189,6 +206,8 @@ def refine(calibration: Calibration, recorded: Facts, budget: int, report: Repor
                 except FactsError:
                     continue  # a market that dies is no candidate
                 new = sum(misfit(tried_moments, recorded).values())
+                if tried % PROGRESS_EVERY == 0:
+                    report(f"{tried}/{budget}")
                 if new < score:
                     best, found, score, improved = other, tried_moments, new, True
                     now = f"{'.'.join(knob.path)} -> {value_of(best, knob):g}"
