@@ -4,18 +4,20 @@ The rules are the baselines of `policies.baselines`, on an even schedule like th
 is of the purpose SELECT: it is for choosing, and no claim is made on it.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from market.flow import calibration
 from policies.actions import ACTION_TABLE_SHA256
 from policies.baselines import baseline
 from policies.state import STATE_SPEC_SHA256
 from policies.state_features import I_CORRIDOR, I_IMBALANCE, I_RETURNS, I_SPREAD, I_TIME
 from research.environment import rewarding
-from research.environment.scenarios import SCENARIOS
-from research.environment.vector import VectorEnv
+from research.environment.scenarios import SCENARIOS, Scenario, matrix
+from research.environment.vector import Settings, VectorEnv
 from research.training.learner import Make, TrainingError
 from research.training.qlearning import Axis
 from research.training.sources import Source, Where
@@ -24,6 +26,7 @@ from research.validation.seeds import SELECT, seeds
 from research.worlds.world import Act, Reals, World, costs
 
 RULES: Final = ("twap", "twap-passive", "twap-improve", "rule")
+NS_PER_MS: Final = 1_000_000
 SIDE_BY_SIDE: Final = 256  # episodes of the held-out set at a time: a book each
 
 # Nevmyvaka, Feng and Kearns: time and inventory, here as distance from the schedule, then the market.
@@ -40,29 +43,57 @@ def market(where: Where) -> Source:
     """Return the environment of a run.
 
     Raises:
-        TrainingError: a scenario or a reward is not known.
+        TrainingError: a scenario or a reward is not known, or the calibration cannot be read.
 
     """
-    names = list(where.scenarios or SCENARIOS)
-    for name in names:
-        if name not in SCENARIOS:
-            raise TrainingError(f"--scenarios {name}: there is {', '.join(sorted(SCENARIOS))}")
+    known = scenarios_of(where)
+    for name in where.scenarios:
+        if name not in known:
+            raise TrainingError(f"--scenarios {name}: there is {', '.join(sorted(known))}")
     if where.reward not in rewarding.names():
         raise TrainingError(f"--reward {where.reward}: there is {', '.join(rewarding.names())}")
+    chosen: list[str | Scenario] = [known[name] for name in where.scenarios or known]
+    settings = Settings(
+        interval_ns=where.interval_ms * NS_PER_MS,
+        gap_ns=min(Settings().gap_ns, where.interval_ms * NS_PER_MS),
+        corridor=where.corridor,
+        on_fill=where.on_fill,
+        on_touch=where.on_touch,
+    )
     return Source(
-        make=Worlds(where, names).of,
-        trial=lambda: held_out(where, names),
+        make=Worlds(where, chosen, settings).of,
+        trial=lambda: held_out(where, chosen, settings),
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
-        about={"scenarios": [msgspec.to_builtins(SCENARIOS[name]) for name in names]},
+        about={
+            "scenarios": [msgspec.to_builtins(scenario) for scenario in chosen],
+            "settings": msgspec.to_builtins(settings),
+        },
     )
+
+
+def scenarios_of(where: Where) -> dict[str, Scenario]:
+    """Return the regimes that a run may name: the shipped, or those of a calibration of one's own.
+
+    Raises:
+        TrainingError: the calibration cannot be read.
+
+    """
+    if not where.calibration:
+        return dict(SCENARIOS)
+    path = Path(where.calibration)
+    try:
+        market_of = calibration.load(path)
+    except ValueError as error:
+        raise TrainingError(f"--calibration {error}") from None
+    return {scenario.name: scenario for scenario in matrix(path.stem, market_of)}
 
 
 class Worlds:
     """Environments to learn in; openings are played once, whoever asks again gets another seed."""
 
-    def __init__(self, where: Where, names: list[str]) -> None:
-        self._where, self._names = where, names
+    def __init__(self, where: Where, chosen: list[str | Scenario], settings: Settings) -> None:
+        self._where, self._chosen, self._settings = where, chosen, settings
         self._made: dict[int, VectorEnv] = {}
 
     def of(self, envs: int) -> Make:
@@ -70,9 +101,14 @@ class Worlds:
 
         def make(seed: int) -> World:
             if envs not in self._made:
-                w = self._where
                 self._made[envs] = VectorEnv(
-                    list(self._names), envs, 0, reward=w.reward, threads=w.threads, continuous=w.continuous
+                    self._chosen,
+                    envs,
+                    0,
+                    reward=self._where.reward,
+                    threads=self._where.threads,
+                    settings=self._settings,
+                    continuous=self._where.continuous,
                 )
             self._made[envs].reseed(seed)
             return self._made[envs]
@@ -80,17 +116,17 @@ class Worlds:
         return make
 
 
-def held_out(where: Where, names: list[str]) -> Trial:
+def held_out(where: Where, chosen: list[str | Scenario], settings: Settings) -> Trial:
     """Return the held-out set of a run: the same seeds whatever is learnt, scenarios in turn."""
     count = -(-where.episodes // SIDE_BY_SIDE) * SIDE_BY_SIDE
     listed = seeds(SELECT, count).reshape(-1, SIDE_BY_SIDE, 1)
-    numbers = (np.arange(count) % len(names)).reshape(-1, SIDE_BY_SIDE, 1)
+    numbers = (np.arange(count) % len(chosen)).reshape(-1, SIDE_BY_SIDE, 1)
     made: dict[bool, VectorEnv] = {}
 
     def play(act: Act, continuous: bool = where.continuous) -> Reals:
         if continuous not in made:
             made[continuous] = VectorEnv(
-                list(names), SIDE_BY_SIDE, 0, threads=where.threads, continuous=continuous
+                chosen, SIDE_BY_SIDE, 0, threads=where.threads, settings=settings, continuous=continuous
             )
         world, found = made[continuous], []
         for batch, which in zip(listed, numbers, strict=True):

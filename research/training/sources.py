@@ -31,6 +31,10 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     calibration: str = ""  # none: the one that is shipped
     reward: str = "shortfall"
     continuous: bool = False
+    interval_ms: int = 5_000  # between decisions
+    corridor: float = 0.2  # how far the policy may stray from the schedule
+    on_fill: bool = False
+    on_touch: bool = False
     episodes: int = 2_048  # of the held-out set
     threads: int = 2
 

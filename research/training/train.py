@@ -107,6 +107,10 @@ def plan_from(options: argparse.Namespace) -> Plan:
         calibration=str(options.calibration or ""),
         reward=options.reward,
         continuous=options.continuous,
+        interval_ms=options.interval_ms,
+        corridor=options.corridor,
+        on_fill=options.on_fill,
+        on_touch=options.on_touch,
         episodes=options.episodes,
         threads=options.threads,
     )
@@ -171,7 +175,7 @@ def train(
         progress = msgspec.convert(state[1]["run"], Progress)
     elif plan.warm_start:
         said = clone(plan, found, learner, trial)
-        print(f"cloned {plan.warm_start}: {said}", file=sys.stderr)
+        print(f"cloned {plan.warm_start}: {said.line()}", file=sys.stderr)
     total = plan.args(found).steps
     with view(total) as shown, interrupts() as stop:
         loop = Loop(plan, found, learner, folder, trial, shown, progress)

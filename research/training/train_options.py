@@ -55,6 +55,10 @@ def add_what(p: Parser) -> None:
         metavar="NAME",
         help="a file of research/environment/rewards (default shortfall)",
     )
+    p.add_argument("--interval-ms", type=whole(1, 3_600_000), default=5_000, help="between decisions")
+    p.add_argument("--corridor", type=share, default=0.2, help="around the schedule, 0 to 1 (default 0.2)")
+    p.add_argument("--on-fill", action="store_true", help="decide on fills too")
+    p.add_argument("--on-touch", action="store_true", help="decide on moves of the touch too")
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
     p.add_argument(
@@ -88,6 +92,17 @@ def add_run(p: Parser) -> None:
     place = p.add_mutually_exclusive_group(required=True)
     place.add_argument("--out", type=Path, metavar="DIR", help="the folder of a new run")
     place.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run, under its own arguments")
+
+
+def share(text: str) -> float:
+    """Read a number above 0, at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0, at most 1")
+    return value
 
 
 def knob(text: str) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from research.training.train_options import main
 from research.worlds.round_trips import RoundTrips, Settings
 
 SMALL = ["--scenarios", "plain", "--envs", "16", "--episodes", "256", "--threads", "1", "--steps", "4000"]
-SMALL += ["--set", "horizon=16", "--set", "minibatch=128", "--evaluate-every", "2000", "--learn-threads", "1"]
+SMALL += ["--set", "horizon=16", "--set", "minibatch=128", "--evaluate-every", "100000"]
+SMALL += ["--learn-threads", "1"]
 
 pytestmark = pytest.mark.slow
 
