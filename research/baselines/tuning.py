@@ -52,9 +52,11 @@ class Tuned(msgspec.Struct, frozen=True):
     tried: int
 
 
-def tune(name: str, settings: Settings, budget: int, costs: Costs) -> Tuned:
-    """Search one baseline's numbers."""
-    left = list(GRIDS[name])
+def tune(
+    name: str, settings: Settings, budget: int, costs: Costs, grid: Candidates = (), least: int = EACH_MIN
+) -> Tuned:
+    """Search one baseline's numbers; a candidate is judged by `least` episodes or more."""
+    left = list(grid or GRIDS[name])
     if len(left) == 1:
         return Tuned(left[0], 0, float("nan"), 1)
     rounds = int(np.ceil(np.log2(len(left))))
@@ -62,7 +64,7 @@ def tune(name: str, settings: Settings, budget: int, costs: Costs) -> Tuned:
     paid: dict[tuple[float, ...], list[NDArray[np.float64]]] = {numbers: [] for numbers in left}
     first, spent = 0, 0
     while len(left) > 1:
-        each = max(EACH_MIN, per_round // len(left))
+        each = max(least, per_round // len(left))
         for numbers in left:
             paid[numbers].append(costs(contender(name, settings, numbers), first, first + each))
         spent += each * len(left)

@@ -12,6 +12,7 @@ from research.validation.seeds import AA, HELD_OUT_SEEDS, seeds
 from research.validation.session import Session, training_part
 from research.validation.statistics import interval
 from research.validation.subjects import Subject
+from research.validation.tape_tuning import tuned
 from research.validation.tiers import Cell, of_tier
 
 TARGETS: Final = {"twap": ("15.2", "7.0"), "vwap": ("12.5", "5.8"), "policy": ("8.1", "2.9")}
@@ -101,5 +102,10 @@ def tape(
 ) -> dict[str, Any]:
     """Return the tapes."""
     numbers = dict(session.tuned.get(SMALL_TICK, {}).get("numbers", {}))
+    if session.budget:
+        cells = session.cells
+        found = tuned(args.tape, args.minutes, session.settings, session.out, cells.code, say)
+        session.tuned |= {"tape": found} if found else {}
+        numbers |= found.get("numbers", {})
     rivals = tape_results.rivals_of(args.baselines, session.settings, numbers)
     return tape_results.tapes(args.tape, args, session.cells, median.contender, rivals, say)

@@ -57,6 +57,17 @@ COLUMNS: Final = (
 Columns = dict[str, NDArray[Any]]
 
 
+def costs(who: Contender, chosen: list[Window], share: float) -> NDArray[np.float64]:
+    """Return what a contender pays in some windows, both sides of one size: for tuning."""
+    return np.array(
+        [
+            parent(who, window, absent(window), side, int(share * window.volume), LATENCY_NS)["cost"]
+            for window in chosen
+            for side in (Side.BUY, Side.SELL)
+        ]
+    )
+
+
 def play(who: Contender, chosen: list[Window], latency_ns: int = LATENCY_NS) -> Columns:
     """Return a row for each window, size and side."""
     rows: list[dict[str, float]] = []

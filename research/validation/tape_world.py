@@ -18,6 +18,7 @@ from policies.layout import ALMGREN_CHRISS, OBIZHAEVA_WANG, POV, VWAP
 from policies.policy import Cadence, Decision, Mask, Observation
 from policies.schedule import Situation, almgren_chriss, obizhaeva_wang, pov, twap, vwap
 from research.baselines.contenders import Contender
+from research.validation.play import PlayError
 
 NS: Final = 1_000_000_000
 VALIDATION_FROM: Final = {("GOOG", date(2012, 6, 21)): time(14, 30)}  # before: training and calibration
@@ -103,6 +104,16 @@ def windows(folder: Path, first: time | None, last: time | None, minutes: int) -
     return made, said
 
 
+def training_windows(folder: Path, minutes: int) -> list[Window]:
+    """Return the windows of the hours that rules may be tuned on; none where a tape has no such hours."""
+    tape = Tape.open(folder)
+    until = VALIDATION_FROM.get((str(tape.symbol), tape.day))
+    if until is None:
+        return []
+    begin_ns = max(tape.first_ns + WARM_NS, tape.instrument.session(tape.day)[0])
+    return cut(tape, begin_ns, tape.instrument.at(tape.day, until), minutes * 60 * NS)
+
+
 def cut(tape: Tape, begin_ns: int, end_ns: int, length_ns: int) -> list[Window]:
     """Return whole windows that have two sides when they begin and some volume."""
     made: list[Window] = []
@@ -186,7 +197,8 @@ class OnTape:
 
     def act(self, obs: Observation, mask: Mask) -> Decision:
         """Choose."""
-        assert np.isfinite(obs).all(), "an observation is not a number"
+        if not np.isfinite(obs).all():
+            raise PlayError("a contender on a tape: an observation is not a number")
         bits = mask & ~IMPROVE_BITS
         for action in range(13):
             self._mask[0, action] = (bits >> action) & 1
