@@ -93,7 +93,8 @@ from policies.state_features import FACTS_SIZE, LEVELS, OBS_SIZE
     CHANGE_VALUE,  # shares, a price, or an instant; of a pause: when it ends
     LOGGED,  # rows of the log, where one is kept
     TAPED,  # events of the tape, where one is kept
-) = range(73)
+    FETCHED,  # what reading the book through gave: nobody's business
+) = range(74)
 HEAD: Final = 80
 SENT_RING: Final = 32  # instants of the last messages; R20 bounds them to fewer in a second
 SENT_GATE: Final = HEAD  # ... that the gate let pass

@@ -80,7 +80,7 @@ QUIET: Final = Rates(limits_per_s=6.5, markets_per_s=0.4, near_life_s=8.0, far_l
 PLAIN: Final = Scenario(name="plain", market=QUIET, orders_max=1_024, levels_max=256)
 LIVELY: Final = Parents(
     share=(0.02, 0.25),
-    seconds=(120.0, 900.0),
+    seconds=(250.0, 900.0),
     limit_chance=0.25,
     limit_bps=(0.0, 15.0),
     cap_chance=0.25,
@@ -101,7 +101,8 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "bursty": {"differs": {"branching": (1.4, 1.7)}},
     "light": {"parents": {"share": (0.02, 0.05)}},
     "heavy": {"parents": {"share": (0.15, 0.25)}},
-    "short": {"parents": {"seconds": (120.0, 120.0)}},
+    # Two minutes, and two seconds: a decision every 5 s has its last one in the three seconds of close-out.
+    "short": {"parents": {"seconds": (122.0, 122.0)}},
     "long": {"parents": {"seconds": (1_200.0, 3_600.0)}},
     "mixed": {
         "differs": {

@@ -95,7 +95,7 @@ def test_the_twin_splits_the_shortfall_exactly() -> None:
 
 def test_an_order_that_is_nothing_moves_nothing() -> None:
     """Impact vanishes with the size."""
-    lots = msgspec.structs.replace(REACTIVE, parents=Parents(seconds=(120.0, 120.0), share=(1e-6, 1e-6)))
+    lots = msgspec.structs.replace(REACTIVE, parents=Parents(seconds=(122.0, 122.0), share=(1e-6, 1e-6)))
 
     crossing = play(Rule(CROSSING), lots, np.arange(64))
 
