@@ -1,8 +1,9 @@
 """Steps a second of training, end to end, beside stable-baselines3's PPO on the very same vector world.
 
-    python benchmarks/training.py [--world environment|known|...] [--rounds 3] [--threads 1]
+    python benchmarks/training.py [--world environment|known|...] [--rounds 3] [--learn-threads 1]
 
-Both play, learn 4 epochs in minibatches of 4,096 with two networks of 64 x 64, on as many threads of torch.
+Both play and learn under the same arguments (`ppo.Args`), two networks of 64 x 64, on one thread of torch;
+`--learn-threads 2` lets ours cut its minibatches in two.
 Rounds are interleaved, so that whoever else uses the machine slows both; the median of the ratios counts.
 """
 
@@ -22,8 +23,8 @@ from research.training.sources import Where, source
 ITERATIONS = 3  # of a round
 
 
-def ours(make: Any, envs: int, horizon: int) -> Any:
-    learner = ppo.PPO(ppo.Args(envs=envs, horizon=horizon), make)
+def ours(make: Any, envs: int, horizon: int, threads: int) -> Any:
+    learner = ppo.PPO(ppo.Args(envs=envs, horizon=horizon), make, threads=threads)
 
     def run() -> int:
         for _ in range(ITERATIONS):
@@ -82,18 +83,18 @@ def main() -> None:
     p.add_argument("--world", default="environment")
     p.add_argument("--scenarios", default="")
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--envs", type=int, default=512)
-    p.add_argument("--horizon", type=int, default=60)
-    p.add_argument("--threads", type=int, default=1, help="of torch")
+    p.add_argument("--envs", type=int, default=ppo.Args().envs)
+    p.add_argument("--horizon", type=int, default=ppo.Args().horizon)
+    p.add_argument("--learn-threads", type=int, default=1)
     p.add_argument("--world-threads", type=int, default=2)
     o = p.parse_args()
-    torch.set_num_threads(o.threads)
+    torch.set_num_threads(1)
     names = tuple(filter(None, o.scenarios.split(",")))
     found = source(Where(world=o.world, scenarios=names, threads=o.world_threads))
     make = found.make(o.envs)
     runs = {
         "world alone": playing(make, o.envs, o.horizon),
-        "ppo": ours(make, o.envs, o.horizon),
+        "ppo": ours(make, o.envs, o.horizon, o.learn_threads),
         "sb3 ppo": theirs(make, o.envs, o.horizon),
         "dqn": other(dqn.DQN, dqn.Args(envs=128, starts=2_000), found.make(128), 1),
         "qlearning": other(
@@ -110,7 +111,7 @@ def main() -> None:
     ratios = [a / b for a, b in zip(speeds["ppo"], speeds["sb3 ppo"], strict=True)]
     report: dict[str, Any] = {name: round(statistics.median(s)) for name, s in speeds.items()}
     report["ratio to sb3"] = round(statistics.median(ratios), 2)
-    print(json.dumps({"world": o.world, "torch_threads": o.threads, **report}))
+    print(json.dumps({"world": o.world, "learn_threads": o.learn_threads, **report}))
 
 
 if __name__ == "__main__":
