@@ -8,9 +8,9 @@ from daemon.options import SEED_MAX, Parser, whole
 
 STEPS_MAX: Final = 10**12  # a year at 30,000 a second
 MINUTES_MAX: Final = 7 * 24 * 60  # a week
-WORKERS_MAX: Final = 1_024
+WORKERS_MAX: Final = 1_024  # processes; gradients are summed over all of them at each step
 ENVS_MAX: Final = 65_536  # the environment keeps a book for each
-EPISODES_MAX: Final = 1_000_000
+EPISODES_MAX: Final = 1_000_000  # of every evaluation: hours
 WORLDS: Final = ("environment", "known", "almgren-chriss", "obizhaeva-wang", "round-trips")
 
 
