@@ -140,7 +140,7 @@ GO_NEW, GO_CANCEL, GO_REPLACE = 1, 2, 3
 # --- a report of the exchange on its way back -----------------------------------------------------
 R_AT, R_EARLY, R_KIND, R_CHAIN, R_QTY, R_PX, R_TS = range(7)  # R_EARLY: heard before the feed shows R_AT
 REPORT_WIDTH: Final = 8
-REPORTS_MAX: Final = 256
+REPORTS_MAX: Final = 256  # waiting at once: the fills of a sweep through a book, and four decisions' answers
 R_ACK, R_FILL, R_OUT, R_REPLACED, R_STANDS, R_REFUSED = range(1, 7)  # R_STANDS: a replace came too late
 
 # --- a fill ---------------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ from research.environment.scenarios import SCENARIOS, Scenario
 from research.worlds.world import Bools, Floats, Infos
 
 ACTIONS: Final = 13
-ENVS_MAX: Final = 1 << 16
-THREADS_MAX: Final = 64
-SEED_MAX: Final = (1 << 62) - 1
+ENVS_MAX: Final = 1 << 16  # of a third of a megabyte each: more is a mistake
+THREADS_MAX: Final = 64  # more than cores
+SEED_MAX: Final = (1 << 62) - 1  # what a flow takes, with room
 NS: Final = 1_000_000_000
 
 
