@@ -71,6 +71,9 @@ class Cells:
         """Keep a table."""
         path = self.path(facts)
         partial = path.with_suffix(f".partial-{os.getpid()}")
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **table)
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **table)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from research.validation.play import REGRESSORS, Table
-from research.validation.statistics import Paired, cvar, holm, paired
+from research.validation.play import REGRESSORS, PlayError, Table
+from research.validation.statistics import CLUSTERS_MIN, Paired, cvar, holm, paired
 
 PARTS: Final = ("spread", "impact", "timing", "opportunity")
 MARKET: Final = REGRESSORS[3:]  # spread, depth, volatility, volume
 LIMITED, HIGH = 0.02, 0.05  # slices that crossing moves by one deviation of a market variable
 AA_BLOCKS: Final = 64  # 2,016 pairs
-AA_EACH_MIN: Final = 4
+AA_EACH_MIN: Final = 4  # orders of a block: fewer have no variance to speak of
 WORSE_BPS: Final = 0.1  # a regime is lost where the interval lies above this
 
 
@@ -35,7 +35,10 @@ def against(ours: list[Table], theirs: list[Table], name: str = "cost") -> Paire
     """Compare two contenders over the same cells; negative: ours is cheaper."""
     for one, other in zip(ours, theirs, strict=True):
         assert (one["seed"] == other["seed"]).all(), "pairs are of the same seeds"
-    return paired(column(ours, name), column(theirs, name), clusters(ours))
+    labels = clusters(ours)
+    if len(np.unique(labels)) < CLUSTERS_MIN:
+        raise PlayError("all orders begin in one opening, which has no interval: give more --orders")
+    return paired(column(ours, name), column(theirs, name), labels)
 
 
 def facts_of(tables: list[Table]) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from research.validation.tiers import Cell, family
 
 SCHEMA: Final = 1
 VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
-GIT_S_MAX: Final = 10
+GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 DIGITS: Final = 9  # kept of every number: what differs beyond is no result
+SHARE_OF_BPS: Final = 0.25  # a share of less than this is no number to be proud of
 HOLM: Final = ("twap", "vwap", "almgren-chriss", "best")
 Played = list[tuple[Cell, dict[str, Table]]]
 
@@ -140,7 +141,7 @@ def comparisons(by_name: dict[str, list[Table]], ours: str, baselines: list[str]
         costs[name] = float(compare.column(by_name[name], "cost").mean())
         rows[name] |= {
             "cost": costs[name],
-            "share": rows[name]["mean"] / costs[name] if costs[name] else None,
+            "share": rows[name]["mean"] / costs[name] if costs[name] >= SHARE_OF_BPS else None,
         }
     rivals = [n for n in costs if n != "random"]
     if rivals:
@@ -176,9 +177,10 @@ def not_claimed(found: dict[str, Any], median: Subject) -> list[str]:
         lost = [c["scenario"] for c in one["cells"] if c["verdict"] == "lost"]
         if lost:
             said.append(f"{tier}: worse than {one['cells'][0]['against_what']} in {', '.join(lost)}.")
-        lossy = sum(c["contenders"][found["policy"]]["dropped"] for c in one["cells"])
-        if lossy:
-            said.append(f"{tier}: the simulator itself lost {lossy:,} events; its numbers stand under that.")
+        lossy = {c["scenario"]: c["contenders"][found["policy"]]["dropped"] for c in one["cells"]}
+        if any(lossy.values()):
+            where = ", ".join(f"{count:,} in {name}" for name, count in lossy.items() if count)
+            said.append(f"{tier}: the simulator itself lost events, which it must not: {where}.")
     if not found["tape"]:
         said.append("No tape was replayed (T4): nothing is said of recorded markets.")
     return said

@@ -17,7 +17,7 @@ from research.validation.tape_world import SHARES, training_windows
 
 GRID: Final = tuple((i, b, p) for i in (0.15, 0.35, 0.6) for b in (0.25, 0.5, 0.75, 1.0) for p in (5.0, 60.0))
 BUDGET: Final = 480  # parents, over five rounds
-EACH_MIN: Final = 4
+EACH_MIN: Final = 4  # parents that a candidate is judged by: two windows, both sides
 SHARE: Final = SHARES[1]
 STRIDE: Final = 7  # windows of a round are spread over the day
 

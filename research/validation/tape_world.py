@@ -26,7 +26,7 @@ WARM_NS: Final = 120 * NS  # the feed is watched for so long before a parent beg
 TAIL_NS: Final = 2 * NS  # a window ends before its tape does ...
 SLACK_NS: Final = 8 * NS  # ... and the last one may be shorter by so much
 SHARES: Final = (0.02, 0.05, 0.10)  # of the window's printed volume
-WINDOWS_MIN: Final = 2
+WINDOWS_MIN: Final = 2  # one window has no interval
 ORDERS_MAX, LEVELS_MAX = 20_000, 4_000
 IMPROVE_BITS: Final = 0b111 << 6  # a tape has nobody who undercuts: no action may improve on the touch
 # Hidden executions of GOOG 2012-06-21, 09:30-14:30: a third of the shares, a third of the half-spread off.

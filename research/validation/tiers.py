@@ -24,6 +24,7 @@ from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, O
 
 TIERS: Final = ("T1", "T2", "T3", "T4")
 T = TypeVar("T", Parents, Differs)
+SMALLER: Final = 20.0  # parents, where impact is taken away: a twentieth moves next to nothing
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 
 
@@ -159,24 +160,26 @@ def simulators(first: list[Scenario]) -> list[Scenario]:
     return made
 
 
-def ablated(cell: Cell, what: str) -> Cell:
-    """Return a cell with one thing taken away.
+def ablated(cell: Cell, what: str) -> Cell | None:
+    """Return a cell of T1 with one thing taken away; None where the cell does not have it.
 
     Raises:
         TierError: there is no such ablation.
 
     """
-    scenario = cell.scenario
-    market = scenario.market
+    if what not in ABLATIONS:
+        raise TierError(f"--ablate {what}: there is {', '.join(ABLATIONS)}")
+    scenario, market = cell.scenario, cell.scenario.market
+    fields: dict[str, Any] = {}
     if what == "latent" and isinstance(market, Calibration):
         layers = msgspec.structs.replace(market.layers, latent=False)
-        market = msgspec.structs.replace(market, layers=layers)
+        fields["market"] = msgspec.structs.replace(market, layers=layers)
     elif what == "impact":
-        smaller = changed(scenario.parents, share=tuple(x / 20.0 for x in scenario.parents.share))
-        scenario = msgspec.structs.replace(scenario, parents=smaller)
-    elif what == "randomisation":
-        scenario = msgspec.structs.replace(scenario, differs=Differs())
-    elif what not in ABLATIONS:
-        raise TierError(f"--ablate {what}: there is {', '.join(ABLATIONS)}")
-    scenario = msgspec.structs.replace(scenario, market=market, name=f"{scenario.name} without {what}")
-    return cell._replace(tier=f"without {what}", scenario=scenario, wide=what == "corridor")
+        least, most = scenario.parents.share
+        fields["parents"] = changed(scenario.parents, share=(least / SMALLER, most / SMALLER))
+    elif what == "randomisation" and isinstance(market, Calibration):
+        fields["differs"] = Differs()
+    if cell.tier != "T1" or not (fields or what == "corridor"):
+        return None
+    taken = msgspec.structs.replace(scenario, name=f"{scenario.name} without {what}", **fields)
+    return cell._replace(tier=f"without {what}", scenario=taken, wide=what == "corridor")

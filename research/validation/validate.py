@@ -74,7 +74,7 @@ def validated(args: argparse.Namespace) -> int:
     check_tapes(args)
     simulated = [tier for tier in args.tiers if tier != "T4"]
     plan = tiers.cells(simulated, args.scenarios, median.trained_on, args.orders, args.seed_set)
-    plan += [tiers.ablated(cell, what) for what in args.ablate for cell in plan if cell.tier == "T1"]
+    plan += [made for what in args.ablate for cell in plan if (made := tiers.ablated(cell, what)) is not None]
     code = code_sha256()
     pace = plain(median.contender.settings)
     session = Session(args.out, Cells(args.out / "cells", code), pace, budget, args.threads, say)

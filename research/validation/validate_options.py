@@ -9,8 +9,8 @@ from daemon.options import Parser, clock, whole
 TIERS: Final = ("T1", "T2", "T3", "T4")
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 ORDERS_MAX: Final = 4_000  # in openings that no training began in, of the frozen 8,192
-RUN_MAX: Final = 10**9
-BUDGET_MAX: Final = 10**7
+RUN_MAX: Final = 10**9  # more sets of seeds than anybody draws
+BUDGET_MAX: Final = 10**7  # episodes: weeks on one core
 
 
 def parser() -> Parser:
