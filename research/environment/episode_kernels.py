@@ -9,6 +9,7 @@ from typing import Any, Final
 from market.book_layout import (
     H_LEVEL_BUMP,
     H_MAP,
+    H_MAP_MASK,
     H_ORDER_BUMP,
     H_ORDERS_MAX,
     H_TAKEN,
@@ -62,6 +63,7 @@ from research.environment.trader_kernels import deliver, due_ns, take_parent
 
 SECOND_NS: Final = 1_000_000_000
 BPS: Final = 10_000.0
+MAP_SLOTS_HOT: Final = 4_096  # a larger map of ids is mostly empty, and looked at in few places
 FLOW_WORDS_HOT: Final = 1_024  # of a flow's state: what every event looks at
 DAY_SECONDS: Final = 23_400  # of a session of 390 minutes
 
@@ -301,8 +303,9 @@ def fetched(book: Any, flow: Any, ints: Any) -> Any:
         total ^= book[at]
     for at in range(HEADER_WORDS + book[H_ORDERS_MAX] * ORDER_WORDS, book[H_LEVEL_BUMP], line):
         total ^= book[at]
-    for at in range(book[H_MAP], book.shape[0], line):
-        total ^= book[at]
+    if book[H_MAP_MASK] < MAP_SLOTS_HOT:
+        for at in range(book[H_MAP], book.shape[0], line):
+            total ^= book[at]
     for at in range(0, min(flow.shape[0], FLOW_WORDS_HOT), line):
         total ^= flow[at]
     for at in range(0, k.SECONDS, line):

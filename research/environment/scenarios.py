@@ -94,10 +94,10 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "still": {"differs": {"drift_bps_per_s": (0.0, 0.0), "sigma": (1.0, 1.0)}},  # control: no drift
     "trend": {"differs": {"drift_bps_per_s": (0.01, 0.04)}},
     "calm": {"differs": {"sigma": (0.5, 0.7)}},
-    "volatile": {"differs": {"sigma": (1.5, 2.2)}},  # beyond, far orders pile up in a sparse book
+    "volatile": {"differs": {"sigma": (1.4, 1.7)}},  # beyond, far orders pile up in a sparse book
     "coarse": {"differs": {"tick": (2, 4)}},
     "impact": {"differs": {"latent": (0.2, 0.5)}},
-    "resilient": {"differs": {"latent": (2.0, 4.0)}},
+    "resilient": {"differs": {"latent": (2.0, 3.0)}},
     "bursty": {"differs": {"branching": (1.4, 1.7)}},
     "light": {"parents": {"share": (0.02, 0.05)}},
     "heavy": {"parents": {"share": (0.15, 0.25)}},
@@ -107,8 +107,8 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "mixed": {
         "differs": {
             "rate": (0.6, 1.65),
-            "sigma": (0.5, 2.2),
-            "latent": (0.4, 4.0),
+            "sigma": (0.5, 1.7),
+            "latent": (0.4, 3.0),
             "branching": (0.1, 1.7),
             "tick": (1, 4),
             "drift_bps_per_s": (0.0, 0.03),
@@ -117,6 +117,9 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
         "parents": msgspec.structs.asdict(LIVELY),
     },
 }
+
+
+CROWDED: Final = ("volatile", "resilient", "long", "mixed")  # far orders pile up in such books
 
 
 def matrix(prefix: str, market: Calibration) -> Iterator[Scenario]:
@@ -128,6 +131,8 @@ def matrix(prefix: str, market: Calibration) -> Iterator[Scenario]:
             differs=msgspec.structs.replace(ORDINARY, **changes.get("differs", {})),
             parents=msgspec.structs.replace(Parents(), **changes.get("parents", {})),
             latency=msgspec.structs.replace(Latency(), **changes.get("latency", {})),
+            orders_max=4_096 if name in CROWDED else 2_048,
+            levels_max=1_024 if name in CROWDED else 512,
         )
 
 
