@@ -12,7 +12,7 @@ import numpy as np
 
 from market.flow import calibration
 from policies.actions import ACTION_TABLE_SHA256
-from policies.baselines import baseline
+from policies.baselines import OPTIONS, PolicyError, baseline
 from policies.state import STATE_SPEC_SHA256
 from policies.state_features import I_CORRIDOR, I_IMBALANCE, I_RETURNS, I_SPREAD, I_TIME
 from research.environment import rewarding
@@ -52,6 +52,7 @@ def market(where: Where) -> Source:
             raise TrainingError(f"--scenarios {name}: there is {', '.join(sorted(known))}")
     if where.reward not in rewarding.names():
         raise TrainingError(f"--reward {where.reward}: there is {', '.join(rewarding.names())}")
+    rules = rules_of(where.rule)
     chosen: list[str | Scenario] = [known[name] for name in where.scenarios or known]
     settings = Settings(
         interval_ns=where.interval_ms * NS_PER_MS,
@@ -62,7 +63,7 @@ def market(where: Where) -> Source:
     )
     return Source(
         make=Worlds(where, chosen, settings).of,
-        trial=lambda: held_out(where, chosen, settings),
+        trial=lambda: held_out(where, chosen, settings, rules),
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
         about={
@@ -116,7 +117,24 @@ class Worlds:
         return make
 
 
-def held_out(where: Where, chosen: list[str | Scenario], settings: Settings) -> Trial:
+def rules_of(numbers: tuple[float, ...]) -> dict[str, Any]:
+    """Return the rules to beat; `numbers` are those of the tuned one.
+
+    Raises:
+        TrainingError: they are not three, or out of range.
+
+    """
+    names = [name for name, _, _ in OPTIONS["rule"]]
+    if len(numbers) not in (0, len(names)):
+        raise TrainingError(f"--rule: give {', '.join(names)}")
+    tuned: dict[str, float | int | str] = dict(zip(names, numbers, strict=False))
+    try:
+        return {name: baseline(name, tuned if name == "rule" else None).act_batch for name in RULES}
+    except PolicyError as error:
+        raise TrainingError(f"--rule: {error}") from None
+
+
+def held_out(where: Where, chosen: list[str | Scenario], settings: Settings, rules: dict[str, Any]) -> Trial:
     """Return the held-out set of a run: the same seeds whatever is learnt, scenarios in turn."""
     count = -(-where.episodes // SIDE_BY_SIDE) * SIDE_BY_SIDE
     listed = seeds(SELECT, count).reshape(-1, SIDE_BY_SIDE, 1)
@@ -134,5 +152,4 @@ def held_out(where: Where, chosen: list[str | Scenario], settings: Settings) -> 
             found.append(costs(world, act))
         return np.concatenate(found)
 
-    rules: dict[str, Any] = {name: baseline(name).act_batch for name in RULES}
     return Trial(play, rules, (lambda act: play(act, False)) if where.continuous else play)

@@ -35,6 +35,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     corridor: float = 0.2  # how far the policy may stray from the schedule
     on_fill: bool = False
     on_touch: bool = False
+    rule: tuple[float, ...] = ()  # numbers of the baseline `rule`, as tuned; none: as shipped
     episodes: int = 2_048  # of the held-out set
     threads: int = 2
 

@@ -111,6 +111,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
         corridor=options.corridor,
         on_fill=options.on_fill,
         on_touch=options.on_touch,
+        rule=options.rule,
         episodes=options.episodes,
         threads=options.threads,
     )

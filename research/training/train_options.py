@@ -62,6 +62,13 @@ def add_what(p: Parser) -> None:
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
     p.add_argument(
+        "--rule",
+        type=numbers,
+        default=(),
+        metavar="N,N,N",
+        help="imbalance, band, patience of `rule`, as tuned",
+    )
+    p.add_argument(
         "--set",
         action="append",
         type=knob,
@@ -103,6 +110,14 @@ def share(text: str) -> float:
     if not 0.0 < value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0, at most 1")
     return value
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers with commas between."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write numbers with commas between") from None
 
 
 def knob(text: str) -> tuple[str, str]:

@@ -41,7 +41,14 @@ def test_a_plug_in_learns_too(more: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [(["--scenarios", "moon"], "--scenarios moon"), (["--reward", "fame"], "--reward fame")]
+    ("more", "said"),
+    [
+        (["--scenarios", "moon"], "--scenarios moon"),
+        (["--reward", "fame"], "--reward fame"),
+        (["--rule", "1,2"], "--rule: give imbalance"),
+        (["--rule", "7,0,0"], "--rule: "),
+        (["--calibration", "nowhere.json"], "--calibration nowhere.json: cannot be read"),
+    ],
 )
 def test_what_is_not_there_is_named(
     more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
