@@ -138,7 +138,10 @@ def matrix(prefix: str, market: Calibration) -> Iterator[Scenario]:
 
 def shipped() -> dict[str, Calibration]:
     """Return the markets fitted to recordings, by name."""
-    return {path.stem: calibrations.load(path) for path in sorted(SHIPPED.glob("*.json"))}
+    files = [
+        path for path in sorted(SHIPPED.glob("*.json")) if "." not in path.stem
+    ]  # X.facts.json: no market
+    return {path.stem: calibrations.load(path) for path in files}
 
 
 def midcap() -> Scenario:
