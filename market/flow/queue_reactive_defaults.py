@@ -31,7 +31,8 @@ def chosen(text: str) -> Calibration:
     made_up = {calibration.name: calibration for calibration in (large_tick(), small_tick())}
     if text in made_up:
         return made_up[text]
-    shipped = {path.stem: path for path in sorted(CALIBRATIONS.glob("*.json"))}
+    files = sorted(CALIBRATIONS.glob("*.json"))
+    shipped = {path.stem: path for path in files if "." not in path.stem}  # X.facts.json is no market
     path = shipped.get(text, Path(text))
     if not path.is_file():
         names = ", ".join([*made_up, *shipped])
