@@ -354,10 +354,12 @@ def new_scratch(orders_max: int) -> Scratch:
     """Return what one thread needs."""
     from market.matching_events import COMMAND, OUTCOME
 
+    events = np.zeros(orders_max + 3 * OUT_SPARE, dtype=MARKET_EVENT)
+    events["locate"] = 1  # one symbol
     return Scratch(
         out=np.zeros(orders_max + 2 * OUT_SPARE, dtype=OUTCOME),
         command=np.zeros(1, dtype=COMMAND),
-        events=np.zeros(orders_max + 3 * OUT_SPARE, dtype=MARKET_EVENT),
+        events=events,
         table=np.zeros((CHAINS_MAX, CHAIN_COLUMNS), dtype=np.int64),
         moves=np.zeros((CHAINS_MAX + MOVES_BEYOND, MOVE_COLUMNS), dtype=np.int64),
         raw=np.zeros((4, LEVELS_SEEN), dtype=np.int64),
