@@ -6,6 +6,7 @@ from research import pages
 from research.validation.report_tables import (
     bars,
     headline,
+    impacts,
     not_claimed,
     provenance,
     regimes,
@@ -68,6 +69,7 @@ def tier(name: str, one: dict[str, Any], policy: str) -> str:
     shown += [
         pages.card(regimes(one), titled(one)),
         pages.card(bars(one["contenders"], policy), "Where the shortfall comes from, bps"),
+        pages.card(impacts(one), "Impact as the twin measures it, ours less theirs, bps"),
         pages.card(table_of_contenders(one["contenders"], policy), "Every contender"),
     ]
     return pages.chapter(TIERS.get(name, name), *shown)
@@ -112,7 +114,13 @@ def tape(found: dict[str, Any], policy: str) -> str:
     for hidden, said in ((False, "crossing at displayed prices"), (True, "with hidden price improvement")):
         rows = [r for r in found["rows"] if r["hidden_improvement"] == hidden]
         ranges = [
-            pages.Range(f"x{r['propagator']:g} {r['against']}", r["mean"], r["low"], r["high"]) for r in rows
+            pages.Range(
+                f"x{r['propagator']:g} {r.get('is', r['against'])}{' (best)' * ('is' in r)}",
+                r["mean"],
+                r["low"],
+                r["high"],
+            )
+            for r in rows
         ]
         shown.append(pages.card(pages.forest(ranges, UNIT), f"Propagator at 0, 1 and 2 times, {said}"))
     head = ("against", "propagator", "hidden", "difference", "interval", "detectable", "word")

@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from research import pages
 from research.validation.compare import MARKET, PARTS
+from research.validation.spoken import doubt
 
 COLOURS: Final = {"spread": "accent", "impact": "sell", "timing": "mute", "opportunity": "warn"}
+LEAST_IMPACT: Final = 0.1  # bps: a share of less is noise
 KEYS: Final = ("twap", "vwap", "almgren-chriss", "rule", "best")
 
 
@@ -23,7 +25,7 @@ def headline(found: dict[str, Any]) -> str:
             p = row.get("p_holm", row["p"])
             rows.append(
                 (
-                    f"{name} against {shown}", f"{row['cost']:.3f}", f"{row['mean']:+.3f}",
+                    f"{name} against {shown}{doubt(found, row)}", f"{row['cost']:.3f}", f"{row['mean']:+.3f}",
                     f"[{row['low']:+.3f}, {row['high']:+.3f}]", share, f"{p:.4f}", f"{row['wins']:.0%}",
                     f"{row['correlation']:.2f}", f"{row['orders']:,}", f"{row['clusters']:,}",
                 )
@@ -33,7 +35,9 @@ def headline(found: dict[str, Any]) -> str:
         *("correlation", "orders", "clusters"),
     )
     kinds = [("", "", "", "good" if r[3].split(", ")[1].startswith("-") else "") for r in rows]
-    return pages.card(pages.table(head, rows, kinds), "Implementation shortfall, ours less theirs")
+    note = "† rests on more passive fills than theirs, and no gate has passed on those: not a claim."
+    shown = pages.table(head, rows, kinds) + (pages.text(note) if any("†" in r[0] for r in rows) else "")
+    return pages.card(shown, "Implementation shortfall, ours less theirs")
 
 
 def not_claimed(found: dict[str, Any]) -> str:
@@ -128,6 +132,18 @@ def pieces(one: dict[str, Any], axis: pages.Axis, y: int) -> list[str]:
             f'fill="var(--{COLOURS[part]})"><title>{part} {value:+.3f}</title></rect>'
         )
     return made
+
+
+def impacts(one: dict[str, Any]) -> str:
+    """Return differences of the twin-measured impact."""
+    rows, kinds = [], []
+    for name, row in one["impact_against"].items():
+        theirs = one["contenders"][name]["impact"]
+        share = f"{row['mean'] / theirs:+.0%}" if theirs >= LEAST_IMPACT else "-"
+        interval = f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        rows.append((name, f"{theirs:.3f}", f"{row['mean']:+.3f}", interval, share))
+        kinds.append(("", "", "", "good" if row["high"] < 0 else ("bad" if row["low"] > 0 else "")))
+    return pages.table(("against", "theirs", "difference", "95 % interval", "of theirs"), rows, kinds)
 
 
 def seeds_table(found: dict[str, Any]) -> str:

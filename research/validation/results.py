@@ -24,6 +24,7 @@ VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.h
 GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 DIGITS: Final = 9  # kept of every number: what differs beyond is no result
 SHARE_OF_BPS: Final = 0.25  # a share of less than this is no number to be proud of
+MORE_PASSIVE: Final = 0.05  # of the fills: beyond it a difference rests on them
 HOLM: Final = ("twap", "vwap", "almgren-chriss", "best")
 Played = list[tuple[Cell, dict[str, Table]]]
 
@@ -140,6 +141,7 @@ def comparisons(by_name: dict[str, list[Table]], ours: str, baselines: list[str]
         rows[name] = compare.row_of(compare.against(by_name[ours], by_name[name]))
         costs[name] = float(compare.column(by_name[name], "cost").mean())
         rows[name] |= {
+            "rests_on_passive_fills": passive_of(by_name[ours]) > passive_of(by_name[name]) + MORE_PASSIVE,
             "cost": costs[name],
             "share": rows[name]["mean"] / costs[name] if costs[name] >= SHARE_OF_BPS else None,
         }
@@ -149,6 +151,12 @@ def comparisons(by_name: dict[str, list[Table]], ours: str, baselines: list[str]
         rows["best"] = {**rows[best], "is": best}
     compare.corrected(rows, [n for n in HOLM if n in rows])
     return rows
+
+
+def passive_of(tables: list[Table]) -> float:
+    """Return the share of what was filled that others came to take."""
+    filled = compare.column(tables, "filled")
+    return float((compare.column(tables, "passive") * filled).sum() / max(1.0, filled.sum()))
 
 
 def impacts(by_name: dict[str, list[Table]], ours: str, baselines: list[str]) -> dict[str, Any]:
@@ -168,21 +176,32 @@ def not_claimed(found: dict[str, Any], median: Subject) -> list[str]:
         said.append("Fresh seeds: a check of the frozen result, not the result.")
     if found["arguments"]["budget"] == 0:
         said.append("Rules were not tuned (--budget 0): a win against them is a win against shipped numbers.")
-    elif median.episodes > found["arguments"]["budget"]:
-        ratio = found["arguments"]["budget"] / median.episodes
-        said.append(f"Rules were tuned on {ratio:.1%} of the episodes that the policy was trained on.")
+    else:
+        markets = {name: tree["numbers"].values() for name, tree in found["tuning"].items() if name != "tape"}
+        least = min((sum(t["budget"] for t in numbers) for numbers in markets.values()), default=0)
+        if median.episodes > least:
+            ours = f"the policy was trained on {median.episodes:,}"
+            said.append(f"Rules were tuned on {least:,} episodes in a market, {ours}.")
     if len(found["subjects"]) < 5:
         said.append(f"{len(found['subjects'])} training seed(s), not five: luck of the seed is not measured.")
     for tier, one in found["tiers"].items():
-        lost = [c["scenario"] for c in one["cells"] if c["verdict"] == "lost"]
-        if lost:
-            said.append(f"{tier}: worse than {one['cells'][0]['against_what']} in {', '.join(lost)}.")
-        lossy = {c["scenario"]: c["contenders"][found["policy"]]["dropped"] for c in one["cells"]}
-        if any(lossy.values()):
-            where = ", ".join(f"{count:,} in {name}" for name, count in lossy.items() if count)
-            said.append(f"{tier}: the simulator itself lost events, which it must not: {where}.")
+        said += [f"{tier}: {text}" for text in not_of_tier(one, found["policy"])]
     if not found["tape"]:
         said.append("No tape was replayed (T4): nothing is said of recorded markets.")
+    return said
+
+
+def not_of_tier(one: dict[str, Any], policy: str) -> list[str]:
+    """Return where a tier speaks against the policy, or against itself."""
+    said = []
+    for against in (one["cells"][0]["against_what"], one["against"].get("best", {}).get("is")):
+        lost = [c["scenario"] for c in one["cells"] if c["verdicts"].get(against) == "lost"]
+        if lost:
+            said.append(f"worse than {against} by more than 0.1 bps in {', '.join(lost)}.")
+    lossy = {c["scenario"]: c["contenders"][policy]["dropped"] for c in one["cells"]}
+    if any(lossy.values()):
+        where = ", ".join(f"{count:,} in {name}" for name, count in lossy.items() if count)
+        said.append(f"the simulator itself lost events, which it must not: {where}.")
     return said
 
 
@@ -199,15 +218,28 @@ def rounded(value: Any) -> Any:
 
 def evaluation(found: dict[str, Any]) -> dict[str, Any]:
     """Return what `steadyhand freeze --evaluation` takes."""
-    marked = "" if found["gate"]["passed"] else f" ({NOT_IDENTIFIED})"
     rows = []
     for tier, one in found["tiers"].items():
         for name, row in one["against"].items():
-            rows.append(evaluated(tier + marked, "all", name, row))
+            rows.append(evaluated(marked(found, tier, row), "all", name, row))
         for cell in one["cells"]:
             key = cell["against_what"]
-            rows += [evaluated(tier + marked, cell["scenario"], key, cell["against"][key])] if key else []
+            if key:
+                row = cell["against"][key]
+                rows.append(evaluated(marked(found, tier, row), cell["scenario"], key, row))
+    if found["tape"]:
+        scenario = f"{found['tape']['windows']} windows of {len(found['tape']['names'])} tapes"
+        for row in found["tape"]["rows"]:
+            if not row["hidden_improvement"]:
+                tier = f"T4 propagator x{row['propagator']:g}"
+                rows.append(evaluated(tier, scenario, row["against"], row))
     return {"weights_sha256": found["weights_sha256"], "rows": rows}
+
+
+def marked(found: dict[str, Any], tier: str, row: dict[str, Any]) -> str:
+    """Return a tier's name, with what is not identified where the row rests on it."""
+    doubtful = row["rests_on_passive_fills"] and not found["gate"]["passed"]
+    return f"{tier} ({NOT_IDENTIFIED})" if doubtful else tier
 
 
 def evaluated(tier: str, scenario: str, against: str, row: dict[str, Any]) -> dict[str, Any]:

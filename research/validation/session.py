@@ -37,17 +37,13 @@ class Session:
         self.budget, self.threads, self.say = budget, threads, say
         self.tuned: dict[str, dict[str, Any]] = {}
         self.told: dict[str, dict[str, float]] = {}
-        self.played = 0
         self._stage: tuple[str, Stage] | None = None
 
     # --- playing ---
 
     def table(self, cell: Cell, who: Contender) -> Table:
         """Return a contender's episodes of a cell, played now or before."""
-        facts = [
-            who.sha256, scenario_sha256(cell.scenario), seeds_sha256(cell.seeds), f"overlay {cell.overlay:g}",
-        ]  # fmt: skip
-        found = self.cells.read(facts)
+        found = self.cells.read(facts_of(cell, who))
         if found is not None:
             return found
         overlay = None
@@ -55,9 +51,16 @@ class Session:
             told = self.told_of(cell.scenario)
             overlay = Propagator(cell.overlay, told["sigma_bps_per_root_s"], told["volume_per_s"])
         table = self.stage(cell.scenario, cell.seeds).play(who, overlay)
-        self.cells.write(facts, table)
-        self.played += 1
+        self.keep(cell, who, table)
         return table
+
+    def has(self, cell: Cell, who: Contender) -> bool:
+        """Say whether a contender's episodes of a cell are there."""
+        return self.cells.path(facts_of(cell, who)).is_file()
+
+    def keep(self, cell: Cell, who: Contender, table: Table) -> None:
+        """Keep a contender's episodes of a cell."""
+        self.cells.write(facts_of(cell, who), table)
 
     def stage(self, scenario: Scenario, picked: NDArray[np.int64]) -> Stage:
         """Return the environment of a scenario and seeds; the last one is kept."""
@@ -125,6 +128,12 @@ class Session:
             cell = Cell("", training_part(scenario), seeds(TUNE, TOLD_ORDERS))
             self.told[key] = tuning.regressed(self.table(cell, contender("twap", self.settings)))
         return self.told[key]
+
+
+def facts_of(cell: Cell, who: Contender) -> list[str]:
+    """Return what a contender's episodes of a cell depend on, beside the code."""
+    scenario, picked = scenario_sha256(cell.scenario), seeds_sha256(cell.seeds)
+    return [who.sha256, scenario, picked, f"overlay {cell.overlay:g}"]
 
 
 def training_part(scenario: Scenario) -> Scenario:

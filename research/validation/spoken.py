@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+ON_TAPES: Final = ("twap", "twap-passive", "rule", "best")
 KEYS: Final = ("twap", "twap-passive", "vwap", "almgren-chriss", "rule", "best")
 
 
@@ -22,12 +23,18 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"sd {sd:.2f}, CVaR95 {ours['cvar95']:.2f}; won against twap {one['won']}, lost {one['lost']}; "
             f"against the best rule {one['won_best']} and {one['lost_best']}"
         )
-        said += [f"      {row_text(name, row)}" for name, row in one["against"].items() if name in KEYS]
+        said += [
+            f"      {row_text(name, row)}{doubt(found, row)}"
+            for name, row in one["against"].items()
+            if name in KEYS
+        ]
     said += tape_lines(found)
     if found.get("aa", {}).get("rejects") is not None:
         said.append(
             f"A/A   rejects {found['aa']['rejects']:.1%} of {found['aa']['repetitions']:,} (5 % is due)"
         )
+    if not found["gate"]["passed"]:
+        said.append("† rests on passive fills: passive edge not identified")
     said += [f"not claimed: {text}" for text in found["not_claimed"]]
     return said
 
@@ -41,9 +48,14 @@ def tape_lines(found: dict[str, Any]) -> list[str]:
     rows = (
         f"x{r['propagator']:g}  {row_text(r['against'], r)}  {r['word']}"
         for r in tape["rows"]
-        if not r["hidden_improvement"]
+        if not r["hidden_improvement"] and r["against"] in ON_TAPES
     )
     return [*said, *(f"      {row}" for row in rows)]
+
+
+def doubt(found: dict[str, Any], row: dict[str, Any]) -> str:
+    """Return the mark of a difference that rests on passive fills which no gate has passed."""
+    return "  †" if row["rests_on_passive_fills"] and not found["gate"]["passed"] else ""
 
 
 def row_text(name: str, row: dict[str, Any]) -> str:

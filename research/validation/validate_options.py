@@ -9,6 +9,7 @@ from daemon.options import Parser, clock, whole
 TIERS: Final = ("T1", "T2", "T3", "T4")
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 ORDERS_MAX: Final = 4_000  # in openings that no training began in, of the frozen 8,192
+WORKERS_MAX: Final = 256  # each holds some 200 MB of books
 RUN_MAX: Final = 10**9  # more sets of seeds than anybody draws
 BUDGET_MAX: Final = 10**7  # episodes: weeks on one core
 
@@ -45,6 +46,10 @@ def parser() -> Parser:
         "--aa", type=whole(0, ORDERS_MAX), default=512, help="orders of the A/A test (default 512)"
     )
     p.add_argument("--threads", type=whole(1, 64), default=1)
+    p.add_argument(
+        "--workers", type=whole(1, WORKERS_MAX), default=1, help="processes, a scenario each (default 1)"
+    )
+    p.add_argument("--ray", metavar="ADDRESS", help="play the scenarios on a Ray cluster (extra `cluster`)")
     tape = p.add_argument_group("T4: recorded tapes, of the validation split alone")
     tape.add_argument("--tape", type=Path, action="append", default=[], metavar="DIR", help="again for more")
     tape.add_argument("--from", dest="first", type=clock, metavar="HH:MM", help="of each tape (default: all)")

@@ -52,6 +52,19 @@ def test_what_was_played_is_not_played_again(small, tmp_path, capsys, monkeypatc
     assert validate(capsys, *asked)[0] == 0
 
 
+@pytest.mark.slow
+def test_processes_side_by_side_give_what_one_gives(tmp_path, capsys):
+    asked = ("twap-passive", "--tiers", "T1,T3", "--scenarios", "plain", "--orders", 8, "--quick")
+    asked = (*asked, "--baselines", "twap")
+
+    one = validate(capsys, *asked, "--out", tmp_path / "one")
+    two = validate(capsys, *asked, "--workers", 2, "--out", tmp_path / "two")
+
+    assert one[0] == two[0] == 0, two[2]
+    texts = [(tmp_path / name / "validation.json").read_bytes() for name in ("one", "two")]
+    assert texts[0] == texts[1]
+
+
 def test_an_interrupt_leaves_what_was_played_and_says_how_to_go_on(small, tmp_path, capsys, monkeypatch):
     from research.validation.session import Stage
 
