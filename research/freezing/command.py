@@ -32,7 +32,8 @@ from research.training.run import BEST, BEST_WEIGHTS, OBSERVATIONS, RUN
 
 NS_PER_MS: Final = 1_000_000
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-SCHEDULES: Final = ("twap", "vwap", "pov", "almgren-chriss", "obizhaeva-wang")  # by the codes of policies.layout
+# By the codes of policies.layout.
+SCHEDULES: Final = ("twap", "vwap", "pov", "almgren-chriss", "obizhaeva-wang")
 
 
 class FreezeError(Exception):

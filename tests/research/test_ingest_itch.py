@@ -193,6 +193,7 @@ FRAME = made.packet([GOOD], 1)
             "a packet of 2 messages does not fit its",
         ),
     ],
+    ids=lambda value: "bytes" if isinstance(value, bytes) else None,  # gzip's bytes hold the time
 )
 def test_bad_file_is_one_line_and_leaves_no_store(tmp_path, capsys, name, content, says):
     path = tmp_path / name
