@@ -37,7 +37,9 @@ SHORT = [
     ("ppo", "almgren-chriss", True, SOFT | {"steps": 200_000}),
     ("ppo", "known", False, PPO | {"steps": 150_000, "gae": 0.95}),
     ("dqn", "known", False, DQN | {"steps": 80_000}),
+    ("ppo", "obizhaeva-wang", False, PPO | {"steps": 300_000}),
     ("qlearning", "almgren-chriss", False, TABLE | {"steps": 2_000_000}),
+    ("qlearning", "obizhaeva-wang", False, TABLE | {"steps": 40_000_000, "explore": 0.8}),
     ("qlearning", "known", False, TABLE | {"steps": 1_000_000}),
 ]
 WHOLE = [
@@ -51,7 +53,7 @@ WHOLE = [
     ("dqn", "known", False, DQN | {"steps": 300_000}),
     ("dqn", "known", False, DQN | {"steps": 300_000, "prioritised": 0.6}),
     ("qlearning", "almgren-chriss", False, TABLE | {"steps": 5_000_000}),
-    ("qlearning", "obizhaeva-wang", False, TABLE | {"steps": 40_000_000}),
+    ("qlearning", "obizhaeva-wang", False, TABLE | {"steps": 40_000_000, "explore": 0.8}),
     ("qlearning", "known", False, TABLE | {"steps": 5_000_000}),
 ]
 
