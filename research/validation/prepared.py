@@ -8,6 +8,7 @@ import msgspec
 
 from policies.baselines import NAMES as SHIPPED
 from research.baselines.contenders import NAMES, Contender, hashed
+from research.environment.scenarios import SCENARIOS
 from research.environment.vector import Settings
 from research.validation import tiers
 from research.validation.cells import Cells, code_sha256
@@ -57,7 +58,8 @@ class Prepared:
 def planned(args: argparse.Namespace, median: Subject) -> list[Cell]:
     """Return the cells of the simulated tiers and their ablations."""
     simulated = [tier for tier in args.tiers if tier != "T4"]
-    plan = tiers.cells(simulated, args.scenarios, median.trained_on, args.orders, args.seed_set)
+    known = SCENARIOS | {scenario.name: scenario for scenario in median.own}
+    plan = tiers.cells(simulated, args.scenarios, median.trained_on, args.orders, args.seed_set, known)
     taken = [tiers.ablated(cell, what) for what in args.ablate for cell in plan]
     return plan + [cell for cell in taken if cell is not None]
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from market.flow.calibration import Calibration
+from market.flow.zero_intelligence_state import Rates
 from policies import network
 from policies.choose import ERRORS, choose
 from policies.frozen import NAMES as TENSORS
@@ -18,8 +20,9 @@ from policies.manifest import WEIGHTS, ArtefactError
 from policies.state import OBS_SIZE, STATE_SPEC_SHA256
 from research.baselines.contenders import Contender, contender
 from research.baselines.contenders import network as network_contender
+from research.environment.scenarios import SCENARIOS, Differs, Latency, Parents, Scenario
 from research.environment.vector import ACTIONS, Settings
-from research.worlds.world import Act, Actions, Bools, Floats
+from research.worlds.world import Actions, Bools, Floats
 
 RUN, BEST, BEST_WEIGHTS = "run.json", "best.json", "best.safetensors"
 NS_PER_MS: Final = 1_000_000
@@ -38,7 +41,7 @@ class Subject(msgspec.Struct, frozen=True, eq=False):
     episodes: int  # that it was trained on; a rule may be tuned on as many
     chosen_by: float  # its cost on the set for choosing, NaN where that is not known
     seed: int
-    act: Act | None = None  # for one observation at a time, on tapes
+    own: tuple[Scenario, ...] = ()  # regimes of a calibration of one's own, as the run has them
 
 
 def subject(spec: str, settings: Settings) -> Subject:
@@ -123,9 +126,24 @@ def of_run(folder: Path) -> Subject:
     who = network_contender(folder.name, about, settings, act, ["weights", sha256])
     trained = tuple(s["name"] for s in facts["world"].get("scenarios", []))
     cost = float(best["result"]["cost"])
-    return Subject(
-        who, sha256, trained, int(facts.get("episodes", 0)), cost, int(facts["args"].get("seed", 0)), act
-    )
+    seen, seed = int(facts.get("episodes", 0)), int(facts["args"].get("seed", 0))
+    return Subject(who, sha256, trained, seen, cost, seed, own(folder / RUN, facts))
+
+
+def own(path: Path, facts: dict[str, Any]) -> tuple[Scenario, ...]:
+    """Return the scenarios of a run that this house does not ship."""
+    kinds = {"differs": Differs, "parents": Parents, "latency": Latency}
+    made = []
+    for raw in facts["world"].get("scenarios", []):
+        if raw["name"] in SCENARIOS:
+            continue
+        market = Calibration if "class_hazards" in raw["market"] else Rates
+        try:
+            parts = {n: msgspec.convert(raw[n], kind) for n, kind in (kinds | {"market": market}).items()}
+            made.append(Scenario(**raw | parts))
+        except (msgspec.ValidationError, KeyError, TypeError) as error:
+            raise SubjectError(f"{path}: scenario {raw['name']}: {error}") from None
+    return tuple(made)
 
 
 def shaped(path: Path, raw: bytes) -> dict[str, NDArray[np.float32]]:

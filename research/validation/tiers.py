@@ -19,7 +19,7 @@ from market.flow.calibration import Calibration
 from market.flow.philox import draw4
 from market.flow.zero_intelligence_state import Rates
 from research.environment.layout import S_EPISODE
-from research.environment.scenarios import MIDCAP, SCENARIOS, Differs, Latency, Parents, Scenario
+from research.environment.scenarios import MIDCAP, Differs, Latency, Parents, Scenario
 from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, OTHER_SIMULATORS, seeds
 
 TIERS: Final = ("T1", "T2", "T3", "T4")
@@ -71,24 +71,35 @@ def chosen(purpose: str, orders: int, openings: int, run: int, skip: int = 0) ->
 
 
 def cells(
-    tiers: list[str], scenarios: list[str], trained: tuple[str, ...], orders: int, run: int
+    tiers: list[str],
+    scenarios: list[str],
+    trained: tuple[str, ...],
+    orders: int,
+    run: int,
+    known: dict[str, Scenario],
 ) -> list[Cell]:
     """Return what is to be played.
 
     Raises:
-        TierError: a scenario is not known.
+        TierError: a scenario is not known, or none of those that the policy was trained in.
 
     """
     for name in scenarios:
-        if name not in SCENARIOS:
-            raise TierError(f"--scenarios {name}: there is {', '.join(sorted(SCENARIOS))}")
-    known = [name for name in trained if name in SCENARIOS] or [n for n in SCENARIOS if n != MIDCAP]
-    first = [SCENARIOS[name] for name in scenarios or known]
+        if name not in known:
+            raise TierError(f"--scenarios {name}: there is {', '.join(sorted(known))}")
+    learnt = [name for name in trained if name in known]
+    if trained and not learnt and not scenarios:
+        raise TierError(
+            f"the policy was trained in {', '.join(trained)}, which is not known: give --scenarios"
+        )
+    learnt = learnt or [name for name in known if name != MIDCAP]
+    first = [known[name] for name in scenarios or learnt if scenarios or name != MIDCAP]
+    first = first or [known[name] for name in learnt]
     made: list[Cell] = []
     if "T1" in tiers:
         made += of_tier("T1", HELD_OUT_SEEDS, first, orders, run)
     if "T2" in tiers:
-        made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, known, bool(scenarios)), orders, run)
+        made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, learnt, known, bool(scenarios)), orders, run)
     if "T3" in tiers:
         made += of_tier("T3", OTHER_SIMULATORS, simulators(first), orders, run)
         for base in first[:2]:
@@ -112,10 +123,12 @@ def named(scenario: Scenario, name: str) -> Scenario:
     return msgspec.structs.replace(scenario, name=name)
 
 
-def unknown(first: list[Scenario], known: list[str], asked: bool) -> list[Scenario]:
+def unknown(
+    first: list[Scenario], learnt: list[str], known: dict[str, Scenario], asked: bool
+) -> list[Scenario]:
     """Return regimes that training does not know: of the list and, in each market, beyond it."""
     markets = {family(scenario) for scenario in first}
-    others = [s for name, s in SCENARIOS.items() if name not in known and name != MIDCAP]
+    others = [s for name, s in known.items() if name not in learnt and name != MIDCAP]
     kept = [] if asked else [s for s in others if family(s) in markets]
     return kept + harder(first)
 

@@ -6,14 +6,13 @@ import pytest
 
 from policies import manifest as m
 from research.environment import scenarios
-from research.validation import tiers, validate_options
+from research.validation import validate_options
 from tests.research.validation.made import tiny
 
 
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setitem(scenarios.SCENARIOS, "tiny", tiny())
-    monkeypatch.setattr(tiers, "SCENARIOS", scenarios.SCENARIOS)
 
 
 def validate(capsys, *argv):
@@ -119,3 +118,40 @@ def test_rows_for_an_artefact_are_what_freeze_reads():
     made = m.Evaluation(**evaluated("T1", "all", "best", row))
 
     assert made.against == "best (rule)"
+
+
+# --- which markets --------------------------------------------------------------------------------
+def cells_of(trained, **asked):
+    from research.validation.tiers import cells
+
+    args = {"tiers": ["T1", "T2", "T3"], "scenarios": [], "orders": 8, "run": 0, "known": scenarios.SCENARIOS}
+    return cells(trained=trained, **{**args, **asked})
+
+
+def test_what_a_policy_was_trained_in_is_t1_and_what_it_was_not_is_t2():
+    made = cells_of(("small-base", "small-calm"))
+
+    names = {tier: {c.scenario.name for c in made if c.tier == tier} for tier in ("T1", "T2", "T3")}
+    assert names["T1"] == {"small-base", "small-calm"}
+    assert "small-volatile" in names["T2"]
+    assert "small-tick beyond volatile" in names["T2"]
+    assert not names["T1"] & names["T2"]
+    assert {"zero intelligence", "small-base + propagator", "small-base c high"} <= names["T3"]
+
+
+def test_a_policy_of_unknown_markets_is_asked_where_to_be_tried():
+    from research.validation.tiers import TierError
+
+    with pytest.raises(TierError, match="give --scenarios"):
+        cells_of(("moon",))
+
+
+def test_a_runs_own_scenarios_come_from_the_run():
+    import msgspec
+
+    from research.validation.subjects import own
+
+    mine = tiny("of my own")
+    facts = {"world": {"scenarios": [msgspec.to_builtins(mine), {"name": "plain"}]}}
+
+    assert own(None, facts) == (mine,)
