@@ -64,7 +64,8 @@ class Stage:
             PlayError: a number is not finite, the split does not add up, or arrival is not the twin's.
 
         """
-        table = Recorder(self.env, self.listed(who, self.seeds), self.twin(), overlay).play(who)
+        absent = self.twin()  # first: it lists episodes of its own
+        table = Recorder(self.env, self.listed(who, self.seeds), absent, overlay).play(who)
         check(who.name, self.scenario.name, table)
         return table
 

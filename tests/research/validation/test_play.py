@@ -62,6 +62,17 @@ def test_the_same_seeds_give_the_same_rows_however_they_are_laid_out(stage, twap
     assert alone[0] == twap["cost"][3]
 
 
+def test_more_seeds_than_environments_are_played_in_turn(stage, twap, monkeypatch):
+    monkeypatch.setattr("research.validation.twins.LANES_MAX", 4)
+    made = Stage(tiny(), SEEDS)
+
+    found = made.play(contender("twap", Settings()))
+    made.close()
+
+    assert (found["seed"] == SEEDS).all()
+    assert (found["impact"] == twap["impact"]).all()
+
+
 def test_every_baseline_plays(stage):
     for name in NAMES:
         numbers = (3.0,) if name == "constant" else ()
