@@ -11,9 +11,9 @@ from research.calibrate.streams import Stream, of_outcomes
 
 BEGIN_NS = 1_700_000_000 * NS  # any instant: a simulated market has no date
 PIECE_NS = 60 * NS
-ORDERS_MAX = 1 << 14
-LEVELS_MAX = 1 << 12
-OUTCOMES_MAX = 1 << 16
+ORDERS_MAX = 1 << 14  # the market holds some hundreds
+LEVELS_MAX = 1 << 12  # per side; hundreds at most
+OUTCOMES_MAX = 1 << 16  # a full book and a minute of events
 
 
 def simulate(
