@@ -172,6 +172,9 @@ def no_arbitrage() -> Check:
 
 def law_checks(name: str, exponent: float, low: float, high: float, band: tuple[float, float]) -> Check:
     """Return an impact exponent against literature's square root."""
+    if not math.isfinite(exponent):
+        words = "too few sizes moved the price the right way"
+        return Check(f"impact exponent, {name}", FAILED, "not measurable", f"{band[0]} to {band[1]}", words)
     return Check(
         f"impact exponent, {name}",
         outcome(band[0] <= exponent <= band[1]),

@@ -1,5 +1,6 @@
 """The sixteen numbers: fourteen of the recording, exponent and decay of impact from literature."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -35,7 +36,8 @@ def compare(
         value = simulated.get(name)
         passed = value is not None and low <= value <= high
         rows.append(Number(name, RECORDED, target.value, low, high, value, passed))
-    for name, value, band in (("impact_exponent", exponent, EXPONENT), ("impact_decay", decay, DECAY)):
+    for name, found, band in (("impact_exponent", exponent, EXPONENT), ("impact_decay", decay, DECAY)):
+        value = found if found is not None and math.isfinite(found) else None
         passed = value is not None and band[0] <= value <= band[1]
         rows.append(Number(name, LITERATURE, None, *band, value, passed))
     return rows

@@ -1,5 +1,6 @@
 """The page of a simcheck: what was recorded and what was simulated, drawn over each other."""
 
+import math
 from html import escape
 
 from research.calibrate.facts import Facts
@@ -140,7 +141,7 @@ def impact_card(result: Result) -> str:
     words = [
         exponent_line("At 10 % of volume", result.participation),
         exponent_line("at a fixed horizon", result.horizon),
-        f"left five durations later: {result.decay[0]:.2f} [{result.decay[1]:.2f}, {result.decay[2]:.2f}]",
+        f"left five durations later: {band(*result.decay)}",
     ]
     chart = lines(both, "size over an hour's volume", "impact at the end, bps", log_x=True, log_y=True)
     return card(text("; ".join(words) + ".") + chart)
@@ -148,7 +149,12 @@ def impact_card(result: Result) -> str:
 
 def exponent_line(label: str, law: Law) -> str:
     """Return a law's exponent in words."""
-    return f"{label}: exponent {law.exponent:.2f} [{law.exponent_low:.2f}, {law.exponent_high:.2f}]"
+    return f"{label}: exponent {band(law.exponent, law.exponent_low, law.exponent_high)}"
+
+
+def band(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, in words where there is none."""
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]" if math.isfinite(value) else "not measurable"
 
 
 def check_card(result: Result) -> str:
