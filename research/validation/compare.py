@@ -14,7 +14,8 @@ from research.validation.play import REGRESSORS, PlayError, Table
 from research.validation.statistics import CLUSTERS_MIN, Paired, cvar, holm, paired
 
 PARTS: Final = ("spread", "impact", "timing", "opportunity")
-MARKET: Final = REGRESSORS[3:]  # spread, depth, volatility, volume
+FIRST: Final = 4  # of the regressors that are the market's
+MARKET: Final = REGRESSORS[FIRST:]  # spread, depth, volatility, volume
 LIMITED, HIGH = 0.02, 0.05  # slices that crossing moves by one deviation of a market variable
 AA_BLOCKS: Final = 64  # 2,016 pairs
 AA_EACH_MIN: Final = 4  # orders of a block: fewer have no variance to speak of
@@ -85,7 +86,7 @@ def adaptability(tables: list[Table]) -> dict[str, Any]:
     mean = xx[0] / count
     deviation = np.sqrt(np.maximum(np.diag(xx) / count - mean**2, 0.0))
     slopes = np.linalg.pinv(xx) @ xy
-    moved = {name: float(slopes[3 + at] * deviation[3 + at]) for at, name in enumerate(MARKET)}
+    moved = {name: float(slopes[FIRST + at] * deviation[FIRST + at]) for at, name in enumerate(MARKET)}
     spread = yy / count - float(xy[0] / count) ** 2
     most = max(abs(v) for v in moved.values())
     word = "none" if most < LIMITED else ("limited" if most < HIGH else "high")

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from policies import state_kernels as k
 from policies.plan_kernels import ACTIONS
-from policies.state_features import I_CORRIDOR, I_OTHER_DEPTH, I_PACE, I_SPREAD, I_TIME, I_VOLATILITY
+from policies.state_features import (
+    I_CORRIDOR,
+    I_LAG_SLICES,
+    I_OTHER_DEPTH,
+    I_PACE,
+    I_SPREAD,
+    I_TIME,
+    I_VOLATILITY,
+)
 from research.baselines.contenders import Contender
 from research.environment import layout as e
 from research.environment.scenarios import Scenario
@@ -26,9 +34,11 @@ from research.validation.twins import Lanes, Twin, twin
 IDENTITY_BPS: Final = 1e-6
 BPS: Final = 10_000.0
 FILLS_MAX: Final = 2_048  # of one parent: some thirty children with some tens of fills each
-# What crossing is regressed on: constant, lag and time first (they are the schedule's), then the market.
-REGRESSORS: Final = ("one", "lag", "time", "spread", "depth", "volatility", "volume")
+# What crossing is regressed on: first what is the schedule's (a constant, the whole slices that are due, the
+# place in the corridor, the time left), then the market's.
+REGRESSORS: Final = ("one", "due", "lag", "time", "spread", "depth", "volatility", "volume")
 COLUMNS_OF_X: Final = (I_CORRIDOR, I_TIME, I_SPREAD, I_OTHER_DEPTH, I_VOLATILITY, I_PACE)
+DUE_MOST: Final = 2.0  # slices: no action crosses more
 HALVES: Final = np.array([halves for _, halves in ACTIONS], dtype=np.float64)
 NUMBERS: Final = (
     *("cost", "spread", "impact", "timing", "opportunity", "off", "residual", "exogenous", "end_impact"),
@@ -138,7 +148,9 @@ class Recorder:
     def respond(self, obs: Any, actions: NDArray[np.int64]) -> None:
         """Add a batch to the regression of crossing on the market."""
         live = self.lanes.live
-        x = np.column_stack([np.ones(int(live.sum())), obs[live][:, COLUMNS_OF_X].astype(np.float64)])
+        rows = obs[live].astype(np.float64)
+        due = np.clip(np.floor(10.0 * rows[:, I_LAG_SLICES] + 1e-4), 0.0, DUE_MOST)
+        x = np.column_stack([np.ones(len(rows)), due, rows[:, COLUMNS_OF_X]])
         y = 0.5 * HALVES[actions[live]]
         self.xx += x.T @ x
         self.xy += x.T @ y

@@ -68,26 +68,30 @@ def table_of_contenders(contenders: dict[str, Any], policy: str) -> str:
     """Return what every contender's episodes were."""
     head = (
         *("contender", "shortfall", "sd", "CVaR95", "sd w/o exogenous", "to VWAP", "participation"),
-        *("passive", "unfilled", "vetoes/1000", "adapts", "spread", "depth", "volatility", "volume"),
+        *("passive", "unfilled", "vetoes/1000"),
     )
-    rows = []
+    rows, answers = [], []
     for name, c in contenders.items():
-        moved = c["adaptability"].get("slices_per_sd", {})
         rows.append(
             (
                 name, f"{c['cost']:.3f}", number(c["sd"]), f"{c['cvar95']:.2f}",
                 number(c["sd_without_exogenous"]), f"{c['vwap_slippage']:+.3f}", f"{c['participation']:.1%}",
                 f"{c['passive_share']:.0%}", f"{c['unfilled_share']:.1%}",
-                f"{c['vetoes_per_1000_decisions']:.2f}", c["adaptability"]["word"],
-                *(f"{moved[key]:+.3f}" if moved else "-" for key in MARKET),
+                f"{c['vetoes_per_1000_decisions']:.2f}",
             )
         )  # fmt: skip
+        moved = c["adaptability"].get("slices_per_sd", {})
+        answers.append(
+            (name, c["adaptability"]["word"], *(f"{moved[k]:+.3f}" if moved else "-" for k in MARKET))
+        )
     kinds = [("good",) if name == policy else () for name in contenders]
     foot = pages.text(
-        "adapts: slices by which crossing answers one standard deviation of each market variable, with the "
-        "distance from the schedule and the time left held; none below 0.02, high from 0.05."
+        "Adapts: slices by which crossing answers one standard deviation of each market variable, with what is "
+        "due by the schedule and the time left held; none below 0.02, high from 0.05."
     )
-    return pages.table(head, rows, kinds) + foot
+    return (
+        pages.table(head, rows, kinds) + pages.table(("contender", "adapts", *MARKET), answers, kinds) + foot
+    )
 
 
 def number(value: float | None) -> str:

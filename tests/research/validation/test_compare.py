@@ -61,8 +61,8 @@ def test_aa_of_few_orders_says_nothing():
 
 def test_adaptability_is_the_slope_with_lag_held():
     rng = np.random.default_rng(5)
-    x = np.column_stack([np.ones(4_000), rng.normal(size=(4_000, 6))])
-    y = 0.5 + 0.3 * x[:, 1] + 0.2 * x[:, 3]
+    x = np.column_stack([np.ones(4_000), rng.normal(size=(4_000, 7))])
+    y = 0.5 + 0.3 * x[:, 1] + 0.2 * x[:, 4]
     made = table(np.ones(8)) | {"xx": x.T @ x, "xy": x.T @ y, "yy": np.array([float(y @ y)])}
 
     found = compare.adaptability([made])

@@ -7,6 +7,7 @@ from research.baselines import tuning
 from research.baselines.contenders import NAMES, contender
 from research.environment import episode
 from research.environment.vector import Settings
+from research.validation import compare
 from research.validation.cells import Cells
 from research.validation.play import IDENTITY_BPS, PlayError, Stage, check
 from research.validation.propagator import Propagator, decay, shifts, size, weights
@@ -37,6 +38,10 @@ def test_the_parts_sum_to_the_shortfall_of_every_order(stage, twap):
         assert np.abs(whole - found["cost"]).max() < IDENTITY_BPS
         assert (found["seed"] == SEEDS).all()
     assert passive["passive"].mean() > twap["passive"].mean()
+
+
+def test_a_schedule_alone_answers_no_market(twap):
+    assert compare.adaptability([twap])["word"] == "none"
 
 
 def test_costs_and_parts_are_those_of_the_environments_own_player(twap):
