@@ -19,6 +19,7 @@ MARKET: Final = REGRESSORS[FIRST:]  # spread, depth, volatility, volume
 LIMITED, HIGH = 0.02, 0.05  # slices that crossing moves by one deviation of a market variable
 AA_BLOCKS: Final = 64  # 2,016 pairs
 AA_EACH_MIN: Final = 4  # orders of a block: fewer have no variance to speak of
+NOISE: Final = 3.0  # standard errors: a response below them is none
 WORSE_BPS: Final = 0.1  # a regime is lost where the interval lies above this
 
 
@@ -89,7 +90,8 @@ def adaptability(tables: list[Table]) -> dict[str, Any]:
     moved = {name: float(slopes[FIRST + at] * deviation[FIRST + at]) for at, name in enumerate(MARKET)}
     spread = yy / count - float(xy[0] / count) ** 2
     most = max(abs(v) for v in moved.values())
-    word = "none" if most < LIMITED else ("limited" if most < HIGH else "high")
+    noise = NOISE * float(np.sqrt(max(0.0, spread) / count))
+    word = "none" if most < max(LIMITED, noise) else ("limited" if most < HIGH else "high")
     return {"word": word, "slices_per_sd": moved, "crossing_sd": float(np.sqrt(max(0.0, spread)))}
 
 

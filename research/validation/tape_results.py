@@ -121,6 +121,8 @@ def word(row: dict[str, Any]) -> str:
         return "better"
     if row["low"] > 0.0:
         return "worse"
+    if row["mean"] == 0.0 and row["se"] == 0.0:
+        return "the same"
     sign = "lower" if row["mean"] < 0 else "higher"
     return f"{sign}, not resolved: {row['detectable']:.2f} bps could be found"
 
