@@ -81,13 +81,12 @@ def table_of_contenders(contenders: dict[str, Any], policy: str) -> str:
             )
         )  # fmt: skip
         moved = c["adaptability"].get("slices_per_sd", {})
-        answers.append(
-            (name, c["adaptability"]["word"], *(f"{moved[k]:+.3f}" if moved else "-" for k in MARKET))
-        )
+        told = (f"{moved[key]:+.3f}" if moved else "-" for key in MARKET)
+        answers.append((name, c["adaptability"]["word"], *told))
     kinds = [("good",) if name == policy else () for name in contenders]
     foot = pages.text(
-        "Adapts: slices by which crossing answers one standard deviation of each market variable, with what is "
-        "due by the schedule and the time left held; none below 0.02, high from 0.05."
+        "Adapts: slices by which crossing answers one standard deviation of each market variable, with what "
+        "is due by the schedule and the time left held; none below 0.02 or within noise, high from 0.05."
     )
     return (
         pages.table(head, rows, kinds) + pages.table(("contender", "adapts", *MARKET), answers, kinds) + foot
