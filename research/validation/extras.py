@@ -101,6 +101,7 @@ def tape(
     args: argparse.Namespace, session: Session, median: Subject, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the tapes."""
+    session.close()  # its books are not needed any more
     numbers = dict(session.tuned.get(SMALL_TICK, {}).get("numbers", {}))
     if session.budget:
         cells = session.cells

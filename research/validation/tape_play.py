@@ -5,6 +5,7 @@ later fill for what earlier ones would have done to the price, at 0, 1 and 2 tim
 costs is told twice: as displayed, and with the hidden price improvement that the recording shows.
 """
 
+import gc
 import itertools
 from typing import Any, Final
 
@@ -77,6 +78,7 @@ def play(who: Contender, chosen: list[Window], latency_ns: int = LATENCY_NS) -> 
             qty = int(share * window.volume)
             found = parent(who, window, world, side, qty, latency_ns)
             rows.append({"window": float(number), "share": share, **found})
+        gc.collect()  # a run's core and exchange know each other; their books are some 10 MB each
     return {name: np.array([row[name] for row in rows]) for name in COLUMNS}
 
 
