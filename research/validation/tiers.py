@@ -140,7 +140,7 @@ def harder(base: list[Scenario]) -> list[Scenario]:
         p, d = scenario.parents, scenario.differs
         ways: dict[str, dict[str, Any]] = {
             "beyond heavy": {"parents": changed(p, share=(0.25, 0.30))},
-            "beyond short": {"parents": changed(p, seconds=(90.0, 90.0))},
+            "beyond light": {"parents": changed(p, share=(0.005, 0.01))},
             "slow": {"latency": Latency(order_ms=30.0, report_ms=10.0)},
         }
         if isinstance(scenario.market, Calibration):
