@@ -24,6 +24,10 @@ class Piece(NamedTuple):
     tuned: dict[str, dict[str, Any]]
 
 
+class FanError(Exception):
+    """Nobody to play for us: why."""
+
+
 def played(piece: Piece) -> Tables:
     """Play a cell in a process of its own."""
     prepared = Prepared(piece.args, silent)
@@ -56,10 +60,17 @@ def on_ray(pieces: list[Piece], address: str, done: Callable[[int, Tables], None
     """Play pieces as tasks of a Ray cluster.
 
     Raises:
-        TrainingError: there is no cluster at the address.
+        FanError: ray is not installed, or there is no cluster at the address.
 
     """
-    from research.cluster.fan_out import fan_out
-
-    for piece, tables in zip(pieces, fan_out(played, pieces, address), strict=True):
+    try:
+        from research.cluster.fan_out import fan_out
+        from research.training.learner import TrainingError
+    except ModuleNotFoundError as error:
+        raise FanError(f"--ray: {error.name} is not installed; pip install '.[cluster]'") from None
+    try:
+        found = fan_out(played, pieces, address)
+    except TrainingError as error:
+        raise FanError(str(error)) from None
+    for piece, tables in zip(pieces, found, strict=True):
         done(piece.at, tables)

@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     """Validate; return the exit code. Trouble is one line."""
     try:
         return validated(args)
-    except (UsageError, TierError, TapeUseError) as error:
+    except (UsageError, TierError, TapeUseError, fan.FanError) as error:
         return complain(error, USAGE)
     except SubjectError as error:
         return complain(error, CONFIG)
