@@ -17,8 +17,8 @@ PARTS: Final = ("spread", "impact", "timing", "opportunity")
 FIRST: Final = 4  # of the regressors that are the market's
 MARKET: Final = REGRESSORS[FIRST:]  # spread, depth, volatility, volume
 LIMITED, HIGH = 0.02, 0.05  # slices that crossing moves by one deviation of a market variable
-AA_BLOCKS: Final = 64  # 2,016 pairs
-AA_EACH_MIN: Final = 4  # orders of a block: fewer have no variance to speak of
+AA_BLOCKS_MIN: Final = 64  # 2,016 pairs; fewer say nothing
+AA_EACH: Final = 8  # orders of a block: with fewer the test itself rejects too seldom
 NOISE: Final = 3.0  # standard errors: a response below them is none
 WORSE_BPS: Final = 0.1  # a regime is lost where the interval lies above this
 
@@ -119,15 +119,15 @@ def verdict(row: dict[str, Any]) -> str:
     return "lost" if row["low"] > WORSE_BPS else "open"
 
 
-def aa(table: Table, blocks: int = AA_BLOCKS) -> dict[str, Any]:
+def aa(table: Table) -> dict[str, Any]:
     """Return how often a contender differs from itself at 5 %, over all pairs of disjoint blocks of seeds.
 
     Blocks are seeds in their order, so streams that were shifted copies of each other would show:
     their means would lie too far apart or too close together.
     """
     cost = table["cost"]
-    each = len(cost) // blocks
-    if each < AA_EACH_MIN:
+    blocks, each = len(cost) // AA_EACH, AA_EACH
+    if blocks < AA_BLOCKS_MIN:
         return {"repetitions": 0, "rejects": None, "blocks": 0, "orders": len(cost)}
     rows = cost[: each * blocks].reshape(blocks, each)
     means, errors = rows.mean(axis=1), rows.var(axis=1, ddof=1) / each

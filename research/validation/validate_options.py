@@ -43,7 +43,7 @@ def parser() -> Parser:
     )  # fmt: skip
     p.add_argument("--ablate", type=ablations, default=[], metavar=",".join(ABLATIONS))
     p.add_argument(
-        "--aa", type=whole(0, ORDERS_MAX), default=512, help="orders of the A/A test (default 512)"
+        "--aa", type=whole(0, ORDERS_MAX), default=4_000, help="orders of the A/A test (default 4,000)"
     )
     p.add_argument("--threads", type=whole(1, 64), default=1)
     p.add_argument(
