@@ -35,6 +35,11 @@ def test_a_run_in_the_environment_is_the_same_twice(tmp_path: Path) -> None:
     assert best["result"]["episodes"] == 256
 
 
+def test_who_names_no_scenario_learns_in_all_but_the_illustration() -> None:
+    names = [scenario["name"] for scenario in source(Where()).about["scenarios"]]
+    assert sorted([*names, "MIDCAP-15"]) == sorted(SCENARIOS)
+
+
 @pytest.mark.parametrize("more", [["--continuous"], ["--reward", "published"]])
 def test_a_plug_in_learns_too(more: list[str], tmp_path: Path) -> None:
     assert main([*SMALL, *more, "--steps", "1000", "--out", str(tmp_path / "run")]) == 0
