@@ -24,6 +24,8 @@ SUMMARIES: Final = {
     "paper": "replay a market through venue, gate and trader, and work a parent order to its end",
     "ingest": "turn recorded market data into a tick store",
     "generate": "write a synthetic recording in LOBSTER's format",
+    "calibrate": "fit the reactive market to a recording",
+    "simcheck": "hold a calibrated market against its recording",
     "train": "train a policy in the simulated market",
     "validate": "hold a policy against every baseline on the same markets",
     "curve": "write the volume curve that VWAP follows, from recorded days",
