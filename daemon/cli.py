@@ -19,6 +19,9 @@ EXIT_BROKEN_PIPE: Final = 141  # what a shell reports for SIGPIPE
 # once: as KeyboardInterrupt it could be swallowed by a callback of the compiler.
 DAEMONS: Final = frozenset({"paper", "gate", "trader", "venue", "metrics"})
 
+# What the trading side does without; `pip install -e '.[EXTRA]'` brings it.
+EXTRAS: Final = {"torch": "torch", "scipy": "research", "gymnasium": "research", "ray": "cluster"}
+
 # In the order of a day's work; a command that is not listed here is shown last.
 SUMMARIES: Final = {
     "paper": "replay a market through venue, gate and trader, and work a parent order to its end",
@@ -85,6 +88,12 @@ def run(command: EntryPoint, args: list[str]) -> int:
         signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     try:
         code = command.load()(args)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(f"steadyhand {command.name}: needs {error.name}: pip install -e '.[{extra}]'", file=sys.stderr)
+        return EXIT_USAGE
     except SystemExit as stop:
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from market.flow.calibration import load
+from market.flow.queue_reactive_defaults import CALIBRATIONS
 from research.calibrate import facts
 from research.calibrate.command import facts_beside, report
 from research.calibrate.facts import FactsError
@@ -24,14 +25,16 @@ JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
 
 def main(args: argparse.Namespace) -> int:
     """Run the battery."""
+    shipped = CALIBRATIONS / f"{args.calibration}.json"
+    path = shipped if shipped.is_file() and not args.calibration.exists() else args.calibration
     try:
-        calibration = load(args.calibration)
-        recorded = facts.read(facts_beside(args.calibration))
+        calibration = load(path)
+        recorded = facts.read(facts_beside(path))
         args.out.mkdir(parents=True, exist_ok=True)
-        result = battery.battery(args.calibration, calibration, recorded, quick=args.quick, report=report)
+        result = battery.battery(path, calibration, recorded, quick=args.quick, report=report)
         write(args.out, result)
         if args.keep:
-            put(gate.beside(args.calibration), encoded(result.gate))
+            put(gate.beside(path), encoded(result.gate))
     except (ValueError, FactsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

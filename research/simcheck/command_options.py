@@ -11,7 +11,12 @@ def parser() -> Parser:
         prog="steadyhand simcheck",
         description="Hold a simulated market against its recording: numbers, impact, twins, passive fills.",
     )
-    p.add_argument("calibration", type=Path, metavar="CALIBRATION", help="a file of `steadyhand calibrate`")
+    p.add_argument(
+        "calibration",
+        type=Path,
+        metavar="CALIBRATION",
+        help="a file of `steadyhand calibrate`, or the name of a shipped one",
+    )
     p.add_argument("--quick", action="store_true", help="a tenth of the simulations: minutes become seconds")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for JSON and HTML")
     p.add_argument(

@@ -76,3 +76,22 @@ def test_every_installed_command_is_described_in_the_help(capsys: pytest.Capture
 
     assert set(cli.SUMMARIES) == names
     assert all(summary in capsys.readouterr().out for summary in [cli.SUMMARIES["kill"]])
+
+
+def lacking(argv: list[str]) -> int:
+    raise ModuleNotFoundError("No module named 'scipy.stats'", name="scipy.stats")
+
+
+def broken(argv: list[str]) -> int:
+    raise ModuleNotFoundError("No module named 'daemon.dream'", name="daemon.dream")
+
+
+def test_a_command_whose_extra_is_not_installed_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer(monkeypatch, prove=f"{__name__}:lacking", dream=f"{__name__}:broken")
+
+    assert cli.main(["prove"]) == 2
+    assert capsys.readouterr().err == "steadyhand prove: needs scipy.stats: pip install -e '.[research]'\n"
+    with pytest.raises(ModuleNotFoundError, match=r"daemon\.dream"):
+        cli.main(["dream"])
