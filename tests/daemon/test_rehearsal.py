@@ -156,7 +156,9 @@ def test_a_rehearsing_gate_sends_its_orders_and_not_one_message_more(
     assert (pong.get(35), pong.get(34)) == (b"0", b"%d" % (4 + beats)), "and nothing in between"
     assert counted["latency_us"]["tick_to_order"]["count"] == 1
     assert len(counted["orders"]) <= 1
-    assert SequenceNumbers(tmp_path / "state" / "fix" / "order.numbers").ours == int(bye.get(34)) + 1
+    # A heartbeat may fall between the two Logouts; a hundred and fifty rehearsed orders could not hide there.
+    counted_ours = SequenceNumbers(tmp_path / "state" / "fix" / "order.numbers").ours
+    assert int(bye.get(34)) + 1 <= counted_ours <= int(bye.get(34)) + 2
     replayed = gate_journal.replay(tmp_path / "state" / gate_journal.JOURNAL_NAME, GateCore())
     assert replayed.differences == []
     assert replayed.digests > 0
