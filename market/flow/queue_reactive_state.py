@@ -49,7 +49,6 @@ from market.flow.queue_reactive_tables import Reals
 from market.kernels import lean_kernel
 
 SEED_BOUND = 1 << 63
-BRANCHING_BOUND = 0.9
 
 
 class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

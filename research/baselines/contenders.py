@@ -26,7 +26,6 @@ STATIC: Final = ("twap", "vwap", "pov", "almgren-chriss", "obizhaeva-wang")
 WITH_BOTH_TACTICS: Final = tuple(name + tactic for name in STATIC for tactic in (CROSSING, PASSIVE))
 TUNED: Final = ("rule", "microprice", "constant")  # searched on the seeds for tuning
 NAMES: Final = (*WITH_BOTH_TACTICS, "twap-improve", *TUNED, "random")
-FAMILY: Final = ("twap", "vwap", "almgren-chriss", "rule")  # Holm is over these and the best passive one
 
 
 class Contender(msgspec.Struct, frozen=True, eq=False):

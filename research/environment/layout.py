@@ -149,7 +149,6 @@ FILL_WIDTH: Final = 5
 
 # --- limits, as the gate's file has them: int64 ---------------------------------------------------
 L_QTY_MAX, L_ADV_BP, L_NOTIONAL_MAX, L_COLLAR_BP, L_LONG_MAX, L_SHORT_MAX, L_ORDERS_MAX, L_RATE = range(8)
-LIMITS_SIZE: Final = 8
 
 # --- a scenario: float64; the first numbers are how long messages take ----------------------------
 (

@@ -36,13 +36,12 @@ from policies.layout import (
     WORKING,
 )
 from policies.parent_kernels import cap_qty, chain_row, facts, others_volume, rate_free, touch, worst_leaves
-from policies.plan_kernels import ACTIONS_SIZE, mask, plan
+from policies.plan_kernels import ACTIONS_SIZE, mask, plan, plan_freely
 from policies.schedule_kernels import corridor, fraction
 from policies.state_features import features
 from policies.state_kernels import others, volume_before
 from research.environment import layout as e
 from research.environment.compiled import env_kernel
-from research.environment.continuous_kernels import plan_continuous
 from research.environment.gate_kernels import cancel, replace, submit
 from research.environment.log_kernels import note, note_order
 from research.environment.trader_kernels import own_order, refused
@@ -207,5 +206,5 @@ def act(
     if action.shape[0] == 1:
         plan(int(action[0]), desk)
     else:
-        plan_continuous(float(action[0]), float(action[1]), desk)
+        plan_freely(float(action[0]), float(action[1]), desk)
     carry_out(book, head, desk, ints, own, own_ids, chains, road, events, limits, lag, table, moves, log)
