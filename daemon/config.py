@@ -55,6 +55,7 @@ class InstrumentSection(Section):
     close: time = time(16, 0)
     adv: Annotated[int, Field(ge=0)] = 0
     daily_volatility_bps: Annotated[float, Field(ge=0)] = 0.0
+    calendar: Annotated[str, Field(max_length=8)] = ""  # of risk/calendars.json, 24x7, tape; "": the MIC's
 
     def instrument(self) -> Instrument:
         """Return the value that the rest of the house works with."""

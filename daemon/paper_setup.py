@@ -16,6 +16,7 @@ from daemon.venue_settings import SYNTHETIC
 from gateways.fix.wire import decimal_text
 from market.instruments import NS, Instrument
 from market.parents import ParentOrder
+from risk import calendar
 
 DEFAULT_QTY: Final = 2_000
 SCRIPT: Final = "script:"
@@ -205,6 +206,7 @@ def compose_config(
         "close": i.close,
         "adv": i.adv,
         "daily_volatility_bps": i.daily_volatility_bps,
+        "calendar": calendar.load().for_tape(i, market.from_ns),
     }
     path = run / "config.toml"
     path.write_text("\n".join(toml_lines(tree, "")) + "\n\n[[instrument]]\n" + toml_table(instrument))

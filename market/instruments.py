@@ -32,6 +32,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     close: time = time(16, 0)
     adv: int = 0  # average daily volume in units of quantity; 0 = not known
     daily_volatility_bps: float = 0.0  # 0 = not known
+    calendar: str = ""  # a name of risk/calendars.json, 24x7, or tape (paper); "": the one of the MIC
 
     def tick_e4(self, price_e4: int) -> int:
         """Return the tick that holds at a price (1e-4 currency units)."""
