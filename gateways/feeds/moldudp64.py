@@ -1,0 +1,231 @@
+"""MoldUDP64: a sequenced feed over UDP on two lines, made whole again.
+
+`Arbiter` is pure: datagrams and times in, calls to a `FeedListener` and requests out. The same packets come
+on every line; the first copy of each message counts. What is missing is first waited for (the other
+line may bring it), then asked for, and while it is missing the feed is down: nobody decides on a book
+with a hole. UDP proves nothing, so that a datagram that makes no sense is counted and forgotten.
+
+    arbiter = Arbiter(listener, lines=2)
+    arbiter.receive(arbiter.lines[0], datagram, mono_ns)
+    for request in arbiter.due(mono_ns): send(request)     # every few milliseconds while there is a gap
+"""
+
+import struct
+from enum import IntEnum
+from heapq import heappop, heappush
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateways.feeds.moldudp64_kernels import HEADER_BYTES, sequenced_packets
+from gateways.feeds.soupbintcp import FeedListener
+
+HEADER: Final = struct.Struct(">10sQH")
+HEARTBEAT: Final = 0  # in place of a count
+END_OF_SESSION: Final = 0xFFFF
+MS: Final = 1_000_000
+DATAGRAM_BYTES_MAX: Final = 65_507  # of UDP over IPv4; exchanges stay below 1,500
+# Copies of a packet come microseconds apart; what neither line has brought by then is lost on both.
+ARBITRATION_NS: Final = 2 * MS
+RETRY_NS: Final = 50 * MS  # a loopback or a machine room answers in less than one
+TRIES_MAX: Final = 40  # two seconds of asking; after that only a snapshot helps
+REQUEST_MESSAGES_MAX: Final = 1_000  # of one request: some 40 datagrams of an answer
+SILENCE_NS: Final = 3_000 * MS  # three heartbeats missed: a line is dead
+# A second of 100,000 messages at 40 bytes, while an older one is asked for; beyond it a snapshot is cheaper.
+HELD_BYTES_MAX: Final = 4 << 20
+NOT_SEEN: Final = -1
+
+
+class Refusal(IntEnum):
+    """Why a datagram was forgotten."""
+
+    SHORT = 0  # no header, or a count that does not fit the bytes
+    SESSION = 1  # another session's
+    RANGE = 2  # sequence numbers from 1 up, and below 2**63
+    ENDED = 3  # after the session's end
+
+
+class Line(msgspec.Struct):
+    """One of the ways on which the same packets come."""
+
+    packets: int = 0
+    first: int = 0  # messages that came here first
+    repeated: int = 0  # messages that had come already
+    heard_mono_ns: int = NOT_SEEN
+
+    def silent(self, mono_ns: int) -> bool:
+        """Return whether it has said nothing for too long, heartbeats included."""
+        return self.heard_mono_ns == NOT_SEEN or mono_ns - self.heard_mono_ns >= SILENCE_NS
+
+
+class Gap(msgspec.Struct):
+    """Messages that no line has brought, while later ones wait."""
+
+    since_mono_ns: int
+    told: bool = False  # the listener knows
+    tries: int = 0
+    asked_mono_ns: int = 0
+
+
+class Counters(msgspec.Struct):
+    """What became of everything."""
+
+    gaps: int = 0  # that outlived the wait for the other line
+    recovered: int = 0  # gaps that were filled
+    requests: int = 0
+    refused: dict[int, int] = {}  # by `Refusal`
+    overflows: int = 0  # datagrams that found no room behind a gap
+
+
+class Arbiter:
+    """Lines in, one sequence out."""
+
+    def __init__(self, listener: FeedListener, lines: int = 2, session: str = "", next_seq: int = 1) -> None:
+        """`session` blank: that of the first datagram. `next_seq` 0: from what comes first."""
+        self.next_seq = next_seq
+        self.session = session.rjust(10).encode("ascii") if session else b""
+        self.lines = [Line() for _ in range(lines)]
+        self.answers = Line()  # what we asked for
+        self.counters = Counters()
+        self.ended = False
+        self.lost = ""  # why only a snapshot or a new start helps
+        self.gap: Gap | None = None
+        self._listener = listener
+        self._up = False
+        self._end_seq = 0  # where the session ends; 0 = not known
+        self._known_seq = 0  # the sequence number that the publisher is at, by its last word
+        self._held: dict[int, tuple[int, bytes]] = {}  # first sequence number: messages, datagram
+        self._order: list[int] = []  # a heap of its keys
+        self._held_bytes = 0
+        self._out: NDArray[np.uint8] = np.zeros(DATAGRAM_BYTES_MAX * 3 // 2, dtype=np.uint8)
+
+    def receive(self, line: Line, datagram: bytes, mono_ns: int) -> None:
+        """Take a datagram that came on one of `lines`, or among `answers`."""
+        if len(datagram) < HEADER_BYTES or len(datagram) > DATAGRAM_BYTES_MAX:
+            self._forget(Refusal.SHORT)
+            return
+        session, seq, count = HEADER.unpack_from(datagram)
+        if not 1 <= seq < 2**63 - END_OF_SESSION:
+            self._forget(Refusal.RANGE)
+            return
+        if self.session and session != self.session:
+            self._forget(Refusal.SESSION)
+            return
+        if self.ended or self.lost:
+            self._forget(Refusal.ENDED)
+            return
+        messages = 0 if count == END_OF_SESSION else count
+        next_seq = self.next_seq or seq
+        used = self._unpack(datagram, messages, max(0, next_seq - seq))
+        if used < 0:
+            self._forget(Refusal.SHORT)
+            return
+        self.session, self.next_seq = session, next_seq
+        if count == END_OF_SESSION:
+            self._end_seq = seq
+        line.packets += 1
+        line.heard_mono_ns = mono_ns
+        self._known_seq = max(self._known_seq, seq + messages)
+        repeated = min(messages, max(0, self.next_seq - seq))
+        line.repeated += repeated
+        if used:
+            if seq <= self.next_seq:
+                line.first += messages - repeated
+                self._pass_on(used, messages - repeated, mono_ns)
+                self._release(mono_ns)
+            else:
+                line.first += self._hold(seq, messages, datagram)
+        self._settle(mono_ns)
+        if not messages and self.gap is None and self._up and not self.ended:
+            self._listener.feed_idle(self.next_seq, mono_ns)
+
+    def due(self, mono_ns: int) -> list[bytes]:
+        """Return the requests to be sent now; declare what has been missing or silent for too long."""
+        if self.ended or self.lost:
+            return []
+        if self._up and all(line.silent(mono_ns) for line in self.lines):
+            self._down("every line is silent")
+        gap = self.gap
+        if gap is None or mono_ns - gap.since_mono_ns < ARBITRATION_NS:
+            return []
+        missing = self._missing
+        if not gap.told:
+            gap.told = True
+            self.counters.gaps += 1
+            self._down(f"{missing} messages from {self.next_seq} on are missing")
+        if gap.tries and mono_ns - gap.asked_mono_ns < RETRY_NS:
+            return []
+        if gap.tries >= TRIES_MAX:
+            self.lost = f"{missing} messages from {self.next_seq} on did not come in {TRIES_MAX} requests"
+            self._down(self.lost)
+            return []
+        gap.tries, gap.asked_mono_ns = gap.tries + 1, mono_ns
+        self.counters.requests += 1
+        return [HEADER.pack(self.session, self.next_seq, min(missing, REQUEST_MESSAGES_MAX))]
+
+    @property
+    def _missing(self) -> int:
+        """Messages up to the first that waits, or to where the publisher says it is."""
+        return (self._order[0] if self._order else self._known_seq) - self.next_seq
+
+    def _unpack(self, datagram: bytes, messages: int, skip: int) -> int:
+        """Lay the messages that are new into `_out`; return the bytes, -1 where the datagram is malformed."""
+        return int(sequenced_packets(np.frombuffer(datagram, dtype=np.uint8), messages, skip, self._out))
+
+    def _pass_on(self, used: int, messages: int, mono_ns: int) -> None:
+        """Give the listener what lies in `_out`."""
+        if not self._up and self.gap is None:
+            self._rise()
+        first, self.next_seq = self.next_seq, self.next_seq + messages
+        self._listener.feed_bytes(self._out[:used].data, first, mono_ns)
+
+    def _hold(self, seq: int, messages: int, datagram: bytes) -> int:
+        """Keep a datagram that is too early; return the messages that were not held yet."""
+        held = self._held.get(seq)
+        if held is not None:
+            return 0
+        if self._held_bytes + len(datagram) > HELD_BYTES_MAX:
+            self.counters.overflows += 1
+            return 0
+        self._held[seq] = (messages, datagram)
+        heappush(self._order, seq)
+        self._held_bytes += len(datagram)
+        return messages
+
+    def _release(self, mono_ns: int) -> None:
+        """Pass on what waited, as far as it goes without a hole."""
+        while self._order and self._order[0] <= self.next_seq:
+            seq = heappop(self._order)
+            messages, datagram = self._held.pop(seq)
+            self._held_bytes -= len(datagram)
+            skip = self.next_seq - seq
+            if skip < messages:
+                self._pass_on(self._unpack(datagram, messages, skip), messages - skip, mono_ns)
+
+    def _settle(self, mono_ns: int) -> None:
+        """Open or close the gap, and end with the session."""
+        if self.next_seq < self._known_seq:
+            self.gap = self.gap or Gap(since_mono_ns=mono_ns)
+            return
+        if self.gap is not None:
+            self.counters.recovered += self.gap.told
+            self.gap = None
+        if not self._up:
+            self._rise()
+        if self._end_seq:
+            self.ended = True
+            self._listener.feed_ended()
+
+    def _rise(self) -> None:
+        self._up = True
+        self._listener.feed_up(self.session.decode("ascii", "replace").strip(), self.next_seq)
+
+    def _down(self, reason: str) -> None:
+        self._up = False
+        self._listener.feed_down(reason)
+
+    def _forget(self, why: Refusal) -> None:
+        refused = self.counters.refused
+        refused[why] = refused.get(why, 0) + 1
