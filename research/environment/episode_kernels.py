@@ -164,6 +164,7 @@ def begin(
     watched = max(1, now_ns // SECOND_NS - ints[k.BASE_S])
     parent(head, desk, scenario, tick, ints[k.VOLUME] / watched)
     money[e.CONTROL] = exogenous(flow, reals, scenario)
+    money[e.FAIR] = less_at(money[e.CONTROL], head, desk)
     take_parent(head, desk, ints, chains, limits, now_ns, log)
 
 
@@ -220,6 +221,14 @@ def value2(head: Any, desk: Any) -> Any:
 
 
 @env_kernel
+def less_at(price_e4: float, head: Any, desk: Any) -> Any:
+    """Return what the rest of a parent is worth less at a price than at the mid, bps of the parent."""
+    left = head[e.GATE_QTY] - head[e.GATE_CUM]
+    gap2 = 2.0 * price_e4 - head[e.MID2]
+    return BPS * head[e.SIGN_] * left * gap2 / (float(head[e.FIRST_QTY]) * desk[ARRIVAL2])
+
+
+@env_kernel
 def settle(value_e4: float, floats: Any, head: Any, desk: Any, money: Any, since_ns: int) -> None:
     """Turn what a step added up into bps of the parent's arrival value."""
     worth = float(head[e.FIRST_QTY]) * desk[ARRIVAL2]
@@ -234,6 +243,9 @@ def settle(value_e4: float, floats: Any, head: Any, desk: Any, money: Any, since
     moved = head[e.SIGN_] * 2.0 * (value_e4 - money[e.CONTROL])
     money[e.CONTROL_MOVE] = BPS * moved / desk[ARRIVAL2] * left
     money[e.CONTROL] = value_e4
+    fair = less_at(value_e4, head, desk)
+    money[e.FAIR_MOVE] = fair - money[e.FAIR]
+    money[e.FAIR] = fair
     money[e.FILLED_SHARE] /= head[e.FIRST_QTY]
     money[e.PASSIVE_SHARE] /= head[e.FIRST_QTY]
 
@@ -379,5 +391,6 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
             ready(i, w, s, t)
             moved(head, s.events, w.events[i])
         else:
+            money[e.FAIR_MOVE] -= money[e.FAIR]  # what is left at the end is marked at the mid
             finish(w.flow[i], scenario, head, w.desk[i], w.ended[i])
             begin_one(i, w, s, o, t, d)

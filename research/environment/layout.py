@@ -197,10 +197,12 @@ S_ROAD, S_REPORT, S_PARENT, S_EPISODE = range(1_000, 1_004)
     FILLED_SHARE,
     PASSIVE_SHARE,
     VETOED,
-) = range(10)
-MONEY_NOW: Final = 10  # so many are of the step
-CONTROL: Final = 10  # the exogenous price at the last decision, 1e-4
-MONEY_SIZE: Final = 12
+    FAIR_MOVE,  # rise of what the rest is worth less at the exogenous price than at the mid
+) = range(11)
+MONEY_NOW: Final = 11  # so many are of the step
+CONTROL: Final = 11  # the exogenous price at the last decision, 1e-4
+FAIR: Final = 12  # what the rest was worth less at that price than at the mid, at the last decision
+MONEY_SIZE: Final = 14
 
 INTERVAL, GAP, STOPS = range(3)  # pace: int64
 W_KIND, W_COMPLETES = range(2)  # schedule: int64, and its parameters, float64 ...

@@ -20,12 +20,14 @@ from research.environment.scenarios import MIDCAP, SCENARIOS, Scenario, matrix
 from research.environment.vector import Settings, VectorEnv
 from research.training.learner import Make, TrainingError
 from research.training.qlearning import Axis
+from research.training.quiet import Quiet, terms_of
 from research.training.sources import Source, Where
 from research.training.trial import Trial
 from research.validation.seeds import SELECT, seeds
 from research.worlds.world import Act, Reals, World, costs
 
 RULES: Final = ("twap", "twap-passive", "twap-improve", "rule")
+QUIETABLE: Final = "shortfall"  # the reward that `quiet` knows to take noise off
 NS_PER_MS: Final = 1_000_000
 SIDE_BY_SIDE: Final = 256  # episodes of the held-out set at a time: a book each
 
@@ -64,7 +66,7 @@ def market(where: Where) -> Source:
         on_touch=where.on_touch,
     )
     return Source(
-        make=Worlds(where, chosen, settings).of,
+        make=Worlds(where, chosen, settings, rules["rule"]).of,
         trial=lambda: held_out(where, chosen, settings, rules),
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
@@ -95,28 +97,38 @@ def scenarios_of(where: Where) -> dict[str, Scenario]:
 class Worlds:
     """Environments to learn in; openings are played once, whoever asks again gets another seed."""
 
-    def __init__(self, where: Where, chosen: list[str | Scenario], settings: Settings) -> None:
-        self._where, self._chosen, self._settings = where, chosen, settings
-        self._made: dict[int, VectorEnv] = {}
+    def __init__(self, where: Where, chosen: list[str | Scenario], settings: Settings, rule: Act) -> None:
+        self._where, self._chosen, self._settings, self._rule = where, chosen, settings, rule
+        self._made: dict[int, VectorEnv | Quiet] = {}
+        self._terms: Any = None
 
     def of(self, envs: int) -> Make:
         """Return how worlds of so many environments are made; one at a time is in use."""
 
         def make(seed: int) -> World:
             if envs not in self._made:
-                self._made[envs] = VectorEnv(
-                    self._chosen,
-                    envs,
-                    0,
-                    reward=self._where.reward,
-                    threads=self._where.threads,
-                    settings=self._settings,
-                    continuous=self._where.continuous,
+                self._made[envs] = self._quiet(
+                    VectorEnv(
+                        self._chosen,
+                        envs,
+                        0,
+                        reward=self._where.reward,
+                        threads=self._where.threads,
+                        settings=self._settings,
+                        continuous=self._where.continuous,
+                    )
                 )
             self._made[envs].reseed(seed)
             return self._made[envs]
 
         return make
+
+    def _quiet(self, env: VectorEnv) -> VectorEnv | Quiet:
+        if not self._where.quiet or self._where.continuous or self._where.reward != QUIETABLE:
+            return env
+        if self._terms is None:
+            self._terms = terms_of(env, self._rule)
+        return Quiet(env, self._terms)
 
 
 def rules_of(numbers: tuple[float, ...]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scenarios: tuple[str, ...] = ()  # none: all that are for training
     calibration: str = ""  # none: the one that is shipped
     reward: str = "shortfall"
+    quiet: bool = False  # rewards with the price's noise taken off (quiet.py)
     continuous: bool = False
     interval_ms: int = 5_000  # between decisions
     corridor: float = 0.2  # how far the policy may stray from the schedule

@@ -54,6 +54,12 @@ def dispatch(options: argparse.Namespace) -> int:
     """Start a run, go on with one, or hand over to the cluster."""
     if options.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: this torch sees no CUDA device; leave it away to train on the CPU")
+    if options.release is not None:
+        if options.out is None:
+            raise UsageError("--release: give --out, the same again to go on")
+        from research.training import release
+
+        return release.main(options.release, options.out, options.minutes)
     if options.resume is not None:
         path = checkpoint.latest(options.resume / CHECKPOINTS)
         plan = plan_of(path)
@@ -106,6 +112,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
         scenarios=tuple(filter(None, (options.scenarios or "").split(","))),
         calibration=str(options.calibration or ""),
         reward=options.reward,
+        quiet=options.quiet,
         continuous=options.continuous,
         interval_ms=options.interval_ms,
         corridor=options.corridor,

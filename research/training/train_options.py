@@ -11,6 +11,7 @@ MINUTES_MAX: Final = 7 * 24 * 60  # a week
 WORKERS_MAX: Final = 1_024  # processes; gradients are summed over all of them at each step
 ENVS_MAX: Final = 65_536  # the environment keeps a book for each
 EPISODES_MAX: Final = 1_000_000  # of every evaluation: hours
+SHIPPED: Final = Path(__file__).parent / "release.json"
 WORLDS: Final = ("environment", "known", "almgren-chriss", "obizhaeva-wang", "round-trips")
 
 
@@ -59,6 +60,11 @@ def add_what(p: Parser) -> None:
     p.add_argument("--corridor", type=share, default=0.2, help="around the schedule, 0 to 1 (default 0.2)")
     p.add_argument("--on-fill", action="store_true", help="decide on fills too")
     p.add_argument("--on-touch", action="store_true", help="decide on moves of the touch too")
+    p.add_argument(
+        "--quiet",
+        action="store_true",
+        help="take the price's noise off the reward, regime by regime (quiet.py)",
+    )
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
     p.add_argument(
@@ -95,6 +101,14 @@ def add_run(p: Parser) -> None:
         type=whole(0, 10_000),
         default=0,
         help="stop after so many evaluations without a better one (default 0: never)",
+    )
+    p.add_argument(
+        "--release",
+        nargs="?",
+        const=SHIPPED,
+        type=Path,
+        metavar="RECIPE.json",
+        help="train every seed of a recipe side by side, or go on (default: the shipped recipe)",
     )
     place = p.add_mutually_exclusive_group(required=True)
     place.add_argument("--out", type=Path, metavar="DIR", help="the folder of a new run")
