@@ -49,6 +49,7 @@ class Cells:
 
     def __init__(self, folder: Path, code: str) -> None:
         self.folder, self.code = folder, code
+        self.written: dict[str, Table] = {}  # by file, since this was made: what a worker sends home
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, facts: list[str]) -> Path:
@@ -67,9 +68,19 @@ class Cells:
             return None
         return table if table.keys() >= needed else None
 
+    def has(self, facts: list[str]) -> bool:
+        """Say whether a table was played before."""
+        return self.path(facts).is_file()
+
     def write(self, facts: list[str], table: Table) -> None:
         """Keep a table."""
         path = self.path(facts)
+        self.put(path.name, table)
+        self.written[path.name] = table
+
+    def put(self, name: str, table: Table) -> None:
+        """Keep a table under the name that another's `write` gave it."""
+        path = self.folder / name
         partial = path.with_suffix(f".partial-{os.getpid()}")
         try:
             with partial.open("wb") as file:

@@ -1,7 +1,7 @@
-"""Cells side by side: in processes of this machine, or as Ray tasks; the result is that of one after another.
+"""Jobs spread over processes of this machine, or over a Ray cluster.
 
-A piece is the command line and a cell's number: who plays it loads policy and plan anew. Rules are tuned
-before, so that nobody tunes twice.
+What travels is the command line and a job: who plays it loads policy and plan anew, and sends home what was
+played, by the names of its files. Rules are tuned before, each market by one, so that nobody tunes twice.
 """
 
 import argparse
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, NamedTuple
 
+from research.validation.jobs import Job, Jobs
 from research.validation.play import Table
 from research.validation.prepared import Prepared
 
@@ -17,10 +18,17 @@ Tables = dict[str, Table]
 
 
 class Piece(NamedTuple):
-    """One cell for somebody else to play."""
+    """One job for somebody else."""
 
     args: argparse.Namespace
-    at: int  # of the plan
+    job: Job
+    tuned: dict[str, dict[str, Any]]
+
+
+class Brought(NamedTuple):
+    """What came home: episodes by file, and numbers that were tuned."""
+
+    tables: Tables
     tuned: dict[str, dict[str, Any]]
 
 
@@ -28,12 +36,14 @@ class FanError(Exception):
     """Nobody to play for us: why."""
 
 
-def played(piece: Piece) -> Tables:
-    """Play a cell in a process of its own."""
+def played(piece: Piece) -> Brought:
+    """Do a job in a process of its own."""
     prepared = Prepared(piece.args, silent)
-    prepared.session.tuned = piece.tuned
+    prepared.session.tuned = dict(piece.tuned)
     try:
-        return prepared.play(prepared.plan[piece.at])
+        Jobs(prepared, silent).do(piece.job)
+        new = {n: t for n, t in prepared.session.tuned.items() if n not in piece.tuned}
+        return Brought(prepared.session.cells.written, new)
     finally:
         prepared.session.close()
 
@@ -42,11 +52,35 @@ def silent(_: str) -> None:
     """Say nothing: who asked tells how far it is."""
 
 
-def in_processes(pieces: list[Piece], workers: int, done: Callable[[int, Tables], None]) -> None:
-    """Play pieces in so many processes; `done` hears of each as it is finished."""
+def spread(prepared: Prepared, say: Callable[[str], None]) -> None:
+    """Have everything played that was not yet, side by side: first what is tuned, then the rest."""
+    jobs = Jobs(prepared, say)
+    for listed in (jobs.tuning, jobs.playing):
+        todo = listed()
+        if not todo:
+            continue
+        pieces = [Piece(prepared.args, job, prepared.session.tuned) for job in todo]
+        left = len(pieces)
+
+        def done(at: int, brought: Brought, pieces: list[Piece] = pieces) -> None:
+            nonlocal left
+            left -= 1
+            for name, table in brought.tables.items():
+                prepared.session.cells.put(name, table)
+            prepared.session.tuned |= brought.tuned
+            say(f"{jobs.named(pieces[at].job)}: done, {left} to go")
+
+        if prepared.args.ray is not None:
+            on_ray(pieces, prepared.args.ray, done)
+        else:
+            in_processes(pieces, prepared.args.workers, done)
+
+
+def in_processes(pieces: list[Piece], workers: int, done: Callable[[int, Brought], None]) -> None:
+    """Do pieces in so many processes; `done` hears of each as it is finished."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = {pool.submit(played, piece): piece.at for piece in pieces}
+        waiting = {pool.submit(played, piece): at for at, piece in enumerate(pieces)}
         try:
             for one in as_completed(waiting):
                 done(waiting[one], one.result())
@@ -56,8 +90,8 @@ def in_processes(pieces: list[Piece], workers: int, done: Callable[[int, Tables]
             raise
 
 
-def on_ray(pieces: list[Piece], address: str, done: Callable[[int, Tables], None]) -> None:
-    """Play pieces as tasks of a Ray cluster.
+def on_ray(pieces: list[Piece], address: str, done: Callable[[int, Brought], None]) -> None:
+    """Do pieces as tasks of a Ray cluster.
 
     Raises:
         FanError: ray is not installed, or there is no cluster at the address.
@@ -72,5 +106,5 @@ def on_ray(pieces: list[Piece], address: str, done: Callable[[int, Tables], None
         found = fan_out(played, pieces, address)
     except TrainingError as error:
         raise FanError(str(error)) from None
-    for piece, tables in zip(pieces, found, strict=True):
-        done(piece.at, tables)
+    for at, brought in enumerate(found):
+        done(at, brought)

@@ -33,6 +33,9 @@ from research.validation.twins import Lanes, Twin, twin
 
 IDENTITY_BPS: Final = 1e-6
 BPS: Final = 10_000.0
+# Hidden executions of GOOG 2012-06-21, 09:30-14:30: a third of the shares, a third of the half-spread off.
+HIDDEN_SHARE: Final = 0.310
+HIDDEN_IMPROVEMENT: Final = 0.330
 FILLS_MAX: Final = 2_048  # of one parent: some thirty children with some tens of fills each
 # What crossing is regressed on: first what is the schedule's (a constant, the whole slices that are due, the
 # place in the corridor, the time left), then the market's.
@@ -42,7 +45,7 @@ DUE_MOST: Final = 2.0  # slices: no action crosses more
 HALVES: Final = np.array([halves for _, halves in ACTIONS], dtype=np.float64)
 NUMBERS: Final = (
     *("cost", "spread", "impact", "timing", "opportunity", "off", "residual", "exogenous", "end_impact"),
-    *("vwap", "participation", "passive", "edge", "seconds", "arrival", "volume"),
+    *("vwap", "participation", "passive", "edge", "seconds", "arrival", "volume", "hidden_gain"),
 )
 COUNTS: Final = ("seed", "side", "qty", "filled", "vetoes", "decisions", "messages", "opening", "dropped")
 Table = dict[str, NDArray[Any]]  # a column by its name, a row an episode; "xx", "xy" for the regression
@@ -214,6 +217,10 @@ class Recorder:
         )
         t["spread"][row], t["impact"][row], t["timing"][row], t["opportunity"][row] = parts
         t["off"][row] = ended[e.E_COST] - sum(parts)
+        # What crossing would get back of what it pays beyond the mid, were the book's hidden orders there.
+        beyond = np.where(fills[:, e.F_PASSIVE] != 0, 0.0, np.maximum(ended[e.E_SIDE] * (px - before), 0.0))
+        hidden = HIDDEN_SHARE * HIDDEN_IMPROVEMENT * float((qty * beyond).sum())
+        t["hidden_gain"][row] = BPS * hidden / (ended[e.E_FIRST] * arrival)
         t["residual"][row] = ended[e.E_COST] - parts[2]
         t["exogenous"][row] = BPS * side * (self.twin.end[row] - arrival) / arrival
         there = float(self.twin.mid_at(row, np.array([int(ended[e.E_SECONDS] * 1e9)]))[0])

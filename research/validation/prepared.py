@@ -18,6 +18,7 @@ from research.validation.subjects import Subject, subject
 from research.validation.tiers import Cell
 
 BUDGET_USUAL: Final = 3_200  # episodes for tuning, where the policy saw as many or more
+EVERY_SEED_IN: Final = "T1"  # elsewhere the released training seed alone
 
 
 class Prepared:
@@ -25,7 +26,9 @@ class Prepared:
 
     def __init__(self, args: argparse.Namespace, say: Callable[[str], None]) -> None:
         self.args = args
-        self.subjects = named([subject(spec, Settings()) for spec in args.policy])
+        of = [subject(spec, Settings()) for spec in (*args.policy, *args.also)]
+        every = named(of)
+        self.subjects, self.also = every[: len(args.policy)], every[len(args.policy) :]
         self.median = released(self.subjects)
         usual = min(BUDGET_USUAL, self.median.episodes or BUDGET_USUAL)
         budget = args.budget if args.budget is not None else usual
@@ -34,11 +37,12 @@ class Prepared:
         pace = plain(self.median.contender.settings)
         cells = Cells(args.out / "cells", self.code)
         self.session = Session(args.out, cells, pace, budget, args.threads, say)
-        self._asked = wanted(args.baselines, budget)
+        self.asked = wanted(args.baselines, budget)
 
     def contenders(self, cell: Cell) -> list[Contender]:
         """Return who plays a cell; its market's rules are tuned first."""
-        every = [*(s.contender for s in self.subjects), *self.session.baselines(cell, self._asked)]
+        ours = [*self.subjects, *self.also] if cell.tier == EVERY_SEED_IN else [self.median]
+        every = [*(s.contender for s in ours), *self.session.baselines(cell, self.asked)]
         return [unbound(who) for who in every] if cell.wide else every
 
     def play(self, cell: Cell) -> dict[str, Table]:
@@ -47,12 +51,9 @@ class Prepared:
 
     def missing(self, cell: Cell) -> bool:
         """Say whether somebody has yet to play a cell."""
+        if self.session.budget and not self.session.knows(cell):
+            return True
         return any(not self.session.has(cell, who) for who in self.contenders(cell))
-
-    def keep(self, cell: Cell, tables: dict[str, Table]) -> None:
-        """Keep what was played elsewhere."""
-        for who in self.contenders(cell):
-            self.session.keep(cell, who, tables[who.name])
 
 
 def planned(args: argparse.Namespace, median: Subject) -> list[Cell]:

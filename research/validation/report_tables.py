@@ -40,6 +40,16 @@ def headline(found: dict[str, Any]) -> str:
     return pages.card(shown, "Implementation shortfall, ours less theirs")
 
 
+def goals(found: dict[str, Any]) -> str:
+    """Return every goal with what was measured; missed ones stand as large as met ones."""
+    marks = {"met": "good", "missed": "bad", "met †": "warn"}
+    rows = [(g["goal"], g["aim"], g["measured"], g["verdict"]) for g in found["goals"]]
+    kinds = [("", "", "", marks.get(g["verdict"], "")) for g in found["goals"]]
+    note = "† rests on more passive fills than theirs, and no gate has passed on those: met, and not a claim."
+    shown = pages.table(("goal", "aimed at", "measured", "verdict"), rows, kinds)
+    return pages.card(shown + (pages.text(note) if any("†" in r[3] for r in rows) else ""), "Goals")
+
+
 def not_claimed(found: dict[str, Any]) -> str:
     """Return what these results do not show."""
     gate = [f"{market}: {v['line']}" for market, v in found["gate"]["markets"].items()]
@@ -153,7 +163,7 @@ def seeds_table(found: dict[str, Any]) -> str:
     """Return every training seed, the released one marked."""
     tiers = found["tiers"]
     rows = []
-    for one in found["subjects"]:
+    for one in (*found["subjects"], *found["also"]):
         row = [one["name"], str(one["training_seed"]), f"{one['training_episodes']:,}"]
         chosen = one["cost_when_chosen"]
         row.append("-" if chosen is None else f"{chosen:.3f}")
@@ -164,7 +174,7 @@ def seeds_table(found: dict[str, Any]) -> str:
                     "-" if against is None
                     else f"{against['mean']:+.3f} [{against['low']:+.3f}, {against['high']:+.3f}]"
                 )  # fmt: skip
-        rows.append((*row, "released" if one["released"] else ""))
+        rows.append((*row, "released" if one["released"] else "" if one in found["subjects"] else "beside"))
     heads = [f"{name} against {key}" for name in tiers for key in ("twap", "best")]
     head = ("policy", "training seed", "episodes", "cost when chosen", *heads, "")
     return pages.chapter("Training seeds", pages.card(pages.table(head, rows)))

@@ -1,6 +1,5 @@
 """The tree of results: what validation.json holds, and from it what `freeze` takes and what is printed."""
 
-import argparse
 import json
 import subprocess
 from pathlib import Path
@@ -14,8 +13,10 @@ from research.environment.scenarios import Scenario
 from research.validation import compare, seeds
 from research.validation.cells import ROOT, scenario_sha256, seeds_sha256
 from research.validation.gate import NOT_IDENTIFIED, verdict_of
+from research.validation.goals import goals
 from research.validation.play import Table
-from research.validation.session import Session
+from research.validation.prepared import Prepared
+from research.validation.statistics import SIZE_REPETITIONS, Floats, cvar, paired_statistic, size_of_test
 from research.validation.subjects import Subject
 from research.validation.tiers import Cell, family
 
@@ -25,29 +26,25 @@ GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waite
 DIGITS: Final = 9  # kept of every number: what differs beyond is no result
 SHARE_OF_BPS: Final = 0.25  # a share of less than this is no number to be proud of
 MORE_PASSIVE: Final = 0.05  # of the fills: beyond it a difference rests on them
+SIZE_CLUSTERS_MIN: Final = 8  # fewer have too few signs to draw
 HOLM: Final = ("twap", "vwap", "almgren-chriss", "best")
 Played = list[tuple[Cell, dict[str, Table]]]
 
 
-def tree(
-    args: argparse.Namespace,
-    session: Session,
-    subjects: list[Subject],
-    median: Subject,
-    played: Played,
-    code: str,
-    more: dict[str, Any],
-) -> dict[str, Any]:
+def tree(ready: Prepared, played: Played, more: dict[str, Any]) -> dict[str, Any]:
     """Return everything that was found."""
-    names = [s.contender.name for s in subjects]
+    args, session, median = ready.args, ready.session, ready.median
+    names = [s.contender.name for s in ready.subjects]
+    also = [s.contender.name for s in ready.also]
     ours = median.contender.name
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "policy": ours,
         "weights_sha256": median.weights_sha256,
-        "subjects": [about(s, s is median) for s in subjects],
+        "subjects": [about(s, s is median) for s in ready.subjects],
+        "also": [about(s, False) for s in ready.also],
         "commit": commit(),
-        "code_sha256": code,
+        "code_sha256": ready.code,
         "arguments": {
             "tiers": args.tiers,
             "orders": args.orders,
@@ -66,8 +63,9 @@ def tree(
     }
     for tier in dict.fromkeys(cell.tier for cell, _ in played):
         mine = [(cell, tables) for cell, tables in played if cell.tier == tier]
-        found["tiers"][tier] = of_tier(mine, ours, names)
+        found["tiers"][tier] = of_tier(mine, ours, names, also)
     found["not_claimed"] = not_claimed(found, median)
+    found["goals"] = goals(found)
     return {name: rounded(value) for name, value in found.items()}
 
 
@@ -96,10 +94,10 @@ def gates(scenarios: list[Scenario]) -> dict[str, Any]:
 
 
 # --- a tier ---------------------------------------------------------------------------------------
-def of_tier(played: Played, ours: str, subjects: list[str]) -> dict[str, Any]:
+def of_tier(played: Played, ours: str, subjects: list[str], also: list[str]) -> dict[str, Any]:
     """Return a tier: each cell, and all of them together."""
     common = [n for n in played[0][1] if all(n in tables for _, tables in played)]
-    baselines = [n for n in common if n not in subjects]
+    baselines = [n for n in common if n not in subjects and n not in also]
     cells = [of_cell(cell, tables, ours, baselines) for cell, tables in played]
     by_name = {name: [tables[name] for _, tables in played] for name in common}
     pooled = comparisons(by_name, ours, baselines)
@@ -108,8 +106,11 @@ def of_tier(played: Played, ours: str, subjects: list[str]) -> dict[str, Any]:
         "cells": cells,
         "contenders": {name: compare.facts_of(by_name[name]) for name in common},
         "against": pooled,
+        "against_with_hidden": comparisons(refunded(by_name), ours, baselines),
         "impact_against": impacts(by_name, ours, baselines),
-        "subjects": {name: comparisons(by_name, name, baselines) for name in subjects},
+        "risk_against": risks(by_name, ours, [n for n in ("twap", best) if n]),
+        "rejects_nothing": size(by_name, ours, best),
+        "subjects": {n: comparisons(by_name, n, baselines) for n in (*subjects, *also) if n in by_name},
         "won_best": sum(c["verdicts"].get(best) == "won" for c in cells),
         "lost_best": sum(c["verdicts"].get(best) == "lost" for c in cells),
         "won": sum(c["verdict"] == "won" for c in cells),
@@ -157,6 +158,49 @@ def passive_of(tables: list[Table]) -> float:
     """Return the share of what was filled that others came to take."""
     filled = compare.column(tables, "filled")
     return float((compare.column(tables, "passive") * filled).sum() / max(1.0, filled.sum()))
+
+
+def refunded(by_name: dict[str, list[Table]]) -> dict[str, list[Table]]:
+    """Return tables in which crossing got the hidden price improvement that a tape's training hours show."""
+    return {
+        name: [{**table, "cost": table["cost"] - table["hidden_gain"]} for table in tables]
+        for name, tables in by_name.items()
+    }
+
+
+def risks(by_name: dict[str, list[Table]], ours: str, rivals: list[str]) -> dict[str, Any]:
+    """Return differences of CVaR95, and of the deviation less the exogenous move, with intervals."""
+    labels = compare.clusters(by_name[ours])
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(rivals):
+        if name not in by_name:
+            continue
+        pair = [by_name[ours], by_name[name]]
+        costs = [compare.column(one, "cost") for one in pair]
+        residuals = [compare.column(one, "residual") for one in pair]
+        worst = paired_statistic(costs[0], costs[1], labels, cvar)
+        deviation = paired_statistic(residuals[0], residuals[1], labels, deviation_of)
+        found[name] = {
+            "cvar95": msgspec.to_builtins(worst), "sd_without_exogenous": msgspec.to_builtins(deviation)
+        }  # fmt: skip
+    return found
+
+
+def deviation_of(values: Floats) -> float:
+    """Return a standard deviation."""
+    return float(values.std(ddof=1))
+
+
+def size(by_name: dict[str, list[Table]], ours: str, best: str) -> dict[str, Any]:
+    """Return how often the interval itself would claim something where there is nothing: 5 % is due."""
+    if not best:
+        return {}
+    labels = compare.clusters(by_name[ours])
+    difference = compare.column(by_name[ours], "cost") - compare.column(by_name[best], "cost")
+    if len(np.unique(labels)) < SIZE_CLUSTERS_MIN or not difference.any():
+        return {}
+    rejects = size_of_test(difference, labels)
+    return {"against": best, "repetitions": SIZE_REPETITIONS, "rejects": rejects}
 
 
 def impacts(by_name: dict[str, list[Table]], ours: str, baselines: list[str]) -> dict[str, Any]:

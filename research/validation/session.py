@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from research.baselines import tuning
 from research.baselines.contenders import NAMES, TUNED, Contender, contender
+from research.baselines.tuning import ALMGREN_CHRISS, Told
 from research.environment.scenarios import Scenario
 from research.environment.vector import Settings
 from research.validation.cells import Cells, scenario_sha256, seeds_sha256
@@ -23,7 +24,7 @@ from research.validation.seeds import TUNE, seeds
 from research.validation.tiers import Cell, family
 
 TUNE_SEEDS: Final = 4_096
-TOLD_ORDERS: Final = 64  # on which Almgren-Chriss is told its regime
+TOLD_ORDERS: Final = 128  # on which Almgren-Chriss is told its regime
 Say = Callable[[str], None]
 
 
@@ -36,7 +37,7 @@ class Session:
         self.out, self.cells, self.settings = out, cells, settings
         self.budget, self.threads, self.say = budget, threads, say
         self.tuned: dict[str, dict[str, Any]] = {}
-        self.told: dict[str, dict[str, float]] = {}
+        self.told: dict[str, Told] = {}
         self._stage: tuple[str, Stage] | None = None
 
     # --- playing ---
@@ -48,19 +49,15 @@ class Session:
             return found
         overlay = None
         if cell.overlay > 0.0:
-            told = self.told_of(cell.scenario)
+            told = self.told_of(cell._replace(overlay=0.0))
             overlay = Propagator(cell.overlay, told["sigma_bps_per_root_s"], told["volume_per_s"])
         table = self.stage(cell.scenario, cell.seeds).play(who, overlay)
-        self.keep(cell, who, table)
+        self.cells.write(facts_of(cell, who), table)
         return table
 
     def has(self, cell: Cell, who: Contender) -> bool:
         """Say whether a contender's episodes of a cell are there."""
-        return self.cells.path(facts_of(cell, who)).is_file()
-
-    def keep(self, cell: Cell, who: Contender, table: Table) -> None:
-        """Keep a contender's episodes of a cell."""
-        self.cells.write(facts_of(cell, who), table)
+        return self.cells.has(facts_of(cell, who))
 
     def stage(self, scenario: Scenario, picked: NDArray[np.int64]) -> Stage:
         """Return the environment of a scenario and seeds; the last one is kept."""
@@ -79,7 +76,7 @@ class Session:
     # --- tuning ---
 
     def baselines(self, cell: Cell, wanted: list[str]) -> list[Contender]:
-        """Return the baselines of a cell, tuned for its market."""
+        """Return the baselines of a cell: tuned for its market, Almgren-Chriss told this very regime."""
         numbers = self.numbers_of(cell.scenario) if self.budget else {}
         made = []
         for name in wanted:
@@ -87,11 +84,13 @@ class Session:
             if name == "constant" and found is None:
                 continue
             row = tuple(found["numbers"]) if found else ()
-            about = ""
+            about, told = "", None
             if found:
-                told = ", ".join(f"{x:g}" for x in row)
-                about = f"{name} ({told}), best of {found['tried']} on {found['budget']:,} episodes"
-            made.append(contender(name, self.settings, row, about, found["budget"] if found else 0))
+                shown = ", ".join(f"{x:g}" for x in row)
+                about = f"{name} ({shown}), best of {found['tried']} on {found['budget']:,} episodes"
+                told = self.told_of(cell) if name.startswith(ALMGREN_CHRISS) else None
+            budget = found["budget"] if found else 0
+            made.append(tuning.contender_of(name, self.settings, row, told, about, budget))
         return made
 
     def numbers_of(self, scenario: Scenario) -> dict[str, Any]:
@@ -104,30 +103,40 @@ class Session:
                 msgspec.to_builtins(self.settings), {name: list(grid) for name, grid in tuning.GRIDS.items()},
             ]  # fmt: skip
             path = self.out / "tuning" / f"{market}.json"
-            self.tuned[market] = tuning.cached(path, facts, lambda: self.search(market, base))
+            self.tuned[market] = tuning.cached(path, facts, lambda: self.search(market, scenario))
         return dict(self.tuned[market]["numbers"])
 
     def search(self, market: str, scenario: Scenario) -> dict[str, Any]:
-        """Tune every baseline that has numbers, in one scenario of a market."""
+        """Tune every baseline that has numbers, in the openings for training of one scenario of a market."""
         found: dict[str, Any] = {}
         every = seeds(TUNE, TUNE_SEEDS)
-        stage = self.stage(scenario, every[: tuning.EACH_MIN])
+        told = self.told_of(Cell("", scenario, every))
+        stage = self.stage(training_part(scenario), every[: tuning.EACH_MIN])
         for name, budget in tuning.budgets(self.budget).items():
             self.say(f"tuning {name} for {market}: {budget:,} episodes")
 
             def costs(who: Contender, first: int, last: int) -> NDArray[np.float64]:
                 return stage.costs(who, np.resize(every, last)[first:last])
 
-            found[name] = msgspec.to_builtins(tuning.tune(name, self.settings, budget, costs))
+            best = tuning.tune(name, self.settings, budget, costs, told=told)
+            found[name] = msgspec.to_builtins(best)
         return {"market": market, "scenario": scenario.name, "numbers": found}
 
-    def told_of(self, scenario: Scenario) -> dict[str, float]:
+    def told_of(self, cell: Cell) -> Told:
         """Return sigma, eta, gamma and volume of a regime, regressed on the seeds for tuning."""
-        key = scenario_sha256(scenario)
+        key = f"{scenario_sha256(cell.scenario)} {cell.overlay:g}"
         if key not in self.told:
-            cell = Cell("", training_part(scenario), seeds(TUNE, TOLD_ORDERS))
-            self.told[key] = tuning.regressed(self.table(cell, contender("twap", self.settings)))
+            self.told[key] = tuning.regressed(self.table(telling(cell), contender("twap", self.settings)))
         return self.told[key]
+
+    def knows(self, cell: Cell) -> bool:
+        """Say whether what Almgren-Chriss is told of a regime was played before."""
+        return self.has(telling(cell), contender("twap", self.settings))
+
+
+def telling(cell: Cell) -> Cell:
+    """Return the cell in which a regime is measured: its openings of training, the seeds for tuning."""
+    return Cell("", training_part(cell.scenario), seeds(TUNE, TOLD_ORDERS), cell.overlay)
 
 
 def facts_of(cell: Cell, who: Contender) -> list[str]:

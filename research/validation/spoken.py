@@ -35,6 +35,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         )
     if not found["gate"]["passed"]:
         said.append("† rests on passive fills: passive edge not identified")
+    said += [
+        f"{g['verdict']:<13} {g['goal']}: {g['measured']} (aimed at: {g['aim']})" for g in found["goals"]
+    ]
     said += [f"not claimed: {text}" for text in found["not_claimed"]]
     return said
 
@@ -74,5 +77,6 @@ def short(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "policy": found["policy"],
         "tiers": {tier: one["against"] for tier, one in found["tiers"].items()},
+        "goals": found["goals"],
         "not_claimed": found["not_claimed"],
     }

@@ -21,9 +21,8 @@ from research.baselines.contenders import Contender
 from research.training.offline import Run
 from research.training.stand_in_gate import Gate
 from research.validation import propagator
+from research.validation.play import HIDDEN_IMPROVEMENT, HIDDEN_SHARE
 from research.validation.tape_world import (
-    HIDDEN_IMPROVEMENT,
-    HIDDEN_SHARE,
     LEVELS_MAX,
     ORDERS_MAX,
     SHARES,

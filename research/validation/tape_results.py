@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from research.baselines.contenders import Contender, contender
+from research.baselines.contenders import Contender
+from research.baselines.tuning import Told, contender_of
 from research.validation import compare
 from research.validation.cells import Cells
 from research.validation.play import PlayError
@@ -35,12 +36,9 @@ def tapes(
         PlayError: the parts of a shortfall do not add up.
 
     """
-    chosen: list[tuple[str, list[Window]]] = []
-    left_out = []
-    for folder in folders:
-        made, said = windows(folder, options.first, options.last, options.minutes)
-        chosen.append((made[0].tape.meta.events_sha256, made))
-        left_out += [said] if said else []
+    chosen: list[tuple[str, list[Window]]] = [windows_of(folder, options) for folder in folders]
+    said = [windows(folder, options.first, options.last, options.minutes)[1] for folder in folders]
+    left_out = [one for one in said if one]
     tables: dict[str, Columns] = {}
     for who in (ours, *rivals):
         parts = [on_one(cells, who, sha256, made) for sha256, made in chosen]
@@ -52,15 +50,21 @@ def tapes(
     return summed(tables, ours.name, chosen, left_out)
 
 
+def windows_of(folder: Path, options: Any) -> tuple[str, list[Window]]:
+    """Return the hash of a tape and the windows of it that are played."""
+    made, _ = windows(folder, options.first, options.last, options.minutes)
+    return made[0].tape.meta.events_sha256, made
+
+
+def facts_of(who: Contender, sha256: str, made: list[Window]) -> list[str]:
+    """Return what a contender's parents on a tape depend on, beside the code."""
+    cut = (f"{w.begin_ns} {w.end_ns} {w.volume}" for w in made)
+    return [who.sha256, "tape", sha256, *cut, str(LATENCY_NS)]
+
+
 def on_one(cells: Cells, who: Contender, sha256: str, made: list[Window]) -> Columns:
     """Return a contender's parents on one tape, played now or before."""
-    facts = [
-        who.sha256,
-        "tape",
-        sha256,
-        *(f"{w.begin_ns} {w.end_ns} {w.volume}" for w in made),
-        str(LATENCY_NS),
-    ]
+    facts = facts_of(who, sha256, made)
     found = cells.read(facts, frozenset(COLUMNS))
     if found is None:
         found = play(who, made)
@@ -158,12 +162,15 @@ def told(table: Columns) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rivals_of(asked: list[str], settings: Any, numbers: dict[str, Any]) -> list[Contender]:
+def rivals_of(
+    asked: list[str], settings: Any, numbers: dict[str, Any], told: Told | None = None
+) -> list[Contender]:
     """Return the baselines for tapes: tuned on the market most like them where that was done."""
     made = []
     for name in NAMES:
         if asked and name not in asked:
             continue
         found = numbers.get(name)
-        made.append(contender(name, settings, tuple(found["numbers"]) if found else ()))
+        row = tuple(found["numbers"]) if found else ()
+        made.append(contender_of(name, settings, row, told))
     return made

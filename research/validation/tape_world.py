@@ -29,9 +29,6 @@ SHARES: Final = (0.02, 0.05, 0.10)  # of the window's printed volume
 WINDOWS_MIN: Final = 2  # one window has no interval
 ORDERS_MAX, LEVELS_MAX = 20_000, 4_000
 IMPROVE_BITS: Final = 0b111 << 6  # a tape has nobody who undercuts: no action may improve on the touch
-# Hidden executions of GOOG 2012-06-21, 09:30-14:30: a third of the shares, a third of the half-spread off.
-HIDDEN_SHARE: Final = 0.310
-HIDDEN_IMPROVEMENT: Final = 0.330
 
 
 class Window(NamedTuple):

@@ -25,6 +25,10 @@ from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, O
 TIERS: Final = ("T1", "T2", "T3", "T4")
 T = TypeVar("T", Parents, Differs)
 SMALLER: Final = 20.0  # parents, where impact is taken away: a twentieth moves next to nothing
+# Far orders pile up where the price runs away from them: 5,056 at most in 32 orders of "beyond volatile".
+ROOM: Final[dict[str, Any]] = {"orders_max": 8_192, "levels_max": 1_024}
+SECONDS: Final = 300.0  # of a regime's ordinary order; one of longer orders plays fewer of them
+FEWEST: Final = 4  # ... but a quarter at least
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 
 
@@ -102,7 +106,7 @@ def cells(
         made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, learnt, known, bool(scenarios)), orders, run)
     if "T3" in tiers:
         made += of_tier("T3", OTHER_SIMULATORS, simulators(first), orders, run)
-        for base in first[:2]:
+        for base in one_each(first):
             over = named(base, f"{base.name} + propagator")
             made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], orders, run)]
     return made
@@ -114,8 +118,14 @@ def of_tier(tier: str, purpose: str, scenarios: list[Scenario], orders: int, run
     for number, scenario in enumerate(scenarios):
         wide = held_out(scenario)
         picked = chosen(purpose, orders, wide.openings, run, skip=number * orders)
-        made.append(Cell(tier, wide, picked))
+        made.append(Cell(tier, wide, picked[: fewer(orders, scenario)]))
     return made
+
+
+def fewer(orders: int, scenario: Scenario) -> int:
+    """Return how many orders a regime plays: of long ones fewer, so that regimes cost about the same."""
+    longer = sum(scenario.parents.seconds) / 2.0 / SECONDS
+    return max(-(-orders // FEWEST), min(orders, round(orders / longer)))
 
 
 def named(scenario: Scenario, name: str) -> Scenario:
@@ -133,11 +143,19 @@ def unknown(
     return kept + harder(first)
 
 
+def one_each(scenarios: list[Scenario]) -> list[Scenario]:
+    """Return the first scenario of each market."""
+    first: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        first.setdefault(family(scenario), scenario)
+    return list(first.values())
+
+
 def harder(base: list[Scenario]) -> list[Scenario]:
     """Return regimes beyond the list's ranges, each in one way, once for each market."""
     made = []
-    for market, scenario in {family(s): s for s in reversed(base)}.items():
-        p, d = scenario.parents, scenario.differs
+    for scenario in one_each(base):
+        market, p, d = family(scenario), scenario.parents, scenario.differs
         ways: dict[str, dict[str, Any]] = {
             "beyond heavy": {"parents": changed(p, share=(0.25, 0.30))},
             "beyond light": {"parents": changed(p, share=(0.005, 0.01))},
@@ -145,8 +163,8 @@ def harder(base: list[Scenario]) -> list[Scenario]:
         }
         if isinstance(scenario.market, Calibration):
             ways |= {
-                "beyond volatile": {"differs": changed(d, sigma=(3.5, 4.0))},
-                "beyond trend": {"differs": changed(d, drift_bps_per_s=(0.05, 0.08))},
+                "beyond volatile": {"differs": changed(d, sigma=(3.5, 4.0)), **ROOM},
+                "beyond trend": {"differs": changed(d, drift_bps_per_s=(0.05, 0.08)), **ROOM},
                 "beyond coarse": {"differs": changed(d, tick=(5, 6))},
             }
         for way, fields in ways.items():
@@ -163,13 +181,12 @@ def simulators(first: list[Scenario]) -> list[Scenario]:
     """Return markets made otherwise than those of training."""
     wild = Rates(limits_per_s=9.0, markets_per_s=0.6, near_life_s=6.0, far_life_s=40.0, value_sigma_ticks=0.5)
     made = [Scenario(name="zero intelligence", market=wild)]
-    for scenario in first:
+    for scenario in one_each(first):
         if isinstance(scenario.market, Calibration):
-            low = changed(scenario.differs, latent=(0.15, 0.2))
-            high = changed(scenario.differs, latent=(4.0, 5.0))
-            made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c low", differs=low))
-            made.append(msgspec.structs.replace(scenario, name=f"{scenario.name} c high", differs=high))
-            break
+            for word, latent in (("low", (0.15, 0.2)), ("high", (4.0, 5.0))):
+                differs = changed(scenario.differs, latent=latent)
+                name = f"{scenario.name} c {word}"
+                made.append(msgspec.structs.replace(scenario, name=name, differs=differs, **ROOM))
     return made
 
 

@@ -65,9 +65,10 @@ def validated(args: argparse.Namespace) -> int:
     check_tapes(args)
     ready = Prepared(args, say)
     try:
+        if args.workers > 1 or args.ray is not None:
+            fan.spread(ready, say)
         played = everything(ready)
-        more = extras.extras(args, ready.session, ready.median, ready.plan, say)
-        tree = results.tree(args, ready.session, ready.subjects, ready.median, played, ready.code, more)
+        tree = results.tree(ready, played, extras.results(ready, say))
     finally:
         ready.session.close()
     results.write(args.out, tree, ready.median)
@@ -76,20 +77,8 @@ def validated(args: argparse.Namespace) -> int:
 
 
 def everything(ready: Prepared) -> list[tuple[Cell, dict[str, Table]]]:
-    """Play every cell: here, in processes, or on a cluster."""
-    args, eta = ready.args, Eta(len(ready.plan))
-    todo = [at for at, cell in enumerate(ready.plan) if ready.missing(cell)]
-    if todo and (args.workers > 1 or args.ray is not None):
-
-        def done(at: int, tables: dict[str, Table]) -> None:
-            ready.keep(ready.plan[at], tables)
-            say(f"{ready.plan[at].tier} {ready.plan[at].scenario.name}: played")
-
-        pieces = [fan.Piece(args, at, ready.session.tuned) for at in todo]
-        if args.ray is not None:
-            fan.on_ray(pieces, args.ray, done)
-        else:
-            fan.in_processes(pieces, args.workers, done)
+    """Play every cell, or read what others have played."""
+    eta = Eta(len(ready.plan))
     played = []
     for cell in ready.plan:
         tables = ready.play(cell)

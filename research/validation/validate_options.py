@@ -26,10 +26,15 @@ def parser() -> Parser:
         metavar="POLICY|RUN",
         help="an artefact, a training run, or several runs of other training seeds: the median is held up",
     )
+    p.add_argument(
+        "--also", action="append", default=[], metavar="POLICY|RUN",
+        help="another learner's, shown in T1 beside ours and never held up; again for more",
+    )  # fmt: skip
     p.add_argument("--tiers", type=tiers, default=["T1", "T2", "T3"], metavar="T1,T2,T3,T4")
     p.add_argument(
-        "--orders", type=whole(8, ORDERS_MAX), default=256, help="parents a scenario (default 256)"
-    )
+        "--orders", type=whole(8, ORDERS_MAX), default=256,
+        help="parents a scenario, fewer where they last longer than 300 s (default 256)",
+    )  # fmt: skip
     p.add_argument(
         "--scenarios", type=names, default=[], metavar="NAME,...", help="of T1 (default: the trained)"
     )

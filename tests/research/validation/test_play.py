@@ -13,6 +13,7 @@ from research.validation.play import IDENTITY_BPS, PlayError, Stage, check
 from research.validation.propagator import Propagator, decay, shifts, size, weights
 from research.validation.seeds import HELD_OUT_SEEDS, TUNE, seeds
 from research.validation.tiers import chosen, held_out, opening_of
+from research.worlds import almgren_chriss
 from tests.research.validation.made import table, tiny
 
 SEEDS = seeds(TUNE, 6)
@@ -155,10 +156,82 @@ def test_a_cell_is_read_back_whole_or_not_at_all(tmp_path):
 
 def test_tuning_finds_the_cheapest_and_says_what_it_cost():
     def costs(who, first, last):
-        return np.full(last - first, abs(who.settings.params[0] - 2.0))
+        return np.full(last - first, abs(who.settings.params[0] - 4.0))
 
-    found = tuning.tune("almgren-chriss", Settings(), 600, costs)
+    found = tuning.tune("obizhaeva-wang", Settings(), 600, costs)
 
-    assert found.numbers == (2.0,)
-    assert found.tried == len(tuning.KAPPA_T)
+    assert found.numbers == (4.0,)
+    assert found.tried == len(tuning.RHO_T)
     assert 300 <= found.budget <= 900
+
+
+# --- what Almgren-Chriss is told ------------------------------------------------------------------
+def regime(**fields):
+    known = {
+        "sigma_bps_per_root_s": 1.0,
+        "gamma_bps_per_point": 0.1,
+        "eta_bps_per_point": 0.2,
+        "points": 10.0,
+        "seconds": 600.0,
+    }
+    return known | fields
+
+
+@pytest.mark.parametrize("risk", [0.01, 0.1])
+def test_kappa_makes_the_schedule_that_is_best_in_the_world_of_the_paper(risk):
+    told = regime()
+    slices = round(told["seconds"] / tuning.slice_s(told["seconds"]))
+    tau = told["seconds"] / slices
+    world = almgren_chriss.Settings(
+        periods=slices,
+        sigma=told["sigma_bps_per_root_s"] * tau**0.5,
+        gamma=told["gamma_bps_per_point"] * told["points"],
+        eta=told["eta_bps_per_point"] * told["points"] * slices,  # for the whole parent in one slice
+        risk=risk,
+    )
+
+    kappa = tuning.kappa_t(risk, told)
+
+    held = np.sinh(kappa * (1.0 - np.arange(slices + 1) / slices)) / np.sinh(kappa)
+    assert -np.diff(held) == pytest.approx(almgren_chriss.optimum(world), rel=1e-6)
+
+
+def test_an_even_schedule_where_there_is_no_aversion_or_no_temporary_impact():
+    assert tuning.kappa_t(0.0, regime()) == 0.0
+    assert tuning.kappa_t(0.1, regime(eta_bps_per_point=-0.1)) == 0.0
+    assert tuning.kappa_t(1e6, regime()) == tuning.KAPPA_T_MAX
+
+
+def test_eta_and_gamma_are_found_again_in_costs_made_of_them():
+    rng = np.random.default_rng(1)
+    rate = rng.uniform(0.05, 0.15, 4_000)
+    paid = 0.4 + 0.2 * 100 * rate + 0.5 * 0.1 * 100 * rate + rng.normal(0, 0.1, len(rate))
+
+    found = tuning.regressed(
+        {
+            "participation": rate,
+            "seconds": np.full(len(rate), 400.0),
+            "spread": paid,
+            "impact": np.zeros(len(rate)),
+            "end_impact": 0.1 * 100 * rate + rng.normal(0, 0.1, len(rate)),
+            "exogenous": rng.normal(0, 2.0 * 20.0, len(rate)),
+            "volume": np.full(len(rate), 8_000.0),
+        }
+    )
+
+    assert found["gamma_bps_per_point"] == pytest.approx(0.1, abs=0.005)
+    assert found["eta_bps_per_point"] == pytest.approx(0.2, abs=0.005)
+    assert found["epsilon_bps"] == pytest.approx(0.4, abs=0.05)
+    assert found["sigma_bps_per_root_s"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_almgren_chriss_is_told_the_regime_that_it_plays():
+    calm, wild = (
+        tuning.contender_of(
+            "almgren-chriss-passive", Settings(), (0.03,), regime(sigma_bps_per_root_s=sigma), "swept"
+        )
+        for sigma in (0.5, 2.0)
+    )
+
+    assert 0.0 < calm.settings.params[0] < wild.settings.params[0]
+    assert "by its formula" in wild.about

@@ -1,0 +1,203 @@
+"""The goals that a release is held to: each with what was aimed at, what was measured, and one word.
+
+`met` needs the whole: the size of the gain and an interval that excludes zero. `missed` stands as large
+as `met`. What was not played, or cannot be told, is `not measured`. A goal that is met on more passive
+fills than the other's, in a market whose gate has not passed, is `met †`, and † is no claim.
+"""
+
+from typing import Any, Final
+
+MET, MISSED, UNKNOWN, DOUBTFUL = "met", "missed", "not measured", "met †"
+AGAINST: Final = (("best", 0.20), ("twap", 0.45), ("vwap", 0.35), ("almgren-chriss", 0.30))  # T1, of theirs
+WON: Final = 0.90  # of regimes
+IMPACT: Final = 0.50  # of the crossing TWAP's
+KEPT: Final = 0.60  # of the gain, in simulators that were not trained in
+AA_BAND: Final = 0.015  # around 5 %
+SEEDS: Final = 5
+LEARNT, ELSEWHERE, OTHERS = "T1", "T2", "T3"
+Row = dict[str, str]
+
+
+def goals(found: dict[str, Any]) -> list[Row]:
+    """Return a row for each goal, in the order of a reader's interest."""
+    tiers = found["tiers"]
+    rows: list[Row] = []
+    if LEARNT in tiers:
+        rows += gains(found, tiers[LEARNT])
+        rows += [seeds(found, tiers[LEARNT]), impact(tiers[LEARNT]), worst(tiers[LEARNT])]
+        rows.append(deviation(tiers[LEARNT]))
+    rows += regimes(tiers)
+    if LEARNT in tiers and OTHERS in tiers:
+        rows += [kept(tiers, "twap"), kept(tiers, "best")]
+    rows += learners(found)
+    rows += [aa(found), interval_size(tiers)]
+    return rows + tapes(found.get("tape") or {})
+
+
+def row(goal: str, aim: str, measured: str, verdict: str) -> Row:
+    """Return one line."""
+    return {"goal": goal, "aim": aim, "measured": measured, "verdict": verdict}
+
+
+def interval(one: dict[str, Any]) -> str:
+    """Return a difference as it is read."""
+    share = f" ({one['share']:+.1%})" if one.get("share") is not None else ""
+    return f"{one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}] bps{share}"
+
+
+def word(good: bool, doubtful: bool = False) -> str:
+    """Return met or missed."""
+    return (DOUBTFUL if doubtful else MET) if good else MISSED
+
+
+def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
+    """Return the headline and its companions, without hidden price improvement for crossing and with it."""
+    rows = []
+    for name, least in AGAINST:
+        got = one["against"].get(name)
+        if got is None:
+            rows.append(row(f"shortfall against {name}", f"-{least:.0%}", "-", UNKNOWN))
+            continue
+        hidden = one["against_with_hidden"][name]
+        good = all(reached(each, least) for each in (got, hidden))
+        doubtful = got["rests_on_passive_fills"] and not found["gate"]["passed"]
+        who = f"the best rule ({got['is']})" if name == "best" else name
+        rows.append(
+            row(
+                f"{LEARNT}: shortfall against {who}",
+                f"-{least:.0%}, interval below 0",
+                f"{interval(got)}; with hidden price improvement {interval(hidden)}",
+                word(good, doubtful),
+            )
+        )
+    return rows
+
+
+def reached(one: dict[str, Any], least: float) -> bool:
+    """Say whether a gain is as large as was aimed at, and no chance."""
+    share = one.get("share")
+    return one["high"] < 0.0 and share is not None and share <= -least
+
+
+def seeds(found: dict[str, Any], one: dict[str, Any]) -> Row:
+    """Return how many training seeds beat the best rule."""
+    names = [s["name"] for s in found["subjects"]]
+    rows = [one["subjects"].get(name, {}).get("best") for name in names]
+    good = sum(r is not None and r["high"] < 0.0 for r in rows)
+    said = f"{good} of {len(names)}"
+    verdict = UNKNOWN if len(names) < SEEDS else word(good == len(names))
+    return row(
+        f"{LEARNT}: training seeds significant against the best rule", f"{SEEDS} of {SEEDS}", said, verdict
+    )
+
+
+def impact(one: dict[str, Any]) -> Row:
+    """Return the twin-measured impact against the crossing TWAP's."""
+    got, twap = one["impact_against"].get("twap"), one["contenders"].get("twap")
+    goal, aim = f"{LEARNT}: impact measured by the twin, against twap", f"-{IMPACT:.0%}, interval below 0"
+    if got is None or twap is None or twap["impact"] <= 0.0:
+        return row(goal, aim, "-", UNKNOWN)
+    share = got["mean"] / twap["impact"]
+    said = f"{got['mean']:+.3f} [{got['low']:+.3f}, {got['high']:+.3f}] bps ({share:+.1%})"
+    return row(goal, aim, said, word(got["high"] < 0.0 and share <= -IMPACT))
+
+
+def worst(one: dict[str, Any]) -> Row:
+    """Return the worst twentieth of orders against the best rule's."""
+    best = one["against"].get("best", {}).get("is", "")
+    got = one["risk_against"].get(best)
+    goal, aim = f"{LEARNT}: CVaR95 against the best rule ({best or '-'})", "no higher"
+    if got is None:
+        return row(goal, aim, "-", UNKNOWN)
+    d = got["cvar95"]
+    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", word(d["mean"] <= 0.0))
+
+
+def deviation(one: dict[str, Any]) -> Row:
+    """Return the deviation less the twin's exogenous move against the crossing TWAP's."""
+    got = one["risk_against"].get("twap")
+    goal, aim = f"{LEARNT}: deviation without the twin's move, against twap", "below"
+    if got is None:
+        return row(goal, aim, "-", UNKNOWN)
+    d = got["sd_without_exogenous"]
+    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", word(d["mean"] < 0.0))
+
+
+def regimes(tiers: dict[str, Any]) -> list[Row]:
+    """Return how many regimes were won and lost, against the crossing TWAP and each tier's best rule."""
+    played = [tiers[name] for name in (LEARNT, ELSEWHERE) if name in tiers]
+    count = sum(one["regimes"] for one in played)
+    if not count:
+        return []
+    rows = []
+    for who, suffix in (("twap", ""), ("the best rule", "_best")):
+        won, lost = (sum(one[f"{what}{suffix}"] for one in played) for what in ("won", "lost"))
+        said = f"{won} of {count} ({won / count:.0%})"
+        rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count)))
+        rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", f"{lost}", word(lost == 0)))
+    return rows
+
+
+def kept(tiers: dict[str, Any], name: str) -> Row:
+    """Return how much of the gain is kept in simulators that nothing was trained in."""
+    here, there = (tiers[tier]["against"].get(name) for tier in (LEARNT, OTHERS))
+    goal = f"gain against {'the best rule' if name == 'best' else name} kept in unseen simulators"
+    aim = f"{KEPT:.0%} or more"
+    if here is None or there is None or here["high"] >= 0.0:
+        return row(goal, aim, "no gain to keep", UNKNOWN)
+    shares = [one.get("share") for one in (here, there)]
+    if None in shares:
+        share = there["mean"] / here["mean"]
+        said = f"{share:.0%} of the gain in bps ({there['mean']:+.3f} of {here['mean']:+.3f})"
+    else:
+        share = shares[1] / shares[0]
+        said = f"{share:.0%} ({shares[1]:+.1%} there, {shares[0]:+.1%} in {LEARNT})"
+    return row(goal, aim, said, word(share >= KEPT))
+
+
+def learners(found: dict[str, Any]) -> list[Row]:
+    """Return whether other learners beat the crossing TWAP too."""
+    rows = []
+    for one in found["also"]:
+        got = found["tiers"].get(LEARNT, {}).get("subjects", {}).get(one["name"], {}).get("twap")
+        said, verdict = ("-", UNKNOWN) if got is None else (interval(got), word(got["high"] < 0.0))
+        rows.append(row(f"{LEARNT}: {one['about']} against twap", "interval below 0", said, verdict))
+    return rows
+
+
+def aa(found: dict[str, Any]) -> Row:
+    """Return how often TWAP differs from itself."""
+    rejects = (found.get("aa") or {}).get("rejects")
+    said = "-" if rejects is None else f"{rejects:.2%} of {found['aa']['repetitions']:,} pairs"
+    verdict = UNKNOWN if rejects is None else word(abs(rejects - 0.05) <= AA_BAND)
+    return row("A/A: TWAP against TWAP on disjoint seeds rejects", "5 ± 1.5 %", said, verdict)
+
+
+def interval_size(tiers: dict[str, Any]) -> Row:
+    """Return how often the interval of a claim misses a difference that is not there."""
+    one = tiers.get(LEARNT, {}).get("rejects_nothing") or {}
+    goal = f"{LEARNT}: the claim's own interval on real differences with their mean taken away misses zero"
+    if not one:
+        return row(goal, "5 ± 1.5 %", "-", UNKNOWN)
+    said = f"{one['rejects']:.2%} of {one['repetitions']:,}, against {one['against']}"
+    return row(goal, "5 ± 1.5 %", said, word(abs(one["rejects"] - 0.05) <= AA_BAND))
+
+
+def tapes(tape: dict[str, Any]) -> list[Row]:
+    """Return what recorded tapes say against resting and against the best: lower, and not worse."""
+    rows = []
+    for one in tape.get("rows", []):
+        if one["hidden_improvement"] or one["against"] not in ("twap-passive", "best"):
+            continue
+        who = f"the best rule ({one['is']})" if "is" in one else one["against"]
+        said = f"{interval(one)}, {one['detectable']:.2f} detectable"
+        verdict = MISSED if one["low"] > 0.0 or one["mean"] > 0.0 else MET
+        rows.append(
+            row(
+                f"T4: tapes against {who}, propagator x{one['propagator']:g}",
+                "lower, and not worse",
+                said,
+                verdict,
+            )
+        )
+    return rows or [row("T4: recorded tapes", "lower, and not worse", "-", UNKNOWN)]
