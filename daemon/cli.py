@@ -17,7 +17,7 @@ EXIT_BROKEN_PIPE: Final = 141  # what a shell reports for SIGPIPE
 
 # They handle signals themselves once they run; until then, kernels are loading, an interrupt ends them at
 # once: as KeyboardInterrupt it could be swallowed by a callback of the compiler.
-DAEMONS: Final = frozenset({"paper", "gate", "trader", "venue", "metrics"})
+DAEMONS: Final = frozenset({"paper", "gate", "guard", "trader", "venue", "metrics"})
 
 # What the trading side does without; `pip install -e '.[EXTRA]'` brings it.
 EXTRAS: Final = {"torch": "torch", "scipy": "research", "gymnasium": "research", "ray": "cluster"}
@@ -36,6 +36,7 @@ SUMMARIES: Final = {
     "freeze": "make the artefact that the trader runs out of a training run",
     "policy": "look at a frozen policy, check it, compare it, run it for another simulator",
     "gate": "run the gate: orders, risk, journal, FIX",
+    "guard": "watch a gate from outside, and end it where its loop is stuck",
     "trader": "run the trader: feed, book, policy, executor",
     "venue": "run the paper exchange and its EMS",
     "metrics": "serve the processes' metrics to Prometheus",

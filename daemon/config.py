@@ -37,6 +37,7 @@ PortToDial = Annotated[int, Field(ge=1, le=65_535)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]  # a name, never a path
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
 RehearsePeriod = Annotated[int, Field(ge=0, le=100_000, multiple_of=1_000)]  # the loop's timers count in ms
+RoleName = Literal["view", "operate"]  # more than that needs a key
 CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
 
@@ -98,6 +99,17 @@ class GateSection(Section):
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
+    keyring: Path | None = None  # whose signatures count (daemon/keys.py); none: nobody rearms
+    roles: dict[str, RoleName] = {}  # other users of this host: view or operate; this one may operate
+
+
+class GuardSection(Section):
+    """The process that ends a gate whose loop is stuck."""
+
+    stuck_ms: Annotated[int, Field(ge=1_000, le=10_000)] = 3_000  # without a beat; one comes each 250 ms
+    session: SessionSection | None = None  # its own, where the profile's mass_cancel_scope is "firm"
+    state_dir: Path | None = None  # none: the folder `guard` beside the gate's
+    takeover: bool = False  # start the gate again, killed, so that it cancels; systemd's Restart= does too
 
 
 class FeedSection(Section):
@@ -164,6 +176,7 @@ class Config(Section):
     instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
     clock: ClockSection = ClockSection()
     gate: GateSection | None = None
+    guard: GuardSection | None = None
     trader: TraderSection | None = None
     venue: VenueSection | None = None
     metrics: MetricsSection | None = None

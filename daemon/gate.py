@@ -25,6 +25,7 @@ from daemon.gate_links import BusySocket, Links, remove_socket
 from daemon.gate_lockstep import LockstepGate
 from daemon.gate_metrics import GateMetrics
 from daemon.gate_shell import GateShell
+from daemon.heartbeat import Heartbeat
 from daemon.journal import JournalError
 from daemon.logs import announce, configure
 from daemon.metrics import Metrics
@@ -45,7 +46,7 @@ from gateways.fix.sessions import (
     Received,
 )
 from market import events as ev
-from risk.kill_switch import KillLatch
+from risk.kill_switch import LATCH_NAME, KillLatch
 from risk.limits import Limits
 from risk.posture import Posture
 
@@ -53,7 +54,6 @@ TIMER_S: Final = 0.1  # machine time between timers where nothing else is due
 HOUSEKEEPING_S: Final = 0.25  # kill file, gauges, watchdog
 STOP_WAIT_S: Final = 5.0  # for cancels to be confirmed; logout and the rest fit into 10 s
 STOP_POLLS: Final = 120
-LATCH_NAME: Final = "KILLED"
 log = structlog.get_logger()
 
 
@@ -105,6 +105,7 @@ class Gate:
             runtime.spawn(self._timers(), "timers")
             sent = self._shell.latency["engine"]
             await gate_rehearsal.begin(self._section, self._limits, self._profile, lambda: sent.count)
+        self._beat = Heartbeat.make(self._section.state_dir, time.monotonic_ns())
         runtime.spawn(self._housekeeping(), "housekeeping")
         runtime.on_signal(signal.SIGUSR1, lambda: self._shell.post(ev.Kill(source="signal")))
         self._metrics.ready.set(1)
@@ -303,6 +304,7 @@ class Gate:
             if self._latch.touched() and self._core.posture is not Posture.KILLED:
                 self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
             self._metrics.refresh(self._core)
+            self._beat.write(time.monotonic_ns())
             notify.watchdog()
             gc.collect(1)
             await asyncio.sleep(HOUSEKEEPING_S)
@@ -328,6 +330,7 @@ class Gate:
         self._shell.write_digest()
         self._journal.close()
         self._inbound.close()
+        self._beat.stop()
         clean = not left and not self._failure and not self._core.state.breaks
         announce("stopped", clean=clean, open_orders=left, failure=self._failure)
         for path in (self._section.control_socket, self._section.link_socket):

@@ -189,7 +189,7 @@ class NoLatch(KillLatch):
         """Return that nobody touched anything."""
         return False
 
-    def set(self, reason: str) -> None:
+    def set(self, reason: str, scope: str = "") -> None:
         """Latch nothing."""
 
     def clear(self) -> None:

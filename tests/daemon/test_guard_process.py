@@ -1,0 +1,169 @@
+"""The guard against a gate whose process is stopped: what the venue sees, and when."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from daemon import heartbeat
+from gateways.fix import profile
+from market import updates as up
+from market.types import OrdStatus
+from tests.daemon.gate_process import BID, OPEN_NS, GateProcess
+from tests.daemon.guard_process import GuardProcess
+from tests.gateways.fix.raw_peer import RawAcceptor
+from tests.gateways.venue.process import VenueProcess
+
+pytestmark = pytest.mark.slow
+CANCELED_NS_MAX = 250_000_000  # from the guard's decision to the orders' end at the venue
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[GateProcess]:
+    process = GateProcess(tmp_path)
+    yield process
+    process.close()
+
+
+def guarded(gate: GateProcess, more: str = "") -> None:
+    gate.config.write_text(gate.config.read_text() + "\n[guard]\nstuck_ms = 1_000\n" + more)
+
+
+def working(gate: GateProcess) -> str:
+    """Bring one order to work and return its ClOrdID."""
+    trader = gate.trade()
+    trader.submit(100, BID)
+    cl_ord_id = str(gate.ems.expect("D").get(11).decode())
+    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
+    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
+    return cl_ord_id
+
+
+def test_a_stuck_gate_is_killed_its_session_drops_and_its_next_start_is_killed(gate: GateProcess) -> None:
+    guarded(gate)
+    cl_ord_id = working(gate)
+    guard = GuardProcess(gate.config)
+    assert guard.wait("ready")["means"] == ["cancel on disconnect"]
+
+    gate.signal(signal.SIGSTOP)
+    assert gate.ems.is_closed()
+    closed_ns = time.monotonic_ns()
+    fired = guard.wait("fired")
+
+    assert gate.process is not None
+    assert fired["pid"] == gate.process.pid
+    assert fired["killed"] == "killed"
+    assert fired["gone"] is True
+    assert closed_ns - fired["fired_mono_ns"] <= CANCELED_NS_MAX
+    gate.kill9()
+    gate.start()
+    gate.log_on()
+    gate.answer_mass_status()
+    status = gate.until("killed", lambda s: s["posture"] == "KILLED")
+    assert "guard" in status["posture_reason"]
+    assert gate.ems.expect("H").get(11).decode() == cl_ord_id
+    gate.report(cl_ord_id, "I", "0", exec_id="0", cum=0, leaves=100, more=((38, "100"), (44, "100.00")))
+    assert gate.ems.expect("F").get(41).decode() == cl_ord_id
+    assert guard.close() == 0
+
+
+def test_a_gate_that_stops_in_order_is_left_alone(gate: GateProcess) -> None:
+    guarded(gate)
+    working(gate)
+    guard = GuardProcess(gate.config)
+    guard.wait("ready")
+
+    gate.signal(signal.SIGKILL)  # a crash, whose session the kernel closes: the venue's business
+    assert gate.ems.is_closed()
+    gate.kill9()
+    seen = heartbeat.read(gate.folder / "state")
+    assert seen is not None
+    assert guard.close() == 0
+
+    assert not (gate.folder / "state" / "KILLED").exists()
+
+
+def test_on_a_session_of_its_own_it_cancels_all_orders_of_the_firm(gate: GateProcess, tmp_path: Path) -> None:
+    shipped = (profile.PROFILES / "venue.toml").read_text()
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    firm = shipped.replace('mass_cancel_scope = "session"', 'mass_cancel_scope = "firm"')
+    assert firm != shipped
+    (profiles / "venue.toml").write_text(firm)
+    own = RawAcceptor("VENUE", "STEADYGUARD")
+    guarded(gate, f'[guard.session]\nport = {own.port}\nsender_comp_id = "STEADYGUARD"\n')
+    working(gate)
+    guard = GuardProcess(gate.config, profiles)
+    peer, _ = own.log_on()
+    guard.wait("logged_on")
+
+    gate.signal(signal.SIGSTOP)
+    asked = peer.expect("q")
+    arrived_ns = time.monotonic_ns()
+
+    assert asked.get(530).decode() == "7"  # all orders
+    fired = guard.wait("fired")
+    assert fired["mass_cancel"] == "sent"
+    assert arrived_ns - fired["fired_mono_ns"] <= CANCELED_NS_MAX
+    peer.send("r", (11, asked.get(11).decode()), (37, "Q1"), (530, "7"), (531, "7"), (533, "1"))
+    assert guard.wait("mass_cancel")["affected"] == 1
+    guard.close()
+    own.close()
+
+
+def test_a_second_guard_of_the_same_gate_does_not_start(gate: GateProcess) -> None:
+    guarded(gate)
+    first = GuardProcess(gate.config)
+    first.wait("ready")
+    second = GuardProcess(gate.config)
+
+    assert second.process.wait(20) == 78
+    second.close()
+    assert first.close() == 0
+
+
+def test_at_a_venue_that_cancels_on_disconnect_nothing_is_open_in_time(tmp_path: Path) -> None:
+    """The whole way: a venue, a gate that trades there and stands still, a guard."""
+    options = ("--symbol", "SYN", "--from", "10:00", "--to", "10:10", "--seed", "1", "--start", "command")
+    with VenueProcess(*options, out=tmp_path / "venue") as venue:
+        gate = GateProcess(tmp_path)
+        try:
+            text = gate.config.read_text()
+            for mine, theirs in ((gate.order.port, "fix"), (gate.reference.port, "reference")):
+                text = text.replace(f"port = {mine}", f"port = {venue.endpoints[theirs]}")
+            gate.config.write_text(text)
+            guarded(gate)
+            gate.start()
+            venue.tell({"start": {"anchor_mono_ns": time.monotonic_ns()}})
+            anchor = venue.wait("started")["anchor"]
+            assert gate.ask(cmd="clock", anchor=anchor)["ok"]
+            gate.until("trading", lambda s: s["posture"] == "ACTIVE" and "SYN" in s["reference"])
+            trader = gate.trader(7)
+            trader.expect(up.Synced)
+            parent = {"parent_id": "P1", "account": "PAPER", "side": "1", "qty": 1000, "symbol": "SYN"}
+            window = {"mic": "XNAS", "start_ns": OPEN_NS, "end_ns": OPEN_NS + 600_000_000_000}
+            assert gate.ask(cmd="submit", parent=parent | window)["ok"]
+            trader.until_free()
+            bid_e4 = gate.ask(cmd="status")["reference"]["SYN"]["bid_e4"]
+            trader.submit(100, bid_e4 - 500)
+            trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
+            guard = GuardProcess(gate.config)
+            guard.wait("ready")
+            gate.signal(signal.SIGSTOP)
+            fired = guard.wait("fired")
+            guard.close()
+        finally:
+            gate.close()
+        _, account, log = venue.stop()
+
+    assert account["open_orders"] == []
+    ended = next(json.loads(line) for line in log.splitlines() if "canceled_on_disconnect" in line)
+    assert ended["orders"] == 1
+    wall_ns = int(datetime.fromisoformat(ended["timestamp"]).timestamp() * 1e9)
+    mono_ns = wall_ns - time.time_ns() + time.monotonic_ns()
+    assert mono_ns - fired["fired_mono_ns"] <= CANCELED_NS_MAX
+    assert (tmp_path / "state" / "KILLED").exists()
