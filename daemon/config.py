@@ -11,7 +11,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateways.fix import profile
 from market.instruments import Instrument, TickBand
@@ -37,6 +37,7 @@ PortToDial = Annotated[int, Field(ge=1, le=65_535)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]  # a name, never a path
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
 RehearsePeriod = Annotated[int, Field(ge=0, le=100_000, multiple_of=1_000)]  # the loop's timers count in ms
+HostPort = Annotated[str, Field(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
 RoleName = Literal["view", "operate"]  # more than that needs a key
 CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
@@ -113,12 +114,22 @@ class GuardSection(Section):
 
 
 class FeedSection(Section):
-    """ITCH 5.0 over SoupBinTCP."""
+    """ITCH 5.0 over SoupBinTCP, or over MoldUDP64."""
 
+    protocol: Literal["soupbintcp", "moldudp64"] = "soupbintcp"
     host: str = "127.0.0.1"
-    port: Port
+    port: Port = 0  # soupbintcp
     username: Annotated[str, Field(max_length=6)] = "trader"
     password: Annotated[str, Field(max_length=10)] = "paper"  # noqa: S105  (of the paper venue)
+    lines: tuple[HostPort, ...] = ()  # moldudp64: addresses or groups on which the same packets come
+    requests: HostPort | None = None  # moldudp64: where to ask for what both lines lost
+    interface: str = "127.0.0.1"  # moldudp64: the one that joins groups
+
+    @model_validator(mode="after")
+    def _whole(self) -> "FeedSection":
+        if self.protocol == "moldudp64" and not self.lines:
+            raise ValueError('moldudp64 needs lines = ["HOST:PORT", ...]')
+        return self
 
 
 class TraderSection(Section):

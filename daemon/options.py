@@ -14,6 +14,7 @@ USAGE: Final = 2
 SEED_MAX: Final = 2**63 - 1  # what an int64 holds
 SPEED_MAX: Final = 10_000  # times real time; nothing plays faster than that
 PORT_MAX: Final = 65_535  # of TCP
+LINES_MAX: Final = 4  # of a MoldUDP64 feed: exchanges have two
 PRICE_MAX: Final = 100_000  # currency units; beyond it ITCH has no room (200,000), and no share trades
 
 
@@ -38,6 +39,21 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def addresses(text: str) -> tuple[tuple[str, int], ...]:
+    """Read HOST:PORT,HOST:PORT; hosts are IPv4 addresses."""
+    found = []
+    for part in text.split(","):
+        host, _, port = part.rpartition(":")
+        octets = host.split(".")
+        four = len(octets) == 4 and all(o.isdecimal() and int(o) < 256 for o in octets)
+        if not (four and port.isdecimal() and 1 <= int(port) <= PORT_MAX):
+            raise argparse.ArgumentTypeError(f"{part!r}: give an IPv4 address and a port, HOST:PORT")
+        found.append((host, int(port)))
+    if len(found) > LINES_MAX:
+        raise argparse.ArgumentTypeError(f"{len(found)} lines, {LINES_MAX} at most")
+    return tuple(found)
 
 
 def speed(text: str) -> float:

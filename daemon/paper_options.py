@@ -49,6 +49,12 @@ def parser() -> Parser:
         "--speed", type=speed, default=DEFAULT_SPEED, help=f"times real time (default {DEFAULT_SPEED:g})"
     )
     pace.add_argument("--lockstep", action="store_true", help="virtual time: the same seed, the same fills")
+    p.add_argument(
+        "--feed",
+        choices=("soupbintcp", "moldudp64"),
+        default="soupbintcp",
+        help="how ITCH comes to the trader",
+    )
     p.add_argument("--seed", type=whole(0, SEED_MAX), default=1, help="of synthetic flow (default 1)")
     p.add_argument("--limits", type=Path, default=LIMITS, help="risk limits (TOML)")
     p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")

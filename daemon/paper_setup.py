@@ -3,6 +3,7 @@
 import argparse
 import datetime as dt
 import json
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,6 +139,8 @@ def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Pa
         argv += ["--tape", str(market.tape.resolve())]
     if args.close_e4 is not None:
         argv += ["--close", decimal_text(args.close_e4)]
+    if args.feed == "moldudp64":
+        argv += ["--mold", _free_lines()]
     if lockstep is not None:
         return [*argv, "--lockstep", "--lockstep-socket", str(lockstep)]
     return [*argv, "--speed", str(args.speed)]
@@ -154,6 +157,24 @@ def absolute_policy(policy: str) -> str:
     if policy.startswith(SCRIPT):
         return SCRIPT + str(Path(policy.removeprefix(SCRIPT)).resolve())
     return str(Path(policy).absolute()) if "/" in policy else policy  # a link stays one: it is refused
+
+
+def _feed(ports: dict[str, Any]) -> dict[str, Any]:
+    mold = ports.get("mold")
+    if not mold:
+        return {"port": ports["itch"]}
+    return {"protocol": "moldudp64", "lines": mold["lines"], "requests": f"127.0.0.1:{mold['requests']}"}
+
+
+def _free_lines() -> str:
+    """Return two free UDP ports of loopback, as the venue takes them: a feed's A and B line."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    lines = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+    for each in sockets:
+        each.close()
+    return lines
 
 
 def compose_config(
@@ -183,7 +204,7 @@ def compose_config(
             },
         },
         "trader": {
-            "feed": {"port": ports["itch"]},
+            "feed": _feed(ports),
             "symbols": [i.symbol],
             "policy": absolute_policy(args.policy),
             "journal_dir": str(run / "trader"),

@@ -27,6 +27,7 @@ from daemon.trader_setup import Epochs, build_core, open_journal, warm_up
 from daemon.trader_shell import Shell
 from gateways import link
 from gateways.feeds import soupbintcp
+from gateways.feeds.moldudp64_client import MoldClient, address
 from market import events as ev
 from market import updates as up
 from market.types import Symbol
@@ -60,7 +61,7 @@ class Trader:
         self._epochs = Epochs(config.trader.journal_dir, config.clock.lockstep_socket is not None)
         self._peer: link.Peer | None = None
         self._link_gone = asyncio.Event()
-        self._client: soupbintcp.SoupClient | None = None
+        self._client: soupbintcp.SoupClient | MoldClient | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._tick: up.LockTick | None = None
@@ -204,14 +205,30 @@ class Trader:
         if self._client is None:
             feed = self._config.feed
             self._shell.begin_market(ts_ns)
+            if feed.protocol == "moldudp64":
+                lines = tuple(address(line) for line in feed.lines)
+                requests = address(feed.requests) if feed.requests else None
+                mold = self._client = MoldClient(self, lines, requests, interface=feed.interface)
+                self._runtime.spawn(self._follow_mold(mold), "feed")
+                return
             login = soupbintcp.Login(feed.username, feed.password)
-            self._client = soupbintcp.SoupClient(self, login)
-            self._runtime.spawn(self._follow_feed(self._client, feed.host, feed.port), "feed")
+            soup = self._client = soupbintcp.SoupClient(self, login)
+            self._runtime.spawn(self._follow_soup(soup, feed.host, feed.port), "feed")
 
-    async def _follow_feed(self, client: soupbintcp.SoupClient, host: str, port: int) -> None:
+    async def _follow_soup(self, client: soupbintcp.SoupClient, host: str, port: int) -> None:
         await client.run(host, port)
         if client.state.refused:
             self.fail(f"the feed at {host}:{port}: {client.state.refused}", EXIT_CONFIG)
+
+    async def _follow_mold(self, client: MoldClient) -> None:
+        try:
+            await client.open()
+        except OSError as error:
+            self.fail(f"trader.feed.lines {', '.join(self._config.feed.lines)}: {error}", EXIT_CONFIG)
+            return
+        await client.run()
+        if client.lost:
+            self.fail(f"the feed is lost: {client.lost}; a new start asks for all of it again")
 
     def feed_up(self, session: str, next_seq: int) -> None:
         """Logged in."""
@@ -252,7 +269,7 @@ class Trader:
 
     def _try_tick(self) -> None:
         tick, client = self._tick, self._client
-        if tick is None or client is None or client.state.next_seq <= tick.feed_seq:
+        if tick is None or client is None or client.next_seq <= tick.feed_seq:
             return
         self._tick = None
         if self._tick_watch is not None:

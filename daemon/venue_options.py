@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, day, price_e4, speed, whole
+from daemon.options import PORT_MAX, SEED_MAX, Parser, addresses, clock, day, price_e4, speed, whole
 
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 GATE_WAIT_S: Final = 60  # a person starts a gate by hand, or one that crashed is started again
@@ -57,6 +57,16 @@ def parser() -> Parser:
     p.add_argument("--reference-client-comp-id", default="STEADYREF", help="who gets reference prices")
     p.add_argument("--feed-username", default="trader", help="of the feed's login, 6 letters at most")
     p.add_argument("--feed-password", default="paper", help="of the feed's login, 10 letters at most")
+    p.add_argument(
+        "--mold",
+        type=addresses,
+        default=(),
+        metavar="HOST:PORT,...",
+        help="publish the feed on these MoldUDP64 lines too (unicast, or groups on loopback)",
+    )
+    p.add_argument(
+        "--mold-port", type=whole(0, PORT_MAX), default=0, help="MoldUDP64 requests; 0 = a free one"
+    )
     p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
     p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
     p.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")

@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 from daemon.config import ConfigError
 from daemon.venue_settings import ZERO_INTELLIGENCE, Options
 from gateways.feeds import itch_encode, soupbintcp_server
+from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec
 from gateways.link import Peer
 from gateways.venue import digest
 from gateways.venue.ems import Ems, Note
 from gateways.venue.exchange import Exchange
+from gateways.venue.feeds import Feeds
 from gateways.venue.publisher import Publisher
 from gateways.venue.reference import Reference
 from market import matching
@@ -49,7 +51,9 @@ class Parts:
         lockstep = options.lockstep_socket is not None
         self.store = PacketStore()
         session = f"{options.day:%y%m%d}{options.seed % 10_000:04d}"
-        self.server = SoupServer(self.store, session, options.username, options.password)
+        soup = SoupServer(self.store, session, options.username, options.password)
+        mold = MoldServer(self.store, session, options.mold_lines) if options.mold_lines else None
+        self.server = Feeds(soup, mold, options.mold_port)
         self.publisher = Publisher(
             self.store, options.instrument, options.midnight_ns, options.feed_latency_ns if lockstep else 0
         )

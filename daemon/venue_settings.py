@@ -44,6 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     reference_client_comp_id: str
     username: str
     password: str
+    mold_lines: tuple[tuple[str, int], ...] = ()  # MoldUDP64: where each packet goes
+    mold_port: int = 0  # ... and where retransmissions are asked for; 0 = any
     pending_reports: bool
     log_level: str
 
@@ -99,6 +101,8 @@ def read(args: argparse.Namespace) -> Options:
         reference_client_comp_id=args.reference_client_comp_id,
         username=args.feed_username,
         password=args.feed_password,
+        mold_lines=args.mold,
+        mold_port=args.mold_port,
         pending_reports=args.pending_reports,
         log_level=args.log_level,
     )

@@ -376,6 +376,7 @@ class Venue:
             "fix": self._engine.port(ORDER),
             "reference": self._engine.port(REFERENCE),
             "itch": self._itch_port,
+            "mold": self._parts.server.mold,
             "lockstep": str(socket) if socket else None,
         }
         logs.announce("ready", endpoints=endpoints, window=list(self._options.window))

@@ -67,6 +67,7 @@ class Gap(msgspec.Struct):
     told: bool = False  # the listener knows
     tries: int = 0
     asked_mono_ns: int = 0
+    asked_to: int = 0  # the sequence number behind what was asked for last
 
 
 class Counters(msgspec.Struct):
@@ -155,15 +156,18 @@ class Arbiter:
             gap.told = True
             self.counters.gaps += 1
             self._down(f"{missing} messages from {self.next_seq} on are missing")
-        if gap.tries and mono_ns - gap.asked_mono_ns < RETRY_NS:
+        if gap.tries and self.next_seq >= gap.asked_to:
+            gap.tries = 0  # answered in full, and there is more
+        elif gap.tries and mono_ns - gap.asked_mono_ns < RETRY_NS:
             return []
         if gap.tries >= TRIES_MAX:
             self.lost = f"{missing} messages from {self.next_seq} on did not come in {TRIES_MAX} requests"
             self._down(self.lost)
             return []
-        gap.tries, gap.asked_mono_ns = gap.tries + 1, mono_ns
+        count = min(missing, REQUEST_MESSAGES_MAX)
+        gap.tries, gap.asked_mono_ns, gap.asked_to = gap.tries + 1, mono_ns, self.next_seq + count
         self.counters.requests += 1
-        return [HEADER.pack(self.session, self.next_seq, min(missing, REQUEST_MESSAGES_MAX))]
+        return [HEADER.pack(self.session, self.next_seq, count)]
 
     @property
     def _missing(self) -> int:

@@ -52,6 +52,16 @@ class MoldClient:
         self._gone = asyncio.Event()
 
     @property
+    def next_seq(self) -> int:
+        """Sequence number of the next message."""
+        return self.arbiter.next_seq
+
+    @property
+    def lost(self) -> str:
+        """Why it cannot go on, "" while it can."""
+        return self.arbiter.lost
+
+    @property
     def ports(self) -> list[int]:
         """The ports that the lines are bound to."""
         return [int(t.get_extra_info("sockname")[1]) for t in self._transports[: len(self._addresses)]]
@@ -94,8 +104,8 @@ class MoldClient:
         arbiter.receive(line, datagram, self._mono_ns())
         if arbiter.ended or arbiter.lost:
             self.close()
-        elif arbiter.gap is not None and not waited:
-            self._again(ASK_S)
+        elif arbiter.gap is not None and (not waited or line is arbiter.answers):
+            self._look() if waited else self._again(ASK_S)
 
     def _look(self) -> None:
         """Ask for what is due; look again sooner while something is missing."""
@@ -129,6 +139,12 @@ class Ear(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """Nobody answers our requests; they are made again."""
         log.debug("feed_request_refused", error=str(exc))
+
+
+def address(text: str) -> Address:
+    """Return HOST:PORT as a pair."""
+    host, _, port = text.rpartition(":")
+    return host, int(port)
 
 
 def bind(address: Address, interface: str) -> socket.socket:

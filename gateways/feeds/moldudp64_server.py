@@ -39,7 +39,7 @@ class MoldServer:
         self.sent = 0  # datagrams, all lines
         self.answered = 0  # requests
         self._next_seq = 1  # to be published
-        self._lines = lines
+        self.lines = lines
         self._interface = interface
         self._sockets: list[socket.socket] = []
         self._asked: asyncio.DatagramTransport | None = None
@@ -50,7 +50,7 @@ class MoldServer:
     async def start(self, host: str, port: int) -> int:
         """Open the lines and listen for requests; return the port. An address in use raises OSError."""
         loop = asyncio.get_running_loop()
-        for line in self._lines:
+        for line in self.lines:
             self._sockets.append(speaker(line, self._interface))
         self._asked, _ = await loop.create_datagram_endpoint(lambda: Requests(self), local_addr=(host, port))
         self._tick = loop.call_later(HEARTBEAT_S, self._beat)
@@ -107,7 +107,7 @@ class MoldServer:
         return HEADER.pack(self.session, seq, last - seq) + self._out[:used].tobytes(), last - seq
 
     def _say(self, datagram: bytes) -> None:
-        for line, address in zip(self._sockets, self._lines, strict=True):
+        for line, address in zip(self._sockets, self.lines, strict=True):
             try:
                 line.sendto(datagram, address)
                 self.sent += 1

@@ -189,6 +189,11 @@ class SoupClient(asyncio.BufferedProtocol):
         self._reason = ""
         self._tick: asyncio.TimerHandle | None = None
 
+    @property
+    def next_seq(self) -> int:
+        """Sequence number of the next message."""
+        return self.state.next_seq
+
     async def run(self, host: str, port: int) -> None:
         """Keep the feed up until `close`, end of session or a refusal (`state.refused`)."""
         loop = asyncio.get_running_loop()

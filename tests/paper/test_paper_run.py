@@ -183,3 +183,14 @@ def test_parent_beyond_the_end_of_the_tape_is_refused_before_anything_starts(tmp
     assert done.returncode == 2
     assert "15:50:00-15:55:00 is not inside the market that is played" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_feed_may_come_by_udp_and_nothing_else_changes(
+    lockstep_run: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    first, report = lockstep_run
+    second, by_udp = paper(tmp_path, "udp", *MINUTES, *PARENTS, "--feed", "moldudp64")
+
+    assert (second / "itch.bin").read_bytes() == (first / "itch.bin").read_bytes()
+    assert by_udp["parents"] == report["parents"]

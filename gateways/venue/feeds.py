@@ -1,0 +1,50 @@
+"""The public feed's ways out: SoupBinTCP always, MoldUDP64 lines beside it where they are asked for.
+
+Both read one store: the same messages under the same sequence numbers.
+"""
+
+from gateways.feeds.moldudp64_server import MoldServer
+from gateways.feeds.soupbintcp_server import SoupServer
+
+
+class Feeds:
+    """Every server of one feed, worked as one."""
+
+    def __init__(self, soup: SoupServer, mold: MoldServer | None, mold_port: int = 0) -> None:
+        """`mold_port`: where retransmissions are asked for; 0 = any free one."""
+        self._soup = soup
+        self._mold = mold
+        self._mold_port = mold_port
+        self._requests_port = 0
+
+    @property
+    def mold(self) -> dict[str, object] | None:
+        """Where the MoldUDP64 feed is heard and asked; None: there is none."""
+        if self._mold is None:
+            return None
+        lines = [f"{host}:{port}" for host, port in self._mold.lines]
+        return {"lines": lines, "requests": self._requests_port}
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the SoupBinTCP port. An address that is in use raises OSError."""
+        if self._mold is not None:
+            self._requests_port = await self._mold.start(host, self._mold_port)
+        return await self._soup.start(host, port)
+
+    def publish(self) -> None:
+        """Send what was appended to the store."""
+        self._soup.publish()
+        if self._mold is not None:
+            self._mold.publish()
+
+    def end_session(self) -> None:
+        """Tell everyone that nothing more will come, after everything that did."""
+        self._soup.end_session()
+        if self._mold is not None:
+            self._mold.end_session()
+
+    def close(self) -> None:
+        """Stop listening and close what is open."""
+        self._soup.close()
+        if self._mold is not None:
+            self._mold.close()
