@@ -12,6 +12,7 @@ import pytest
 from daemon import policy_command, policy_options, policy_serve
 from market.flow.zero_intelligence import SYN
 from policies.choose import choose
+from tests.artefacts.shelf import CLONED
 from tests.daemon.serve_market import NS, Market
 
 START = SYN.at(date(2024, 1, 2), time(10, 0))
@@ -57,7 +58,7 @@ def play(policy: str, seed: int, **changes: Any) -> tuple[Market, dict[str, Any]
     return market, answer, talk
 
 
-@pytest.mark.parametrize("policy", ["cloned-twap-passive", "twap"])
+@pytest.mark.parametrize("policy", [str(CLONED), "twap"])
 def test_it_works_the_order_to_its_end_and_both_sides_agree(policy: str) -> None:
     market, answer, _ = play(policy, seed=3)
     assert answer["status"] == "filled"
@@ -68,7 +69,7 @@ def test_it_works_the_order_to_its_end_and_both_sides_agree(policy: str) -> None
 
 
 def test_the_same_market_gives_the_same_lines() -> None:
-    assert play("cloned-twap-passive", seed=4)[2].said == play("cloned-twap-passive", seed=4)[2].said
+    assert play(str(CLONED), seed=4)[2].said == play(str(CLONED), seed=4)[2].said
 
 
 def test_a_limit_away_from_the_market_leaves_a_remainder_and_nothing_open() -> None:
@@ -154,21 +155,21 @@ def command(*argv: str) -> int:
 def test_show_says_what_it_is_and_claims_nothing_that_was_not_measured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert command("show", "cloned-twap-passive") == 0
+    assert command("show", str(CLONED)) == 0
     said = capsys.readouterr().out
     assert "behaviour-cloned" in said
     assert "nothing: no claim is made" in said
-    assert command("show", "cloned-twap-passive", "--json") == 0
+    assert command("show", str(CLONED), "--json") == 0
     assert json.loads(capsys.readouterr().out)["cadence"]["interval_ms"] == 1_000
 
 
 def test_verify_repeats_the_golden_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("verify", "cloned-twap-passive") == 0
+    assert command("verify", str(CLONED)) == 0
     assert "256 golden rows" in capsys.readouterr().out
 
 
 def test_diff_of_one_with_itself_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("diff", "cloned-twap-passive", "cloned-twap-passive") == 0
+    assert command("diff", str(CLONED), str(CLONED)) == 0
     assert "0 of 512" in capsys.readouterr().out
 
 

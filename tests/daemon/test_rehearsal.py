@@ -23,6 +23,7 @@ from gateways.fix.numbers import SequenceNumbers
 from market import updates as up
 from market.types import OrdStatus
 from policies.choose import choose
+from tests.artefacts.shelf import CLONED
 from tests.daemon.gate_process import BID, ROOT, GateProcess
 
 MARKS = (b"REHEARS", b"NOBODY")
@@ -188,7 +189,7 @@ def test_a_gate_whose_session_is_named_like_the_rehearsal_does_not_start(gate: G
 # --- the trader's stand-in ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", ["twap", "cloned-twap-passive", "script"])
+@pytest.mark.parametrize("policy", ["twap", str(CLONED), "script"])
 def test_walks_of_the_trader_send_intents_to_nobody(tmp_path: Path, policy: str) -> None:
     warm_up()
     script = tmp_path / "any.script"

@@ -20,6 +20,7 @@ from daemon.trader_journal import Begin, Input, Output, Read, StateHash, decode,
 from daemon.trader_setup import Epochs, warm_up
 from market import events as ev
 from market.types import ParentID, ParentStatus
+from tests.artefacts.shelf import CLONED
 from tests.daemon.trader_world import ShellRun, begin_of
 
 ROOT = Path(__file__).parents[2]
@@ -181,7 +182,7 @@ def test_no_kernel_compiles_after_the_warm_up() -> None:
         return x + 1
 
     with numba_events.install_recorder("numba:compile") as compiled:
-        for policy in ("twap-passive", "cloned-twap-passive"):
+        for policy in ("twap-passive", str(CLONED)):
             ShellRun(policy, None, seconds=15).play()
         control(1)
 
@@ -250,7 +251,7 @@ port = 1
 def test_what_cannot_start_says_so_in_one_line_and_exits_with_78(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict[str, str], text: str
 ) -> None:
-    spoilt = shutil.copytree(ROOT / "policies/artifacts/cloned-twap-passive", tmp_path / "spoilt")
+    spoilt = shutil.copytree(CLONED, tmp_path / "spoilt")
     raw = bytearray((spoilt / "weights.safetensors").read_bytes())
     raw[5_000] ^= 1
     (spoilt / "weights.safetensors").write_bytes(raw)

@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from daemon.paper_options import DEFAULT_POLICY
 from policies import frozen, manifest, network
 from policies.actions import ACTIONS
 from policies.choose import ARTEFACTS, shipped_artefacts
 from policies.frozen import ALL_ACTIONS, FrozenPolicy
 from policies.manifest import ArtefactError, canonical
 from policies.state import OBS_SIZE
+from tests.artefacts.shelf import CLONED
 
-SHIPPED = ARTEFACTS / "cloned-twap-passive"
 Spoil = Callable[[Path], None]
 
 
 @pytest.fixture
 def artefact(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SHIPPED, tmp_path / "policy"))
+    return Path(shutil.copytree(CLONED, tmp_path / "policy"))
 
 
 def edit(**changes: Any) -> Spoil:
@@ -162,13 +163,17 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
 }
 
 
-def test_the_shipped_artefacts_load_and_say_what_they_are() -> None:
-    assert shipped_artefacts() == ("cloned-twap-passive",)
-    policy = FrozenPolicy.load(SHIPPED)
+@pytest.mark.parametrize("name", shipped_artefacts())
+def test_the_shipped_artefacts_load_and_say_what_they_are(name: str) -> None:
+    policy = FrozenPolicy.load(ARTEFACTS / name)
 
-    assert "behaviour-cloned" in policy.describe()
+    assert policy.describe().startswith(f"{name}: ")
     assert policy.ties == 0
     assert len(policy.sha256) == 64
+
+
+def test_what_paper_takes_by_default_ships() -> None:
+    assert DEFAULT_POLICY in shipped_artefacts()
 
 
 @pytest.mark.filterwarnings("error")
@@ -202,7 +207,7 @@ def test_ties_go_to_the_lower_index_and_the_mask_is_kept() -> None:
 
 
 def test_act_is_pure() -> None:
-    policy = FrozenPolicy.load(SHIPPED)
+    policy = FrozenPolicy.load(CLONED)
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(50, OBS_SIZE)).astype(np.float32)
 
@@ -215,9 +220,9 @@ def test_act_is_pure() -> None:
 @pytest.mark.slow
 def test_the_kernel_is_held_to_torch() -> None:
     torch = pytest.importorskip("torch")
-    policy = FrozenPolicy.load(SHIPPED)
-    weights = load_file(SHIPPED / "weights.safetensors")
-    found, _, _ = manifest.load(SHIPPED)
+    policy = FrozenPolicy.load(CLONED)
+    weights = load_file(CLONED / "weights.safetensors")
+    found, _, _ = manifest.load(CLONED)
     rows = np.array([row.obs for row in found.golden], dtype=np.float32)
 
     x = torch.from_numpy(rows)
@@ -234,7 +239,7 @@ def test_the_kernel_is_held_to_torch() -> None:
 
 
 def test_the_golden_rows_hold_more_than_one_action() -> None:
-    found, _, _ = manifest.load(SHIPPED)
+    found, _, _ = manifest.load(CLONED)
 
     assert {row.action for row in found.golden} >= {3, 5}
 

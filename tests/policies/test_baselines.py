@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from daemon.paper_options import DEFAULT_POLICY
 from daemon.trader_core import TraderCore
 from daemon.trader_events import Settings
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
@@ -20,6 +21,7 @@ from policies.scripted import Scripted
 from policies.state import INDEX, OBS_SIZE
 from research.training.offline import Run
 from research.training.stand_in_gate import Gate
+from tests.artefacts.shelf import CLONED
 
 NS = 1_000_000_000
 START = SYN.at(date(2024, 1, 2), time(10, 0))
@@ -56,7 +58,7 @@ def obs(**values: float) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 4])
-@pytest.mark.parametrize("name", [*NAMES, "cloned-twap-passive"])
+@pytest.mark.parametrize("name", [*NAMES, str(CLONED)])
 def test_every_policy_finishes_a_parent(name: str, seed: int) -> None:
     gate, core = worked(choose(name), seed)
 
@@ -182,10 +184,10 @@ def test_what_a_baseline_cannot_be_is_refused(name: str, options: Any, text: str
 
 
 def test_unknown_policies_are_refused_with_what_there_is() -> None:
-    with pytest.raises(PolicyError, match="cloned-twap-passive"):
+    with pytest.raises(PolicyError, match=DEFAULT_POLICY):
         choose("no-such-thing")
     with pytest.raises(PolicyError, match="has no options"):
-        choose("cloned-twap-passive", {"rate": 1})
+        choose(str(CLONED), {"rate": 1})
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_a_name_is_kept_so_that_it_means_the_same_elsewhere(
     monkeypatch.chdir(tmp_path)
 
     assert absolute("twap") == "twap"
-    assert absolute("cloned-twap-passive") == "cloned-twap-passive"
+    assert absolute(DEFAULT_POLICY) == DEFAULT_POLICY
     assert absolute("script:drill.txt") == f"script:{tmp_path}/drill.txt"
     assert absolute("./mine") == f"{tmp_path}/mine"
     assert absolute("mine") == "mine"

@@ -33,6 +33,7 @@ from policies.executor import Act, Chain, Standing
 from policies.frozen import FrozenPolicy
 from policies.schedule import Corridor, Situation
 from policies.working import Asked, WorkingTable
+from tests.artefacts.shelf import CLONED
 from tests.policies.makers import ABC, DAY, NS, TEN, headroom, order
 from tests.twins import moves as twin_moves
 from tests.twins import plans as twin_plans
@@ -160,6 +161,10 @@ def test_schedules_and_their_corridor_are_those_of_the_twin(chance: Random) -> N
 
     assert schedule.schedule_end_ns(s) == twin.schedule_end_ns(s)
     assert schedule.slice_qty(s, lot) == twin.slice_qty(s, lot)
+    event, interval_ns = chance.random() < 0.5, chance.randint(1, 60 * NS)
+    gap_ns = chance.randint(0, interval_ns)
+    due_ns = next_decision_ns(s.now_ns, event, s.start_ns, s.end_ns, interval_ns, gap_ns)
+    assert due_ns == (twin.next_decision_ns(s, event, interval_ns, gap_ns) or NEVER)
     ours, due = (
         (
             m.twap(s),
@@ -343,7 +348,7 @@ def test_rules_say_the_same_to_many_as_to_one() -> None:
         assert all(allowed[i, action] for i, action in enumerate(due))
 
 
-@pytest.mark.parametrize("name", ["twap", "rule", "cloned-twap-passive"])
+@pytest.mark.parametrize("name", ["twap", "rule", str(CLONED)])
 def test_a_policy_chooses_for_many_as_for_one(name: str) -> None:
     draw, policy = np.random.default_rng(4), choose(name)
     assert isinstance(policy, Baseline | FrozenPolicy)

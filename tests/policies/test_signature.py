@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from policies import signature
 from policies.baselines import PolicyError
-from policies.choose import ARTEFACTS, choose
+from policies.choose import choose
 from policies.frozen import FrozenPolicy
 from policies.manifest import ArtefactError
+from tests.artefacts.shelf import CLONED
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -25,7 +26,7 @@ OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 @pytest.fixture
 def signed(tmp_path: Path) -> Path:
-    folder = Path(shutil.copytree(ARTEFACTS / "cloned-twap-passive", tmp_path / "policy"))
+    folder = Path(shutil.copytree(CLONED, tmp_path / "policy"))
     signature.sign(folder, KEY)
     return folder
 
@@ -81,6 +82,6 @@ def test_where_a_key_is_configured_only_what_it_signed_may_decide(signed: Path, 
     with pytest.raises(ArtefactError, match=r"not the configured key"):
         choose(str(signed), key=other)
     with pytest.raises(ArtefactError, match=r"manifest.sig: is missing"):
-        choose("cloned-twap-passive", key=public)
+        choose(str(CLONED), key=public)
     with pytest.raises(PolicyError):
         choose("twap", key=public)
