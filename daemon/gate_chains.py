@@ -30,6 +30,7 @@ def request_cancel(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
     chain.request_cancel(cl_ord_id, stamp.mono_ns)
     g.chain_of[cl_ord_id] = chain.chain_id
     g.counters["cancels"] += 1
+    g.risk.note_cancel(chain, g.strategies.get(chain.chain_id, ""), stamp.mono_ns)
     g.effects.append(SendCancel(order))
 
 
@@ -112,7 +113,7 @@ def overdue(g: GateState, stamp: Stamp) -> None:
 
 def track(g: GateState, chain: ChildOrder) -> None:
     """Let the ledger see the chain, and the parent what is committed."""
-    g.ledger.track(chain)
+    g.risk.track(chain, g.strategies.get(chain.chain_id, ""))
     parent = g.parents.get(chain.terms.parent_id)
     if parent is not None:
         leaves = g.ledger.committed.get(chain.terms.parent_id, 0)

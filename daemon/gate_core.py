@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from daemon import (
     gate_chains,
+    gate_conditions,
     gate_intents,
     gate_parents,
     gate_reports,
@@ -22,6 +23,7 @@ from daemon import (
 )
 from daemon.gate_effects import Step
 from daemon.gate_state import GateState
+from market import desk_events as desk
 from market import events as ev
 from risk.posture import Posture
 
@@ -65,13 +67,14 @@ class GateCore:
         gate_parents.advance(g, stamp)
         gate_sessions.reconcile(g, stamp)
         if isinstance(event, ev.Timer):
+            gate_conditions.tick(g, stamp)
             gate_chains.overdue(g, stamp)
             gate_chains.pull_unfit(g, stamp)
             gate_parents.tell_headroom(g, stamp)
         late = stamp.mono_ns - self._watched_ns >= WATCH_NS
         if isinstance(event, ev.ExecutionReport | ev.Timer | ev.Rearm) or late:
             self._watched_ns = stamp.mono_ns
-            g.risk.watch(stamp.mono_ns)
+            g.risk.watch(stamp)
 
     def _tell_touched(self, stamp: ev.Stamp) -> None:
         g = self.state
@@ -113,6 +116,8 @@ class GateCore:
 def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> None:
     """A new picture: marks, arrival prices, and who may trade."""
     picture = g.references.take(event, stamp.mono_ns, g.risk.limits.market)
+    g.risk.priced(event, stamp)
+    gate_conditions.begin_first_day(g, stamp)
     book = g.ledger.books.get(event.symbol)
     if book is not None and book.sod_qty and not book.sod_mark_e4:
         book.sod_mark_e4 = picture.mark_bid_e4 if book.sod_qty > 0 else picture.mark_ask_e4
@@ -126,6 +131,7 @@ def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> 
 def security_status(g: GateState, stamp: ev.Stamp, event: ev.SecurityStatus) -> None:
     """A halt, or its end."""
     g.references.take_status(event, stamp.mono_ns)
+    gate_conditions.halt(g, stamp, event)
     g.note("info", "security status", symbol=event.symbol, trading=event.trading, text=event.text)
     for parent in g.live_parents.values():
         if parent.order.symbol == event.symbol:
@@ -171,6 +177,12 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.Kill: gate_sessions.kill,
     ev.Rearm: gate_sessions.rearm,
     ev.Shutdown: gate_sessions.shutdown,
+    desk.Condition: gate_conditions.condition,
+    desk.MachineMeasured: gate_conditions.measured,
+    desk.LeaseRenewed: gate_conditions.lease_renewed,
+    desk.RestrictedListed: gate_conditions.restricted_listed,
+    desk.LimitSignal: gate_conditions.limit_signal,
+    desk.DayStarted: gate_conditions.day_started,
     ev.ClockAnchor: gate_sessions.clock_anchor,
     ev.TraderHello: gate_sessions.trader_hello,
     ev.TraderGone: gate_sessions.trader_gone,

@@ -14,6 +14,7 @@ from market.types import OrdStatus, OrdType, Symbol
 from market.updates import IntentRefused
 from risk.case import Decision
 from risk.controls.rates import ORDERS_A_DECISION_MAX
+from risk.headroom import price_of_market
 from risk.overlay import Context
 from risk.verdict import Refused
 
@@ -34,6 +35,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
     if len(g.chains) >= CHAINS_MAX:
         _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders in one journal; begin in a new state_dir")
         return
+    parent.strategy = g.traders[intent.epoch].hello.policy
     ord_type, price_e4 = _within_collar(g, intent, parent.order.symbol)
     order = NewOrder(
         cl_ord_id=g.next_cl_ord_id(),
@@ -65,6 +67,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
     trader.decision_orders = _orders_of(trader, intent.decision_id) + 1
     trader.decision_id = intent.decision_id
     g.chains[chain.chain_id] = chain
+    g.strategies[chain.chain_id] = parent.strategy
     g.chain_of[chain.chain_id] = chain.chain_id
     parent.chains[chain.chain_id] = None
     parent.refused = ""
@@ -154,7 +157,7 @@ def _unchangeable(g: GateState, intent: ReplaceIntent, chain: ChildOrder | None)
 def _within_collar(g: GateState, intent: SubmitIntent, symbol: Symbol) -> tuple[OrdType, int | None]:
     """R05: a market order leaves as a limit order at the collar; as it is, the overlay refuses it."""
     if intent.ord_type is OrdType.MARKET and intent.price_e4 is None:
-        price_e4 = g.risk.price_of_market(symbol, intent.side)
+        price_e4 = price_of_market(g.risk, symbol, intent.side)
         if price_e4 and OrdType.MARKET.name in g.risk.limits.allowed.order_types:
             return OrdType.LIMIT, price_e4
     return intent.ord_type, intent.price_e4

@@ -13,6 +13,7 @@ import msgspec
 from daemon.gate_core import GateCore
 from daemon.gate_effects import AskStatus, Effect, SendCancel, SendOrder, Step
 from daemon.journal import JournalError, read
+from market import desk_events as desk
 from market import events as ev
 from market.events import Stamp
 from market.orders import ReplaceOrder
@@ -43,6 +44,12 @@ Input_ = (
     | ev.Kill
     | ev.Rearm
     | ev.Shutdown
+    | desk.Condition
+    | desk.MachineMeasured
+    | desk.LeaseRenewed
+    | desk.RestrictedListed
+    | desk.LimitSignal
+    | desk.DayStarted
     | ev.ClockAnchor
     | ev.Timer
     | ev.TraderHello

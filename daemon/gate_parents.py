@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon import gate_chains
+from daemon import gate_chains, gate_conditions
 from daemon.gate_effects import ParentEnded, Reply
 from daemon.gate_state import GateState, Parent
 from market.events import AmendParent, CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
@@ -16,6 +16,8 @@ from market.parents import ParentOrder, ParentTrigger, Progress, next_status
 from market.types import ParentID, ParentStatus, Side
 from market.updates import ParentUpdate
 from risk import admission
+from risk.controls import trips
+from risk.headroom import headroom
 from risk.posture import Posture
 
 PARENTS_MAX: Final = 10_000  # in one journal: all are kept in memory, about 1 KiB each
@@ -189,6 +191,10 @@ def move(
         gate_chains.pull_parent(g, parent)
     if after is ParentStatus.WORKING and trigger is T.START:
         read_arrival(g, stamp, parent)
+        strategy = strategy_of(g, parent)
+        trips.parent_began(
+            g.risk.memory, g.risk.limits, g.posture, strategy, parent.order, stamp.ts_ns, stamp.mono_ns
+        )
     g.touched[parent.order.parent_id] = None
     if parent.live:
         settle(g, stamp, parent.order.parent_id)
@@ -245,6 +251,18 @@ def read_arrival(g: GateState, stamp: Stamp, parent: Parent) -> None:
             move(g, stamp, parent, T.CANCEL, "; ".join(faults), ParentStatus.CANCELED)
 
 
+def judge_cost(g: GateState, stamp: Stamp, parent: Parent) -> None:
+    """R32: a parent that costs too much pauses, once; one that costs twice that is halted."""
+    found = trips.parent_cost(g.risk.limits, parent.order, parent.progress)
+    if found == "halt":
+        text = f"{parent.order.parent_id} costs more than {g.risk.limits.slippage.halt_bps} bps"
+        g.posture.raise_("R32", text, stamp.mono_ns, f"P/{parent.order.parent_id}")
+    elif found == "pause" and not parent.costly:
+        parent.costly = found
+        g.note("warning", "R32 paused", parent=parent.order.parent_id, bps=g.risk.limits.slippage.pause_bps)
+        move(g, stamp, parent, T.PAUSE)
+
+
 def remainder_reason(g: GateState, stamp: Stamp, parent: Parent, before: ParentStatus) -> str:
     """Name the constraint that left a remainder: limit price, risk control, participation, pause, time."""
     order, picture = parent.order, g.references.picture(parent.order.symbol)
@@ -256,12 +274,16 @@ def remainder_reason(g: GateState, stamp: Stamp, parent: Parent, before: ParentS
         away = picture.ask_e4 > limit if order.side is Side.BUY else picture.bid_e4 < limit
         if away:
             return "limit price"
-    if g.posture.causes:
-        return f"risk control {' '.join(sorted(g.posture.causes))}"
+    firm = sorted(key for key in g.posture.causes if "@" not in key)
+    if firm:
+        return f"risk control {' '.join(firm)}"
     # The trader does not ask for orders in an unfit market, so that R06 has refused none. A fault that has
     # only just come is the reason of a parent that never had an order, and of no other.
     if fault and (not parent.progress.children or g.references.stale(picture, stamp.mono_ns, market)):
         return f"risk control R06: {fault}"
+    names = (order.account, strategy_of(g, parent), order.parent_id, order.symbol)
+    if held := g.posture.holding(*names):
+        return f"risk control {' '.join(held)}"
     if parent.refused:
         return f"risk control {parent.refused}"
     if before is ParentStatus.PAUSED:
@@ -301,14 +323,22 @@ def _mid(g: GateState, order: ParentOrder) -> int | None:
 
 def can_trade(g: GateState, stamp: Stamp, parent: Parent) -> bool:
     """Return whether orders of a parent have a chance now; the rest of `headroom` says how much."""
-    symbol = parent.order.symbol
+    order, symbol = parent.order, parent.order.symbol
+    posture = g.posture.of(order.account, strategy_of(g, parent), order.parent_id, symbol)
     return (
         parent.progress.status is ParentStatus.WORKING
         and g.session.trading
-        and g.posture.posture <= Posture.REDUCE_ONLY
+        and posture <= Posture.REDUCE_ONLY
         and not g.overdue.get(symbol)
+        and gate_conditions.open_now(g, stamp, symbol)
         and not g.references.fault(g.references.picture(symbol), stamp.mono_ns, g.risk.limits.market)
     )
+
+
+def strategy_of(g: GateState, parent: Parent) -> str:
+    """Return the policy that works a parent, "" where no trader does."""
+    epoch = g.trader_of(parent.order.symbol)
+    return g.traders[epoch].hello.policy if epoch is not None else parent.strategy
 
 
 def tell(g: GateState, stamp: Stamp, parent: Parent) -> None:
@@ -316,12 +346,13 @@ def tell(g: GateState, stamp: Stamp, parent: Parent) -> None:
     symbol = parent.order.symbol
     if g.trader_of(symbol) is None:
         return
-    headroom = g.risk.headroom(parent.order, parent.progress, stamp, can_trade(g, stamp, parent))
-    news = (parent.order, parent.progress, headroom)
+    strategy = strategy_of(g, parent)
+    room = headroom(g.risk, parent.order, parent.progress, strategy, stamp, can_trade(g, stamp, parent))
+    news = (parent.order, parent.progress, room)
     if news == parent.told:
         return
     parent.told, parent.told_mono_ns = news, stamp.mono_ns
-    g.tell(symbol, ParentUpdate(parent=parent.order, progress=parent.progress, headroom=headroom))
+    g.tell(symbol, ParentUpdate(parent=parent.order, progress=parent.progress, headroom=room))
 
 
 def tell_headroom(g: GateState, stamp: Stamp) -> None:

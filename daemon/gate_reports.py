@@ -43,6 +43,8 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         g.counters["duplicate_reports"] += 1
     if change.qty or change.notional_e4:
         _book(g, stamp, chain, change)
+    if before is OrdStatus.PENDING_NEW and chain.status is not before:
+        g.risk.answered(chain.status is OrdStatus.REJECTED, stamp.mono_ns)
     if event.exec_type is ExecType.REJECTED and before is not OrdStatus.REJECTED:
         g.counters["ems_rejects"] += 1
         g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)
@@ -58,6 +60,7 @@ def cancel_reject(g: GateState, stamp: Stamp, event: OrderCancelReject) -> None:
         g.counters["unknown_reports"] += 1
         return
     g.counters["cancel_rejects"] += 1
+    g.risk.refused_change(stamp.mono_ns)
     _after(g, stamp, chain, chain.observe_reject(event))
 
 
@@ -146,7 +149,7 @@ def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
 def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None:
     """Book executed shares: position, money, parent."""
     fee_e4 = g.risk.limits.loss.fee_e4
-    g.ledger.execute(chain, change.qty, change.notional_e4, fee_e4)
+    g.risk.execute(chain, g.strategies.get(chain.chain_id, ""), change.qty, change.notional_e4, stamp)
     parent = g.parents.get(chain.terms.parent_id)
     if change.qty > 0:
         g.counters["fills"] += 1
@@ -162,6 +165,8 @@ def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None
     if parent.progress.cum_qty > parent.progress.qty:
         text = f"{parent.order.parent_id}: {parent.progress.cum_qty} filled of {parent.progress.qty}"
         g.break_(text, stamp.mono_ns, "R14")
+    if change.qty > 0:
+        gate_parents.judge_cost(g, stamp, parent)
 
 
 def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None:

@@ -289,7 +289,7 @@ def rearm(g: GateState, stamp: Stamp, event: Rearm) -> None:
     acknowledged, g.breaks = g.breaks, []
     g.kill_done = False
     g.risk.rates.faults.clear()
-    g.risk.watch(stamp.mono_ns)  # a loss that stands trips again at once
+    g.risk.watch(stamp)  # a loss that stands trips again at once
     g.effects.append(ClearKill())
     g.note("warning", "rearmed", person=event.person, reason=event.reason, lifted=lifted)
     body = {

@@ -1,5 +1,6 @@
 """The gate's state: one object that the steps of daemon.gate_* change. Everything in it is replayable."""
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ from market.instruments import Instrument
 from market.parents import TERMINAL, ParentOrder, Progress
 from market.types import ClOrdID, ExecID, ParentID, ParentStatus, Symbol
 from market.updates import OrderUpdate, Update
+from risk.calendar import Table, load
+from risk.controls import machine
 from risk.ledger import Ledger
 from risk.limits import Limits
+from risk.memory import Memory
 from risk.overlay import RiskOverlay
 from risk.posture import Posture, PostureTable
 from risk.rates import Rates
@@ -35,6 +39,8 @@ class Parent(msgspec.Struct):
     chains: dict[ClOrdID, None] = {}  # live ones
     ended_ts_ns: int = 0
     refused: str = ""  # the last controls that refused a child of it
+    strategy: str = ""  # the policy that last asked for a child of it
+    costly: str = ""  # "pause" once its shortfall has paused it (R32)
     priced: bool = True  # False: admitted before a price was known, judged at its start
     told: Any = None  # (progress, headroom) as the trader last heard
     told_mono_ns: int = 0
@@ -116,6 +122,8 @@ class GateState:
         self.breaks: list[str] = []
         self.counters: Counter[str] = Counter()
         self.overlay: RiskOverlay | None = None
+        self.memory: Memory | None = None
+        self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
         self.effects: list[Effect] = []
         self.touched: dict[ParentID, None] = {}  # parents whose trader must hear of them
 
@@ -128,20 +136,30 @@ class GateState:
         if not self.started:
             for account, symbol, qty in event.positions:
                 self.ledger.start_of_day(account, symbol, qty)
-        before = self.overlay
+        limits, before = Limits.model_validate_json(event.limits), self.overlay
+        rates = before.rates if before is not None else Rates(mono_ns)
+        rates.start_mono_ns = mono_ns
+        if self.memory is None:
+            self.memory = Memory(rates, limits.fills.window_ms * 1_000_000)
         self.overlay = RiskOverlay(
-            Limits.model_validate_json(event.limits),
+            limits,
             self.instruments,
             self.account,
             self.ledger,
             self.references,
             self.posture,
-            Rates(mono_ns),
+            rates,
+            calendars(),
+            self.memory,
         )
         if before is not None:
-            self.overlay.refusals = before.refusals
-            before.rates.start_mono_ns = mono_ns
-            self.overlay.rates = before.rates
+            chains = ((chain, self.strategies.get(chain_id, "")) for chain_id, chain in self.chains.items())
+            self.overlay.adopt(before, chains)
+        else:
+            for account, symbol, qty in event.positions:
+                self.overlay.scopes.start_of_day(account, symbol, qty)
+            self.memory.own = self.overlay.scopes.own
+        machine.began(self.memory, limits, self.posture, event.epoch, mono_ns)
         self.started = True
 
     @property
@@ -228,10 +246,18 @@ class GateState:
             sorted(self.counters.items()),
             sorted(overlay.refusals.items()),
             overlay.rates.state(),
+            overlay.memory.state(),
+            sorted(self.strategies.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
         ]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
+
+
+@functools.cache
+def calendars() -> Table:
+    """Return the table of trading days that ships with the code."""
+    return load()
 
 
 def base36(number: int) -> str:

@@ -124,6 +124,8 @@ class ReferencePrice(Event, frozen=True, kw_only=True):
     last_e4: int = 0
     close_e4: int = 0  # previous close
     volume: int = 0  # of the day so far
+    bids: tuple[tuple[int, int], ...] = ()  # price, quantity of each level, best first; () = the touch alone
+    asks: tuple[tuple[int, int], ...] = ()
 
 
 class SecurityStatus(Event, frozen=True, kw_only=True):
@@ -132,6 +134,10 @@ class SecurityStatus(Event, frozen=True, kw_only=True):
     symbol: Symbol
     trading: bool
     text: str = ""
+    band_low_e4: int = 0  # price bands (R41); 0 = as before, or not known
+    band_high_e4: int = 0
+    limit_state: bool = False  # one side stands at its band
+    short_restricted: bool = False  # short sales above the best bid alone (R17)
 
 
 class ReferenceAlive(Event, frozen=True, kw_only=True):

@@ -8,11 +8,15 @@ from market.instruments import Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import ParentStatus, Side
+from risk.calendar import DayPhase
 from risk.ledger import Ledger, SymbolBook
 from risk.limits import Limits
+from risk.memory import Memory
 from risk.posture import PostureTable
 from risk.rates import Rates
 from risk.reference import Picture
+from risk.scopes import Scope
+from risk.tightening import Tightening
 from risk.verdict import Failure
 
 
@@ -33,9 +37,8 @@ class Case(msgspec.Struct):
     terms: NewOrder
     chain: ChildOrder | None  # None: a new order
     stamp: Stamp
-    limits: Limits
+    limits: Limits  # the tightest of all levels
     instrument: Instrument | None
-    symbols_used: int
     account: str
     parent: ParentOrder | None
     progress: Progress | None
@@ -46,23 +49,34 @@ class Case(msgspec.Struct):
     market_fault: str
     posture: PostureTable
     rates: Rates
+    memory: Memory
+    scopes: tuple[Scope, ...]  # the firm's first, then whoever has limits of its own
+    tightening: Tightening  # R75
+    day: DayPhase
+    venues_used: int
     overdue: int  # orders of the symbol whose answer is late
     failures: list[Failure]
-
-    @property
-    def is_buy(self) -> bool:
-        """Side of the order."""
-        return self.terms.side is Side.BUY
-
-    @property
-    def price_e4(self) -> int:
-        """Limit price, 0 for a market order."""
-        return self.terms.price_e4 or 0
+    is_buy: bool
+    price_e4: int  # 0 for a market order
+    adds: int = 0  # worst-case leaves that the order adds to its side
 
     @property
     def parent_works(self) -> bool:
         """True while the parent may send orders."""
         return self.progress is not None and self.progress.status is ParentStatus.WORKING
+
+    @property
+    def is_short(self) -> bool:
+        """True where the order is marked as a short sale."""
+        return self.terms.side in (Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT)
+
+    @property
+    def crosses(self) -> bool:
+        """True where the order would trade at once, as far as the gate's own view goes."""
+        picture, price = self.picture, self.price_e4
+        if price == 0:
+            return True
+        return price >= picture.ask_e4 > 0 if self.is_buy else price <= picture.bid_e4
 
     def fail(self, control: str, value: int | str, limit: int | str, text: str) -> None:
         """Say no, with the reason."""

@@ -7,6 +7,7 @@ A cap passes at the limit; a trip happens at it.
 
 BP = 10_000
 MICROS_PER_E4 = 100
+NO_CAP = 2**62  # more than any quantity
 
 
 def within(value: int, cap: int) -> bool:
@@ -104,3 +105,29 @@ def opens_or_flips(is_buy: bool, qty: int, position: int, open_same_side: int) -
 def on_tick(price_e4: int, tick_e4: int) -> bool:
     """R02: a multiple of the tick."""
     return price_e4 % tick_e4 == 0
+
+
+def participation_room(share_bp: int, others: int, own: int) -> int:
+    """R15: what may still be ordered for a share p of everything: p / (1 - p) of what others traded."""
+    if share_bp >= BP:
+        return NO_CAP
+    return share_bp * others // (BP - share_bp) - own
+
+
+def reject_share_trips(rejects: int, orders: int, share_bp: int) -> bool:
+    """R26: rejects are a share of the last orders; equal trips."""
+    return orders > 0 and rejects * BP >= share_bp * orders
+
+
+def drawdown_micros(peak_micros: int, now_micros: int) -> int:
+    """R31: how far below the day's best."""
+    return max(0, peak_micros - now_micros)
+
+
+def shortfall_trips(
+    is_buy: bool, cum_qty: int, notional_e4: int, arrival_mid_micros: int, fees_micros: int, limit_bp: int
+) -> bool:
+    """R32: what is filled cost at least so many basis points against the arrival mid."""
+    paid = notional_e4 * MICROS_PER_E4 - cum_qty * arrival_mid_micros
+    cost = (paid if is_buy else -paid) + fees_micros
+    return cost > 0 and cost * BP >= limit_bp * cum_qty * arrival_mid_micros

@@ -1,122 +1,98 @@
 """The limits file: every limit is mandatory, has a unit and a reason, and none can be switched off.
 
-Its own TOML file, apart from the configuration: another person may own it. Names end in their unit:
-`_ccy` whole currency units, `_bp` basis points, `_ms` milliseconds, `_e4` 1e-4 currency units.
-0 means that nothing is allowed. What is not known is refused.
+Its own TOML file, apart from the configuration: another person may own it. Units and ranges are told in
+risk.limit_units. 0 means that nothing is allowed. What is not known is refused.
+
+    [order]                               # the firm's: every key of every table
+    qty_max = 5_000
+    [level.symbol.GOOG.order]             # may be there: of an account, strategy, symbol or session,
+    qty_max = 1_000                       # and only tighter; the most restrictive wins (GR7)
+
+A level's value holds for what that level counts: an account's `long_max` for the account's own position.
 """
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from pydantic import Field, create_model
+
+from risk.ceiling import CEILING
+from risk.limit_tables import (
+    Allowed,
+    Day,
+    Exposure,
+    Fills,
+    Impact,
+    Market,
+    OrderCaps,
+    Parents,
+    Part,
+    Participation,
+    Rates,
+    Rejects,
+    Repeats,
+    Shorts,
+)
+from risk.limit_tables_desk import (
+    Canary,
+    Dynamic,
+    Lease,
+    Loss,
+    Machine,
+    Policy,
+    Restricted,
+    Return,
+    Session,
+    Sessions,
+    Slippage,
+    Start,
+)
 
 ANY = "*"  # paper only: whatever the configuration names
-
-Count = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
-Money = Annotated[int, Field(ge=0, lt=2**43, strict=True)]  # in micros it still fits 64 bits
-BasisPoints = Annotated[int, Field(ge=0, le=10_000, strict=True)]
-Milliseconds = Annotated[int, Field(ge=0, le=86_400_000, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
-
-
-class Part(BaseModel):
-    """Strict: what is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Allowed(Part):
-    """R02, R50: what may be traded, how, and by which policy. ["*"] only in paper."""
-
-    symbols: tuple[str, ...]  # "*": every instrument of the configuration
-    accounts: tuple[str, ...]  # "*": the account of the configuration
-    order_types: tuple[Literal["LIMIT", "MARKET"], ...]
-    times_in_force: tuple[Literal["DAY", "IOC", "FOK"], ...]  # GTC, GTD outlive cancel on disconnect
-    policies: tuple[str, ...]  # names of baselines; "*": any
-    artefacts: tuple[str, ...]  # SHA-256 of frozen policies; "*": any
-    symbols_max: Count  # number of symbols traded (RTS 6, article 8)
+LEVELS: Final = ("account", "strategy", "symbol", "session")
+# What a level may have of its own; the other tables speak of the desk as a whole.
+LEVELLED: Final[dict[str, type[Part]]] = {
+    "order": OrderCaps,
+    "impact": Impact,
+    "market": Market,
+    "exposure": Exposure,
+    "participation": Participation,
+    "day": Day,
+    "rates": Rates,
+    "fills": Fills,
+    "loss": Loss,
+    "slippage": Slippage,
+    "policy": Policy,
+}
+COUNTED: Final = ("exposure", "day", "rates", "fills", "loss")  # tables that a level counts for itself
 
 
-class OrderCaps(Part):
-    """R03, R04: size of one child order."""
-
-    qty_max: Count
-    adv_max_bp: BasisPoints  # of average daily volume, where that is known
-    notional_max_ccy: Money
-
-
-class Market(Part):
-    """R05, R06: the gate's own reference prices, and how far an order may be from them."""
-
-    collar_bp: BasisPoints  # limit price against mid and last
-    close_band_bp: BasisPoints  # limit price against the previous close
-    last_required: Switch  # false: an unknown last trade passes (a day's first minutes)
-    close_required: Switch  # false: an unknown previous close passes (recorded tapes carry none)
-    vwap_collar_bp: BasisPoints  # own orders' average price over the window against mid
-    vwap_window_ms: Milliseconds  # market time
-    age_max_ms: Milliseconds  # since the reference session's last message or heartbeat, machine time
-    locked_max_ms: Milliseconds  # bid = ask for longer is unfit
-    spread_max_bp: BasisPoints
-    cancel_after_ms: Milliseconds  # unfit for so long: working orders of the symbol are pulled
-    collar_breaches_to_halt: Count
-    breach_window_ms: Milliseconds  # market time
+def partial(part: type[Part]) -> Any:
+    """Return a table of which any key may be missing."""
+    fields: dict[str, Any] = {
+        name: (Annotated[field.annotation, *field.metadata, Field(strict=True)] | None, None)
+        for name, field in part.model_fields.items()
+    }
+    return create_model(f"{part.__name__}OfLevel", __base__=Part, **fields)
 
 
-class Exposure(Part):
-    """R10, R12: worst case of positions and open orders, per symbol."""
-
-    long_max: Count
-    short_max: Count
-    open_orders_max: Count  # all symbols together
-    open_orders_symbol_max: Count
-    open_notional_max_ccy: Money
+_own: Final[dict[str, Any]] = {name: (partial(part) | None, None) for name, part in LEVELLED.items()}
+Overrides: Final[Any] = create_model("Overrides", __base__=Part, **_own)
 
 
-class Parents(Part):
-    """R08: what is admitted."""
+class Levels(Part):
+    """What single accounts, strategies, symbols and sessions have of their own."""
 
-    adv_max_bp: BasisPoints
-    adv_unknown_ok: Switch  # true: a parent is admitted where average daily volume is not known
-    price_unknown_ok: Switch  # true: admitted before a price is known, judged at its start
-    notional_max_ccy: Money
-    declared_tolerance_bp: BasisPoints
-    live_max: Count  # parents that have not ended
+    account: dict[str, Overrides] = Field(default_factory=dict)
+    strategy: dict[str, Overrides] = Field(default_factory=dict)
+    symbol: dict[str, Overrides] = Field(default_factory=dict)
+    session: dict[str, Overrides] = Field(default_factory=dict)
 
-
-class Rates(Part):
-    """R20, R24: times the speed of a paper run where they are rates."""
-
-    orders_per_second: Count  # new and replace, in any one second
-    orders_per_second_symbol: Count
-    breaches_to_halt: Count
-    breach_window_ms: Milliseconds  # machine time
-    duplicates: Count  # the k-th equal order within the window is refused
-    duplicate_window_ms: Milliseconds  # market time
-
-
-class Loss(Part):
-    """R30: two ledgers. Execution (own fills) kills; inventory (start-of-day positions) reduces."""
-
-    execution_max_ccy: Money
-    inventory_max_ccy: Money
-    fee_e4: Count  # assumed per unit of quantity
-    stale_haircut_bp: BasisPoints  # off the last mark once the market has been unfit for cancel_after_ms
-
-
-class Policy(Part):
-    """R50: what the trader may send."""
-
-    decision_age_max_ms: Milliseconds  # machine time from decision to check
-    invalid_to_halt: Count
-    invalid_window_ms: Milliseconds
-
-
-class Sessions(Part):
-    """R61: orders that nobody answers."""
-
-    ack_age_max_ms: Milliseconds  # machine time; then the EMS is asked, and the symbol waits
-    unacked_max: Count  # so many overdue at once: trading stops
-    queries_max: Count  # status requests for one order
+    def of(self, level: str, name: str) -> dict[str, dict[str, Any]]:
+        """Return table, key and value of what a level has of its own."""
+        found = getattr(self, level).get(name)
+        return found.model_dump(exclude_none=True) if found is not None else {}
 
 
 class Limits(Part):
@@ -126,13 +102,30 @@ class Limits(Part):
     mode: Literal["paper", "live"]
     allowed: Allowed
     order: OrderCaps
+    impact: Impact
     market: Market
     exposure: Exposure
     parents: Parents
+    participation: Participation
+    shorts: Shorts
+    day: Day
     rates: Rates
+    repeats: Repeats
+    fills: Fills
+    rejects: Rejects
     loss: Loss
+    slippage: Slippage
+    session: Session
+    restricted: Restricted
     policy: Policy
     sessions: Sessions
+    machine: Machine
+    start: Start
+    canary: Canary
+    resume: Return
+    lease: Lease
+    dynamic: Dynamic
+    level: Levels = Levels()
 
     def digest(self) -> str:
         """Return the SHA-256 of the limits' values, however the file is laid out."""
@@ -149,12 +142,155 @@ class Limits(Part):
             found.append(f"mode: limits are for {self.mode}, the configuration says {mode}")
         if mode == "live":
             found += [f"{name}: '*' is for paper alone; list what is allowed" for name in self.open_ends()]
+            found += ceiling_faults(self)
         found += [
             f"allowed.{name}: '*' stands alone or not at all"
             for name, listed in self.allowed
             if isinstance(listed, tuple) and ANY in listed and len(listed) > 1
         ]
-        return found
+        return found + level_faults(self)
+
+
+class LimitDoc(msgspec.Struct, frozen=True):
+    """What there is to know of one key."""
+
+    key: str  # table.name
+    control: str
+    unit: str
+    low: int
+    high: int
+    tightens: str  # which way is stricter: lower, higher, true, false, fewer; "-": neither
+    doc: str
+    why: str  # of the shipped paper value
+    ceiling: int | None  # of live limits, whatever is signed
+
+
+class LimitChange(msgspec.Struct, frozen=True):
+    """One key that differs between two files."""
+
+    key: str
+    old: Any  # None: not there (an override that came)
+    new: Any  # None: gone
+    looser: bool
+
+
+def explain() -> tuple[LimitDoc, ...]:
+    """Return every key of the file, in its order."""
+    found = []
+    for table, part in tables().items():
+        for name, field in part.model_fields.items():
+            told: Any = field.json_schema_extra
+            top = max((m.le for m in field.metadata if hasattr(m, "le")), default=1)
+            key = f"{table}.{name}"
+            found.append(
+                LimitDoc(
+                    key=key,
+                    control=told["control"],
+                    unit=told["unit"],
+                    low=0,
+                    high=top,
+                    tightens=told["tightens"],
+                    doc=field.description or "",
+                    why=told["why"],
+                    ceiling=CEILING.get(key),
+                )
+            )
+    return tuple(found)
+
+
+def tables() -> dict[str, type[Part]]:
+    """Return the firm's tables by name."""
+    kinds = {name: field.annotation for name, field in Limits.model_fields.items() if name != "level"}
+    return {n: k for n, k in kinds.items() if isinstance(k, type) and issubclass(k, Part)}
+
+
+def looser(doc: LimitDoc, old: Any, new: Any) -> bool:
+    """Return whether a new value allows what the old one did not."""
+    if doc.tightens == "fewer":
+        return ANY not in old and not set(new) <= set(old)
+    if doc.tightens in ("lower", "false"):
+        return bool(new > old)
+    return bool(new < old) if doc.tightens in ("higher", "true") else bool(new != old)
+
+
+def changes(old: Limits, new: Limits) -> tuple[LimitChange, ...]:
+    """Return every key that differs, and whether it loosens; an override that goes loosens."""
+    found = []
+    docs = {doc.key: doc for doc in explain()}
+    for key, doc in docs.items():
+        was, now = value_of(old, key), value_of(new, key)
+        if was != now:
+            found.append(LimitChange(key, was, now, looser(doc, was, now)))
+    if old.mode != new.mode:
+        found.append(LimitChange("mode", old.mode, new.mode, True))
+    before, after = overrides(old), overrides(new)
+    for place in sorted(before | after):
+        doc = docs[place[2]]
+        mine, theirs = before.get(place), after.get(place)
+        if mine != theirs:
+            loosens = theirs is None or (mine is not None and looser(doc, mine, theirs))
+            key = f"level.{place[0]}.{place[1]}.{place[2]}"
+            found.append(LimitChange(key, mine, theirs, loosens))
+    return tuple(found)
+
+
+def value_of(limits: Limits, key: str) -> Any:
+    """Return the firm's value of `table.name`."""
+    table, name = key.split(".")
+    return getattr(getattr(limits, table), name)
+
+
+def overrides(limits: Limits) -> dict[tuple[str, str, str], Any]:
+    """Return (level, name, table.key): value of everything that a level has of its own."""
+    return {
+        (level, name, f"{table}.{key}"): value
+        for level in LEVELS
+        for name in getattr(limits.level, level)
+        for table, values in limits.level.of(level, name).items()
+        for key, value in values.items()
+    }
+
+
+def level_faults(limits: Limits) -> list[str]:
+    """Return overrides that are looser than the firm's value: they would never hold."""
+    docs = {doc.key: doc for doc in explain()}
+    found = []
+    for (level, name, key), value in overrides(limits).items():
+        firm = value_of(limits, key)
+        if looser(docs[key], firm, value):
+            found.append(f"level.{level}.{name}.{key}: {value} is looser than the firm's {firm}")
+    return found
+
+
+def ceiling_faults(limits: Limits) -> list[str]:
+    """Return what is above the firm's ceiling, which no signature lifts."""
+    return [
+        f"{key}: {value_of(limits, key)} is above the firm's ceiling, {top}"
+        for key, top in CEILING.items()
+        if value_of(limits, key) > top
+    ]
+
+
+def tightened(limits: Limits, *own: dict[str, dict[str, Any]]) -> Limits:
+    """Return limits with levels' own values in the place of the firm's; the most restrictive wins."""
+    merged: dict[str, dict[str, Any]] = {}
+    docs = {doc.key: doc for doc in explain()} if any(own) else {}
+    for values in own:
+        for table, keys in values.items():
+            for key, value in keys.items():
+                now = merged.setdefault(table, {}).get(key, value_of(limits, f"{table}.{key}"))
+                if not looser(docs[f"{table}.{key}"], now, value):
+                    merged[table][key] = value
+    if not merged:
+        return limits
+    parts = {table: getattr(limits, table).model_copy(update=keys) for table, keys in merged.items()}
+    return limits.model_copy(update=parts)
+
+
+def effective(limits: Limits, account: str, strategy: str, symbol: str, session: str = "order") -> Limits:
+    """Return what holds for one order: the tightest of firm, account, strategy, symbol and session (GR7)."""
+    names = zip(LEVELS, (account, strategy, symbol, session), strict=True)
+    return tightened(limits, *(limits.level.of(level, name) for level, name in names))
 
 
 def is_listed(name: str, listed: tuple[str, ...], otherwise: bool = True) -> bool:

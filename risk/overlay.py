@@ -5,43 +5,62 @@ and its own limits, and knows nothing of policies. Every control is run and ever
 recorded; a control that cannot run is a refusal and a halt (GR1). There is no way around it.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Final
+
 import msgspec
 
 from market.child_order import ChildOrder
-from market.events import Stamp
+from market.events import ReferencePrice, Stamp
 from market.instruments import Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import Side, Symbol
-from market.updates import Headroom
 from risk import checks
+from risk.calendar import UNKNOWN, DayCalendar, DayPhase, Table
 from risk.case import Case, Decision
-from risk.controls import exposure, loss, policy, rates, sanity
+from risk.controls import day, exposure, loss, machine, market, money, policy, rates, sanity, trips
 from risk.ledger import Ledger
 from risk.limits import Limits
-from risk.posture import Posture, PostureTable
+from risk.memory import Memory
+from risk.posture import PostureTable
 from risk.rates import Rates
 from risk.reference import References
+from risk.scopes import FIRM, Scope, Scopes
 from risk.verdict import _SEAL, Approved, Refused, Verdict
 
-MS = 1_000_000
-CONTROL_ERRORS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+MS: Final = 1_000_000
+CONTROL_ERRORS: Final = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 # R01 comes first; the others read fields that it has found sound.
-AFTER_SCHEMA = (
+AFTER_SCHEMA: Final[tuple[Callable[[Case], None], ...]] = (
     sanity.whitelist,
     sanity.order_qty,
     sanity.order_notional,
     sanity.price_collar,
     sanity.market_data,
+    market.impact,
     exposure.parent_terms,
     exposure.position,
+    money.notional,
     exposure.open_orders,
+    money.capital,
     exposure.parent_quantity,
+    market.participation,
     exposure.self_trade,
+    market.short_sale,
+    day.traded,
     rates.order_rate,
+    day.messages,
+    day.change_rate,
+    day.messages_per_fill,
     rates.duplicates,
+    loss.daily_loss,
+    market.session,
+    market.halted,
+    market.restricted,
     policy.decision,
     policy.unanswered,
+    policy.in_flight,
     policy.posture,
 )
 
@@ -69,6 +88,8 @@ class RiskOverlay:
         references: References,
         posture: PostureTable,
         rates: Rates,
+        calendars: Table | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.limits = limits
         self.instruments = instruments
@@ -77,60 +98,116 @@ class RiskOverlay:
         self.references = references
         self.posture = posture
         self.rates = rates
+        self.memory = memory or Memory(rates, limits.fills.window_ms * MS)
+        self.memory.tally.sent = rates.sent
+        self.memory.tally.velocity.window_ns = limits.fills.window_ms * MS
+        self.firm = Scope(FIRM, limits, ledger, self.memory.tally)
+        self.firm.peak_micros = self.memory.peak_micros
+        self.scopes = Scopes(limits, self.firm)
+        self.posture.relapses_max = limits.resume.relapses_max
         self.refusals: dict[str, int] = {}  # by control
-        self.execution_micros = 0  # of all symbols, kept by `watch`
-        self.inventory_micros = 0
+        self._calendars: dict[Symbol, DayCalendar] = {}
+        if calendars is not None:
+            self._calendars = {symbol: calendars.of(i) for symbol, i in instruments.items()}
+
+    @property
+    def execution_micros(self) -> int:
+        """Profit of own fills, kept by `watch`."""
+        return self.firm.execution_micros
+
+    @property
+    def inventory_micros(self) -> int:
+        """Profit of start-of-day positions, kept by `watch`."""
+        return self.firm.inventory_micros
+
+    def phase(self, symbol: Symbol, ts_ns: int) -> DayPhase:
+        """R40: return where an instant lies in a symbol's day."""
+        calendar = self._calendars.get(symbol)
+        return calendar.phase(ts_ns) if calendar is not None else UNKNOWN
+
+    # --- before an order ------------------------------------------------------------------------
 
     def check(self, order: NewOrder | ReplaceOrder, context: Context) -> Verdict:
         """Return a seal, good for one send, or every control that failed."""
-        case = self._case(order, context)
-        try:
-            sanity.schema(case)
-            if not case.failures:
-                for control in AFTER_SCHEMA:
-                    control(case)
-                loss.daily_loss(case, self.execution_micros)
-                if self.posture.posture is Posture.REDUCE_ONLY:
-                    exposure.reduce_only(case)
-        except CONTROL_ERRORS as error:
-            case.fail("GR1", repr(error)[:120], "", "a control failed to run")
-            self.posture.raise_("GR1", repr(error)[:120], context.stamp.mono_ns)
-        if case.failures:
+        case = self.case(order, context)
+        self.memory.orders += 1
+        if self.run(case):
             self._count(case)
             return Refused(order, tuple(case.failures))
         self._reserve(case)
         return Approved(order, seal=_SEAL)
 
-    def _case(self, order: NewOrder | ReplaceOrder, context: Context) -> Case:
+    def run(self, case: Case) -> bool:
+        """Run every control; True where one of them said no."""
+        try:
+            sanity.schema(case)
+            if not case.failures:
+                case.adds = exposure.added_leaves(case)
+                for scope in case.scopes:
+                    if scope.ledger.unvalued:
+                        mono_ns = case.stamp.mono_ns
+                        money.settle_values(scope.ledger, self.references, self.limits, mono_ns)
+                for control in AFTER_SCHEMA:
+                    control(case)
+        except CONTROL_ERRORS as error:
+            case.fail("GR1", repr(error)[:120], "", "a control failed to run")
+            self.posture.raise_("GR1", repr(error)[:120], case.stamp.mono_ns)
+        return bool(case.failures)
+
+    def case(self, order: NewOrder | ReplaceOrder, context: Context) -> Case:
+        """Gather what the controls look at."""
         terms = order.terms if isinstance(order, ReplaceOrder) else order
-        picture = self.references.picture(terms.symbol)
-        book = self.ledger.book(terms.symbol)
+        symbol, stamp, made = terms.symbol, context.stamp, context.decision
+        strategy = made.policy if made is not None else ""
+        picture = self.references.picture(symbol)
+        law = self.scopes.law(terms.account, strategy, symbol)
         return Case(
             order=order,
             terms=terms,
             chain=context.chain,
-            stamp=context.stamp,
-            limits=self.limits,
-            instrument=self.instruments.get(terms.symbol),
-            symbols_used=sum(1 for b in self.ledger.books.values() if b.fills or b.open_orders or b is book),
+            stamp=stamp,
+            limits=law,
+            instrument=self.instruments.get(symbol),
             account=self.account,
             parent=context.parent,
             progress=context.progress,
-            decision=context.decision,
-            book=book,
+            decision=made,
+            book=self.ledger.book(symbol),
             ledger=self.ledger,
             picture=picture,
-            market_fault=self.references.fault(picture, context.stamp.mono_ns, self.limits.market),
+            market_fault=self.references.fault(picture, stamp.mono_ns, law.market),
             posture=self.posture,
             rates=self.rates,
+            memory=self.memory,
+            scopes=self.scopes.of(terms.account, strategy, symbol),
+            tightening=self.memory.multipliers.of(terms.account, strategy, symbol),
+            day=self.phase(symbol, stamp.ts_ns),
+            venues_used=self._venues(symbol),
             overdue=context.overdue,
             failures=[],
+            is_buy=terms.side is Side.BUY,
+            price_e4=terms.price_e4 or 0,
         )
+
+    def _venues(self, symbol: Symbol) -> int:
+        """Return venues of the symbols that are used, this one's too."""
+        used = self.ledger.used
+        if len(used) <= 1 and (not used or symbol in used):
+            return 1
+        instruments = self.instruments
+        return len({instruments[s].mic for s in (*used, symbol) if s in instruments})
 
     def _reserve(self, case: Case) -> None:
         """Count what is about to leave; the second order of an instant sees the first (GR5)."""
         limits, terms, stamp = self.limits, case.terms, case.stamp
         self.rates.note_sent(terms.symbol, stamp.mono_ns)
+        for scope in case.scopes:
+            if scope is not self.firm:
+                scope.tally.sent.count(stamp.mono_ns)
+                scope.tally.sent.add(stamp.mono_ns)
+            scope.tally.messages.take()
+            if case.chain is not None:
+                scope.tally.note_change(stamp.mono_ns)
         if case.chain is None:
             self.rates.note_order(rates.equal_key(case), stamp.ts_ns, limits.rates.duplicate_window_ms * MS)
         if case.price_e4:
@@ -155,86 +232,79 @@ class RiskOverlay:
                     text = f"{number} refusals in {window_ms // 1000} s, the last: {first!r}"
                     self.posture.raise_(control, text, stamp.mono_ns)
 
-    def watch(self, mono_ns: int) -> None:
-        """Mark positions; a loss at its limit kills (execution) or reduces (inventory)."""
-        limits = self.limits
-        self.execution_micros, self.inventory_micros = loss.losses_micros(
-            self.ledger, self.references, limits, mono_ns
-        )
-        execution_max = limits.loss.execution_max_ccy * 1_000_000
-        if self.execution_micros < 0 and checks.trips(-self.execution_micros, execution_max):
-            text = f"execution loss of {-self.execution_micros / 1e6:,.2f} reached {execution_max / 1e6:,.2f}"
-            self.posture.raise_("R30", text, mono_ns)
-        inventory_max = limits.loss.inventory_max_ccy * 1_000_000
-        if self.inventory_micros < 0 and checks.trips(-self.inventory_micros, inventory_max):
-            text = f"start-of-day positions lost {-self.inventory_micros / 1e6:,.2f}"
-            self.posture.raise_("R30I", text, mono_ns)
-        else:
-            self.posture.clear("R30I")
+    # --- after it ---------------------------------------------------------------------------------
 
-    def headroom(self, parent: ParentOrder, progress: Progress, stamp: Stamp, can_trade: bool) -> Headroom:
-        """Return what the limits leave for one parent, so that nothing is asked for that is refused."""
-        limits, book = self.limits, self.ledger.book(parent.symbol)
-        picture, instrument = self.references.picture(parent.symbol), self.instruments.get(parent.symbol)
-        low_e4, high_e4 = self._collar(parent.symbol)
-        value_e4 = max(high_e4, picture.last_e4, picture.ask_e4)
-        qty_max = limits.order.qty_max
-        if instrument is not None and instrument.adv:
-            qty_max = min(qty_max, checks.share_of(instrument.adv, limits.order.adv_max_bp))
-        if value_e4:
-            qty_max = min(qty_max, limits.order.notional_max_ccy * 10_000 // value_e4)
-        uncommitted = progress.qty - progress.cum_qty - self.ledger.committed.get(parent.parent_id, 0)
-        longest = limits.exposure.long_max - checks.worst_long(book.position, book.buy_leaves)
-        shortest = limits.exposure.short_max + checks.worst_short(book.position, book.sell_leaves)
-        per_second = self.rates.scaled(limits.rates.orders_per_second)
-        per_symbol = self.rates.scaled(limits.rates.orders_per_second_symbol)
-        return Headroom(
-            order_qty_max=qty_max,
-            buy_qty_max=max(0, min(longest, uncommitted)) if parent.side is Side.BUY else 0,
-            sell_qty_max=max(0, min(shortest, uncommitted)) if parent.side is not Side.BUY else 0,
-            orders_free=max(
-                0,
-                min(
-                    limits.exposure.open_orders_max - self.ledger.open_orders,
-                    limits.exposure.open_orders_symbol_max - book.open_orders,
-                ),
-            ),
-            collar_low_e4=low_e4,
-            collar_high_e4=high_e4,
-            rate_free=max(
-                0,
-                min(
-                    per_second - self.rates.sent_now(stamp.mono_ns, per_second),
-                    per_symbol - self.rates.sent_now_symbol(parent.symbol, stamp.mono_ns, per_symbol),
-                ),
-            ),
-            can_trade=can_trade,
-        )
+    def note_cancel(self, chain: ChildOrder, strategy: str, mono_ns: int) -> None:
+        """A cancel is about to leave: counted (R21, R22), never judged (GR6)."""
+        for scope in self.scopes.of(chain.terms.account, strategy, chain.terms.symbol):
+            scope.tally.messages.take()
+            scope.tally.note_change(mono_ns)
 
-    def price_of_market(self, symbol: Symbol, side: Side) -> int:
-        """R05: return at what limit price a market order leaves: the collar's, on a tick; 0 = none known."""
-        low_e4, high_e4 = self._collar(symbol)
-        instrument = self.instruments.get(symbol)
-        if instrument is None or not high_e4:
-            return 0
-        if side is Side.BUY:
-            return high_e4 - high_e4 % instrument.tick_e4(high_e4)
-        return low_e4 + -low_e4 % instrument.tick_e4(low_e4)
+    def track(self, chain: ChildOrder, strategy: str) -> None:
+        """Let every ledger that counts a chain see how it stands."""
+        self.ledger.track(chain)
+        for scope in self.scopes.of(chain.terms.account, strategy, chain.terms.symbol)[1:]:
+            scope.ledger.track(chain)
 
-    def _collar(self, symbol: Symbol) -> tuple[int, int]:
-        """Return the lowest sell and the highest buy that R05 passes now; 0, 0 where there is none."""
-        market, picture = self.limits.market, self.references.picture(symbol)
-        if picture.mid_micros is None:
-            return 0, 0
-        if (market.last_required and not picture.last_e4) or (market.close_required and not picture.close_e4):
-            return 0, 0
-        mid_e4 = picture.price_e4
-        low = checks.collar_low_e4(mid_e4, market.collar_bp)
-        high = checks.collar_high_e4(mid_e4, market.collar_bp)
-        if picture.last_e4:
-            low = max(low, checks.collar_low_e4(picture.last_e4, market.collar_bp))
-            high = min(high, checks.collar_high_e4(picture.last_e4, market.collar_bp))
-        if picture.close_e4:
-            low = max(low, checks.collar_low_e4(picture.close_e4, market.close_band_bp))
-            high = min(high, checks.collar_high_e4(picture.close_e4, market.close_band_bp))
-        return low, high
+    def execute(self, chain: ChildOrder, strategy: str, qty: int, notional_e4: int, stamp: Stamp) -> None:
+        """Book executed shares, or shares taken back, in every ledger that counts them."""
+        terms, fee_e4 = chain.terms, self.limits.loss.fee_e4
+        for scope in self.scopes.of(terms.account, strategy, terms.symbol):
+            scope.ledger.execute(chain, qty, notional_e4, fee_e4)
+            if qty > 0:
+                scope.tally.note_fill(stamp.ts_ns, qty, notional_e4)
+                trips.moving(scope, self.posture, stamp.ts_ns, stamp.mono_ns)
+        if qty > 0:
+            window_ns = self.limits.participation.window_ms * MS
+            self.memory.volumes.traded(terms.symbol, qty, stamp.ts_ns, window_ns)
+            if terms.side is not Side.BUY and terms.side is not Side.SELL:
+                self.memory.sold_short(terms.account, terms.symbol, qty)
+
+    def answered(self, no: bool, mono_ns: int) -> None:
+        """R26: the EMS took an order, or refused it."""
+        self.memory.outcomes.append(no)
+        if no:
+            trips.reject_share(self.memory, self.limits, self.posture, mono_ns)
+            trips.rejected(self.memory, self.limits, self.posture, mono_ns)
+
+    def refused_change(self, mono_ns: int) -> None:
+        """R26: the EMS refused a replace or a cancel."""
+        trips.rejected(self.memory, self.limits, self.posture, mono_ns)
+
+    def priced(self, event: ReferencePrice, stamp: Stamp) -> None:
+        """A picture came: worst cases are worth something else, and others have traded."""
+        for scope in self.scopes:
+            if event.symbol in scope.ledger.books:
+                scope.ledger.unvalued[event.symbol] = None
+        window_ns = self.limits.participation.window_ms * MS
+        self.memory.volumes.printed(event.symbol, event.volume, stamp.ts_ns, window_ns)
+
+    def watch(self, stamp: Stamp) -> None:
+        """Judge what moves by itself: marks, budgets, time."""
+        mono_ns, posture = stamp.mono_ns, self.posture
+        for scope in self.scopes:
+            for symbol in scope.ledger.books:
+                scope.ledger.unvalued[symbol] = None
+            money.settle_values(scope.ledger, self.references, scope.limits, mono_ns)
+            loss.watch(scope, self.references, posture, mono_ns)
+            trips.notional_moved(scope, posture, mono_ns)
+            trips.day_spent(scope, posture, mono_ns)
+            trips.moving(scope, posture, stamp.ts_ns, mono_ns)
+        self.memory.peak_micros = self.firm.peak_micros
+        machine.lease(self.memory, self.limits, posture, mono_ns)
+        machine.time_over(self.memory, posture, mono_ns)
+        self.memory.multipliers.relax(self.limits.dynamic, mono_ns)
+
+    def adopt(self, before: "RiskOverlay", chains: Iterable[tuple[ChildOrder, str]]) -> None:
+        """Go on where an earlier start ended: counts stay, and scopes that are new are fed with the day."""
+        self.refusals = before.refusals
+        chains = list(chains)
+        for name, scope in self.scopes.own.items():
+            was = self.memory.own.get(name)
+            if was is not None:
+                scope.ledger, scope.tally, scope.peak_micros = was.ledger, was.tally, was.peak_micros
+            else:
+                self.scopes.rebuild(name, chains, self.limits.loss.fee_e4)
+        self.memory.own = self.scopes.own
+        for scope in self.scopes:
+            scope.tally.messages.restart()

@@ -27,6 +27,14 @@ class Ring:
             times.popleft()  # too old, or of before a reboot, when the clock began anew
         return len(times)
 
+    def peek(self, now_ns: int) -> int:
+        """Return the same and change nothing: for those who only look."""
+        return self.within(now_ns, self.window_ns)
+
+    def within(self, now_ns: int, window_ns: int) -> int:
+        """Return how many lie less than a shorter window back."""
+        return sum(1 for t in self._times if 0 <= now_ns - t < window_ns)
+
     def add(self, now_ns: int) -> None:
         """Note an instant."""
         self._times.append(now_ns)
@@ -37,7 +45,7 @@ class Ring:
 
 
 class Prices:
-    """R05 over a period: quantity and value of own orders of one symbol and side."""
+    """Quantity and value within a window: own orders of a symbol and side (R05), own fills (R15, R25)."""
 
     __slots__ = ("_orders", "qty", "value_e4", "window_ns")
 
@@ -49,15 +57,19 @@ class Prices:
     def expire(self, now_ns: int) -> None:
         """Forget what is older than the window."""
         while self._orders and now_ns - self._orders[0][0] >= self.window_ns:
-            _, qty, price_e4 = self._orders.popleft()
+            _, qty, value_e4 = self._orders.popleft()
             self.qty -= qty
-            self.value_e4 -= qty * price_e4
+            self.value_e4 -= value_e4
 
     def add(self, now_ns: int, qty: int, price_e4: int) -> None:
         """Note an order that was approved."""
-        self._orders.append((now_ns, qty, price_e4))
+        self.add_value(now_ns, qty, qty * price_e4)
+
+    def add_value(self, now_ns: int, qty: int, value_e4: int) -> None:
+        """Note shares and what they are worth together."""
+        self._orders.append((now_ns, qty, value_e4))
         self.qty += qty
-        self.value_e4 += qty * price_e4
+        self.value_e4 += value_e4
 
 
 class Rates:
@@ -77,8 +89,12 @@ class Rates:
         return int(per_second * max(1.0, self.speed))
 
     def sent_now(self, mono_ns: int, limit: int) -> int:
-        """Return messages of the last second; the ring counts as full for a second after a start."""
-        return limit if 0 <= mono_ns - self.start_mono_ns < SECOND_NS else self.sent.count(mono_ns)
+        """Return messages of the last second."""
+        return self.sent_of(self.sent, mono_ns, limit)
+
+    def sent_of(self, ring: Ring, mono_ns: int, limit: int) -> int:
+        """Return messages of the last second in a ring, which counts as full for a second after a start."""
+        return limit if 0 <= mono_ns - self.start_mono_ns < SECOND_NS else ring.count(mono_ns)
 
     def sent_now_symbol(self, symbol: str, mono_ns: int, limit: int) -> int:
         """Return messages of the last second in one symbol."""

@@ -9,7 +9,7 @@ import msgspec
 from market.events import ReferencePrice, SecurityStatus
 from market.types import Symbol
 from risk import checks
-from risk.limits import Market
+from risk.limit_tables import Market
 
 MS: int = 1_000_000
 
@@ -33,6 +33,12 @@ class Picture(msgspec.Struct):
     mark_bid_e4: int = 0  # what positions are marked at: a jump waits for a second tick
     mark_ask_e4: int = 0
     jumped: bool = False
+    bids: tuple[tuple[int, int], ...] = ()  # price, quantity of the levels that are told, best first
+    asks: tuple[tuple[int, int], ...] = ()
+    band_low_e4: int = 0  # R41; 0 = not known
+    band_high_e4: int = 0
+    limit_state: bool = False  # a side stands at its band
+    short_restricted: bool = False  # R17: Regulation SHO, 201
 
     @property
     def mid_micros(self) -> int | None:
@@ -54,6 +60,8 @@ class Picture(msgspec.Struct):
             price.ask_e4,
             price.ask_qty,
         )
+        self.bids = price.bids or ((price.bid_e4, price.bid_qty),)
+        self.asks = price.asks or ((price.ask_e4, price.ask_qty),)
         self.last_e4 = price.last_e4 or self.last_e4
         self.close_e4 = price.close_e4 or self.close_e4
         self.volume = max(self.volume, price.volume)
@@ -109,6 +117,9 @@ class References(msgspec.Struct):
         self.alive_mono_ns = mono_ns
         picture = self.picture(status.symbol)
         picture.trading, picture.status_text = status.trading, status.text
+        picture.band_low_e4 = status.band_low_e4 or picture.band_low_e4
+        picture.band_high_e4 = status.band_high_e4 or picture.band_high_e4
+        picture.limit_state, picture.short_restricted = status.limit_state, status.short_restricted
         return picture
 
     def fault(self, picture: Picture, mono_ns: int, limits: Market) -> str:

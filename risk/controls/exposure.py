@@ -3,6 +3,7 @@
 from market.types import Side
 from risk import checks
 from risk.case import Case
+from risk.ledger import ANY_PRICE_E4
 
 
 def added_leaves(case: Case) -> int:
@@ -15,30 +16,36 @@ def added_leaves(case: Case) -> int:
 
 def position(case: Case) -> None:
     """R10: the position if everything of one side trades and nothing of the other."""
-    limits, book, add = case.limits.exposure, case.book, added_leaves(case)
-    if case.is_buy:
-        value = checks.worst_long(book.position, book.buy_leaves + add)
-        cap = limits.long_max
-    else:
-        value = -checks.worst_short(book.position, book.sell_leaves + add)
-        cap = limits.short_max
-    if not checks.within(value, cap):
-        case.fail("R10", value, cap, "worst-case position")
+    symbol, add = case.terms.symbol, case.adds
+    for scope in case.scopes:
+        limits, book = scope.limits.exposure, scope.ledger.book(symbol)
+        if case.is_buy:
+            value = checks.worst_long(book.position, book.buy_leaves + add)
+            cap = case.tightening.of(limits.long_max)
+        else:
+            value = -checks.worst_short(book.position, book.sell_leaves + add)
+            cap = case.tightening.of(limits.short_max)
+        if not checks.within(value, cap):
+            case.fail("R10", value, cap, f"worst-case position{of(scope.name)}")
 
 
 def open_orders(case: Case) -> None:
     """R12: number and value of open orders."""
-    limits, add = case.limits.exposure, 1 if case.chain is None else 0
-    if not checks.within(case.ledger.open_orders + add, limits.open_orders_max):
-        case.fail("R12", case.ledger.open_orders + add, limits.open_orders_max, "open orders")
-    if not checks.within(case.book.open_orders + add, limits.open_orders_symbol_max):
-        case.fail("R12", case.book.open_orders + add, limits.open_orders_symbol_max, "open orders in symbol")
-    old = case.ledger.held.get(case.chain.chain_id, (0, 0)) if case.chain else (0, 0)
-    price = max(case.price_e4, case.chain.price_e4 if case.chain else 0, case.picture.ask_e4)
-    open_e4 = case.ledger.open_e4 - old[1] + (old[0] + added_leaves(case)) * price
-    cap = limits.open_notional_max_ccy * 1_000_000
-    if not checks.within(open_e4 * checks.MICROS_PER_E4, cap):
-        case.fail("R12", open_e4 * checks.MICROS_PER_E4, cap, "open notional, micros")
+    chain, add = case.chain, 1 if case.chain is None else 0
+    price = max(case.price_e4, chain.price_e4 if chain else 0, case.picture.ask_e4)
+    for scope in case.scopes:
+        limits, ledger = scope.limits.exposure, scope.ledger
+        number, mine = ledger.open_orders + add, ledger.book(case.terms.symbol).open_orders + add
+        if not checks.within(number, limits.open_orders_max):
+            case.fail("R12", number, limits.open_orders_max, f"open orders{of(scope.name)}")
+        if not checks.within(mine, limits.open_orders_symbol_max):
+            case.fail("R12", mine, limits.open_orders_symbol_max, f"open orders in symbol{of(scope.name)}")
+        old = ledger.held.get(chain.chain_id, (0, 0)) if chain else (0, 0)
+        open_e4 = ledger.open_e4 - old[1] + (old[0] + case.adds) * price
+        cap = limits.open_notional_max_ccy * 1_000_000
+        if not checks.within(open_e4 * checks.MICROS_PER_E4, cap):
+            value = open_e4 * checks.MICROS_PER_E4
+            case.fail("R12", value, cap, f"open notional{of(scope.name)}, micros")
 
 
 def parent_quantity(case: Case) -> None:
@@ -49,7 +56,7 @@ def parent_quantity(case: Case) -> None:
         return
     if (terms.side, terms.symbol, terms.account) != (parent.side, parent.symbol, parent.account):
         case.fail("R14", terms.symbol, parent.symbol, "side, symbol or account is not the parent's")
-    value = progress.cum_qty + case.ledger.committed.get(parent.parent_id, 0) + added_leaves(case)
+    value = progress.cum_qty + case.ledger.committed.get(parent.parent_id, 0) + case.adds
     if not checks.within(value, progress.qty):
         case.fail("R14", value, progress.qty, "more than the parent's quantity")
 
@@ -70,22 +77,26 @@ def parent_terms(case: Case) -> None:
 
 def self_trade(case: Case) -> None:
     """R16: no order may meet one of our own; equal prices meet."""
-    price = case.price_e4
+    price, book = case.price_e4, case.book
     if case.is_buy:
-        for other in case.book.sells.values():
-            if checks.crosses(price, other.price_worst_e4):
-                case.fail("R16", price, other.price_worst_e4, f"would trade with {other.chain_id}")
-                return
+        worst, others = book.sell_low_e4, book.sells
+        meets = bool(others) and checks.crosses(price, worst)
     else:
-        for other in case.book.buys.values():
-            if checks.crosses(other.price_worst_e4, price):
-                case.fail("R16", price, other.price_worst_e4, f"would trade with {other.chain_id}")
-                return
+        worst, others = book.buy_top_e4, book.buys
+        meets = bool(others) and (worst == ANY_PRICE_E4 or checks.crosses(worst, price))
+    if meets:
+        name = next(c.chain_id for c in others.values() if c.price_worst_e4 in (worst, 0))
+        case.fail("R16", price, 0 if worst == ANY_PRICE_E4 else worst, f"would trade with {name}")
 
 
 def reduce_only(case: Case) -> None:
     """R18: in REDUCE_ONLY an order may bring the position nearer to zero and no further."""
     book = case.book
     same = book.buy_leaves if case.terms.side is Side.BUY else book.sell_leaves
-    if checks.opens_or_flips(case.is_buy, added_leaves(case), book.position, same):
-        case.fail("R18", added_leaves(case), book.position, "only orders that reduce the position")
+    if checks.opens_or_flips(case.is_buy, case.adds, book.position, same):
+        case.fail("R18", case.adds, book.position, "only orders that reduce the position")
+
+
+def of(scope: str) -> str:
+    """Return the words that name a scope in a reason; the firm needs none."""
+    return "" if scope == "F" else f" of {scope[2:]}"

@@ -1,10 +1,15 @@
-"""R30 daily loss, with the loss that open orders and this one would lock in."""
+"""R30 daily loss, with the loss that open orders and this one would lock in; R31 fall from the day's best."""
 
 from risk import checks
 from risk.case import Case
+from risk.controls.exposure import of
 from risk.ledger import Ledger
 from risk.limits import Limits
+from risk.posture import PostureTable
 from risk.reference import References
+from risk.scopes import FIRM, Scope
+
+MICROS: int = 1_000_000
 
 
 def losses_micros(ledger: Ledger, references: References, limits: Limits, mono_ns: int) -> tuple[int, int]:
@@ -23,7 +28,7 @@ def losses_micros(ledger: Ledger, references: References, limits: Limits, mono_n
     return execution, inventory
 
 
-def daily_loss(case: Case, execution_micros: int) -> None:
+def daily_loss(case: Case) -> None:
     """R30 before the trade: today's loss, plus what is locked in, stays below the limit."""
     bid_e4, ask_e4 = case.picture.mark_bid_e4, case.picture.mark_ask_e4
     price = case.price_e4 or checks.collar_high_e4(ask_e4, case.limits.market.collar_bp)
@@ -31,7 +36,37 @@ def daily_loss(case: Case, execution_micros: int) -> None:
     if not case.is_buy and case.price_e4 == 0:
         low_e4 = checks.collar_low_e4(bid_e4, case.limits.market.collar_bp)
         this = checks.adverse_micros(False, case.terms.qty, low_e4, bid_e4, ask_e4)
-    loss = -execution_micros + this + case.book.adverse_micros(case.picture)
-    limit = case.limits.loss.execution_max_ccy * 1_000_000
-    if checks.trips(loss, limit):
-        case.fail("R30", loss, limit, "daily loss with what is locked in, micros")
+    for scope in case.scopes:
+        open_micros = scope.ledger.book(case.terms.symbol).adverse_micros(case.picture)
+        loss = -scope.execution_micros + this + open_micros
+        limit = scope.limits.loss.execution_max_ccy * MICROS
+        if checks.trips(loss, limit):
+            case.fail("R30", loss, limit, f"daily loss with what is locked in{of(scope.name)}, micros")
+
+
+def watch(scope: Scope, references: References, posture: PostureTable, mono_ns: int) -> None:
+    """Mark a scope's positions: losses reduce, halt and kill."""
+    limits, place = scope.limits.loss, "" if scope.name == FIRM else scope.name
+    scope.execution_micros, scope.inventory_micros = losses_micros(
+        scope.ledger, references, scope.limits, mono_ns
+    )
+    lost, top = -scope.execution_micros, limits.execution_max_ccy * MICROS
+    if lost > 0 and checks.trips(lost, top):
+        text = f"execution loss of {lost / 1e6:,.2f} reached {top / 1e6:,.2f}"
+        posture.raise_("R30", text, mono_ns, place)
+    part = checks.share_of(top, limits.reduce_at_bp)
+    if lost > 0 and checks.trips(lost, part):
+        text = f"execution loss of {lost / 1e6:,.2f} reached {part / 1e6:,.2f}"
+        posture.raise_("R30S", text, mono_ns, place)
+    else:
+        posture.clear("R30S", mono_ns, place)
+    scope.peak_micros = max(scope.peak_micros, scope.execution_micros)
+    fallen = checks.drawdown_micros(scope.peak_micros, scope.execution_micros)
+    if fallen > 0 and checks.trips(fallen, limits.drawdown_max_ccy * MICROS):
+        text = f"{fallen / 1e6:,.2f} below the best of the day, {scope.peak_micros / 1e6:,.2f}"
+        posture.raise_("R31", text, mono_ns, place)
+    lost, top = -scope.inventory_micros, limits.inventory_max_ccy * MICROS
+    if lost > 0 and checks.trips(lost, top):
+        posture.raise_("R30I", f"start-of-day positions lost {lost / 1e6:,.2f}", mono_ns, place)
+    else:
+        posture.clear("R30I", mono_ns, place)

@@ -1,9 +1,10 @@
-"""R50 who decided and when; R61 nothing new beside orders without an answer; R70 and other postures."""
+"""R50 who decided and when; R61, R65 orders without an answer; R18, R70 and other postures."""
 
 from risk import checks
 from risk.case import Case
+from risk.controls.exposure import reduce_only
 from risk.limits import is_listed
-from risk.posture import CAUSES, Posture
+from risk.posture import Posture, posture_in
 
 MS = 1_000_000
 
@@ -34,8 +35,29 @@ def unanswered(case: Case) -> None:
         case.fail("R61", case.overdue, 0, "orders of this symbol without an answer")
 
 
+def in_flight(case: Case) -> None:
+    """R65: orders without an answer; more of them than the engine's buffers hold could be late."""
+    value, cap = len(case.ledger.unanswered) + 1, case.limits.sessions.in_flight_max
+    if not checks.within(value, cap):
+        case.fail("R65", value, cap, "orders without an answer")
+
+
 def posture(case: Case) -> None:
-    """R70 and every other cause that stops trading."""
-    for cause, text in sorted(case.posture.causes.items()):
-        if CAUSES[cause].posture >= Posture.HALTED:
-            case.fail(cause, CAUSES[cause].posture.name, Posture.ACTIVE.name, text)
+    """R70 and every other cause that stops this order."""
+    terms, table = case.terms, case.posture
+    worst = table.of(case.terms.account, strategy_of(case), terms.parent_id, terms.symbol)
+    if worst is Posture.ACTIVE:
+        return
+    if worst is Posture.REDUCE_ONLY:
+        reduce_only(case)
+        return
+    for key in table.holding(terms.account, strategy_of(case), terms.parent_id, terms.symbol):
+        cause = key.partition("@")[0]
+        held = posture_in(cause, table.life(key))
+        if held >= Posture.HALTED:
+            case.fail(cause, held.name, Posture.ACTIVE.name, table.causes[key])
+
+
+def strategy_of(case: Case) -> str:
+    """Return who decided: limits and postures of strategies go by this name."""
+    return case.decision.policy if case.decision is not None else ""

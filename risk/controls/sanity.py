@@ -5,6 +5,7 @@ import re
 from market.types import OrdType, TimeInForce
 from risk import checks
 from risk.case import Case
+from risk.limit_tables import OrderCaps
 from risk.limits import is_listed
 
 QTY_MAX = 2**31 - 1  # fits every counterparty's integer
@@ -54,28 +55,29 @@ def whitelist(case: Case) -> None:
     tick = instrument.tick_e4(case.price_e4)
     if not checks.on_tick(case.price_e4, tick):
         case.fail("R02", case.price_e4, tick, "price is no multiple of the tick")
-    if not checks.within(case.symbols_used, allowed.symbols_max):
-        case.fail("R02", case.symbols_used, allowed.symbols_max, "too many symbols")
+    used = len(case.ledger.used) + (terms.symbol not in case.ledger.used)
+    if not checks.within(used, allowed.symbols_max):
+        case.fail("R02", used, allowed.symbols_max, "too many symbols")
+    if not checks.within(case.venues_used, allowed.venues_max):
+        case.fail("R02", case.venues_used, allowed.venues_max, "too many venues")
 
 
 def order_qty(case: Case) -> None:
     """R03: quantity of one order."""
-    cap = qty_cap(case)
+    cap = case.tightening.of(qty_cap(case.limits.order, case.instrument.adv if case.instrument else 0))
     if not checks.within(case.terms.qty, cap):
         case.fail("R03", case.terms.qty, cap, "order quantity")
 
 
-def qty_cap(case: Case) -> int:
+def qty_cap(caps: OrderCaps, adv: int) -> int:
     """Return the smaller of the absolute cap and the share of average daily volume."""
-    caps = case.limits.order
-    adv = case.instrument.adv if case.instrument else 0
     return min(caps.qty_max, checks.share_of(adv, caps.adv_max_bp)) if adv else caps.qty_max
 
 
 def order_notional(case: Case) -> None:
     """R04: value at the worst of limit, own-side reference and last trade."""
     price = value_price_e4(case)
-    cap = case.limits.order.notional_max_ccy * 1_000_000
+    cap = case.tightening.of(case.limits.order.notional_max_ccy * 1_000_000)
     value = checks.notional_micros(case.terms.qty, price)
     if price <= 0:
         case.fail("R04", 0, cap, "no price to value the order with")

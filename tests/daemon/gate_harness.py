@@ -16,7 +16,10 @@ from market.parents import ParentOrder
 from market.types import ExecType, OrdStatus, ParentID, Side, Symbol
 from risk.limits import Limits
 
-LIMITS = load_model(Path(__file__).parents[2] / "deploy" / "limits.paper.toml", Limits)
+PAPER = load_model(Path(__file__).parents[2] / "deploy" / "limits.paper.toml", Limits)
+# Worlds begin without positions, so that a sell from flat is no fault of theirs.
+LIMITS = PAPER.model_copy(update={"shorts": PAPER.shorts.model_copy(update={"mark_required": False})})
+SHOWN = 1_000  # quantity at each touch
 SYN = Symbol("SYN")
 INSTRUMENT = Instrument(symbol=SYN, adv=2_000_000)
 OPEN_NS = 1_704_207_600_000_000_000  # 2024-01-02 10:00 in New York
@@ -115,7 +118,8 @@ class World:
 
     def price(self, bid: int = BID, ask: int = ASK, **more: Any) -> list[Effect]:
         """A reference price."""
-        return self.step(ev.ReferencePrice(symbol=SYN, bid_e4=bid, ask_e4=ask, last_e4=bid, **more))
+        fields: dict[str, Any] = {"bid_qty": SHOWN, "ask_qty": SHOWN, "last_e4": bid} | more
+        return self.step(ev.ReferencePrice(symbol=SYN, bid_e4=bid, ask_e4=ask, **fields))
 
     def parent(self, **fields: Any) -> dict[str, Any]:
         """Submit a parent and return the reply."""

@@ -56,7 +56,7 @@ def test_r04_notional_at_the_worst_of_limit_touch_and_last(side: Side, qty: int,
 @pytest.mark.parametrize(("beside", "refused"), [(-100, False), (0, False), (100, True)])
 def test_r05_a_buy_above_the_collar(beside: int, refused: bool) -> None:
     w = world(limits(market={"collar_bp": 100, "vwap_collar_bp": 10_000}))
-    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=999_900, ask_e4=1_000_100, last_e4=1_000_000))
+    w.price(999_900, 1_000_100, last_e4=1_000_000)
 
     assert ("R05" in verdict(w.intent(10, 1_010_000 + beside))) is refused
 
@@ -64,16 +64,16 @@ def test_r05_a_buy_above_the_collar(beside: int, refused: bool) -> None:
 @pytest.mark.parametrize(("beside", "refused"), [(100, False), (0, False), (-100, True)])
 def test_r05_a_sell_below_the_collar(beside: int, refused: bool) -> None:
     w = world(limits(market={"collar_bp": 100, "vwap_collar_bp": 10_000}), Side.SELL)
-    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=999_900, ask_e4=1_000_100, last_e4=1_000_000))
+    w.price(999_900, 1_000_100, last_e4=1_000_000)
 
     assert ("R05" in verdict(w.intent(10, 990_000 + beside, Side.SELL))) is refused
 
 
 def test_r05_every_anchor_counts() -> None:
     w = world(limits(market={"collar_bp": 100}))
-    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=BID, ask_e4=ASK, last_e4=980_000))
+    w.price(last_e4=980_000)
     assert verdict(w.intent(10, BID)) == ("R05",)  # 2 % above the last trade
-    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=BID, ask_e4=ASK, last_e4=BID, close_e4=800_000))
+    w.price(close_e4=800_000)
 
     assert verdict(w.intent(10, BID)) == ("R05",)  # 25 % above the previous close
 
@@ -410,7 +410,7 @@ def test_r05_a_market_order_leaves_as_a_limit_at_the_collar_on_a_tick(side: Side
 
 def test_r05_a_market_order_without_a_collar_is_refused() -> None:
     w = world(limits(market={"last_required": True}))
-    w.step(ev.ReferencePrice(symbol="SYN", bid_e4=BID, ask_e4=ASK))
+    w.price(last_e4=0)
     w.core.state.references.pictures["SYN"].last_e4 = 0
 
     assert verdict(w.intent(10, None, ord_type=OrdType.MARKET)) == ("R05",)

@@ -1,0 +1,38 @@
+"""The firm's ceiling: no live limit may be above it, whoever signs (R73). A release alone changes it."""
+
+from typing import Final
+
+CEILING: Final[dict[str, int]] = {
+    "order.qty_max": 100_000,
+    "order.adv_max_bp": 1_000,
+    "order.notional_max_ccy": 10_000_000,
+    "impact.walk_max_bp": 500,
+    "market.collar_bp": 1_000,
+    "market.close_band_bp": 3_000,
+    "market.vwap_collar_bp": 1_000,
+    "market.age_max_ms": 10_000,
+    "exposure.long_max": 1_000_000,
+    "exposure.short_max": 1_000_000,
+    "exposure.gross_max_ccy": 500_000_000,
+    "exposure.net_max_ccy": 250_000_000,
+    "exposure.open_orders_max": 1_000,
+    "exposure.open_notional_max_ccy": 100_000_000,
+    "exposure.capital_max_ccy": 500_000_000,
+    "parents.adv_max_bp": 2_500,
+    "parents.notional_max_ccy": 100_000_000,
+    "participation.share_max_bp": 3_000,
+    "day.notional_max_ccy": 1_000_000_000,
+    "day.messages_max": 1_000_000,
+    "rates.orders_per_second": 100,
+    "rates.changes_per_second": 200,
+    "rates.duplicates": 10,
+    "loss.execution_max_ccy": 1_000_000,
+    "loss.drawdown_max_ccy": 1_000_000,
+    "policy.decision_age_max_ms": 1_000,
+    "sessions.ack_age_max_ms": 10_000,
+    "sessions.in_flight_max": 256,
+    "restricted.age_max_ms": 86_400_000,
+    "canary.every_ms": 300_000,
+    "lease.reduce_after_ms": 3_600_000,
+    "lease.kill_after_ms": 7_200_000,
+}

@@ -1,0 +1,83 @@
+"""What the machine and its people bring about: R62 to R66 by measured numbers, R67 starts, R71 the lease."""
+
+from typing import Final
+
+from risk import checks
+from risk.limits import Limits
+from risk.memory import Memory
+from risk.posture import PostureTable
+
+MS: Final = 1_000_000
+
+
+def measured(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:
+    """Judge what the shells measured last; what was never measured is not judged here."""
+    seen, caps = memory.measured, limits.machine
+    lag = seen.drop_copy_lag_ms
+    if lag is not None:
+        late = checks.trips(lag, caps.drop_copy_lag_max_ms)
+        hold(posture, "R62L", late, f"drop copy {lag} ms behind", mono_ns)
+    if seen.clock_offset_us is not None:
+        off = abs(seen.clock_offset_us)
+        text = f"clock off by {off} us"
+        hold(posture, "R63", checks.trips(off, caps.clock_halt_us), text, mono_ns)
+        hold(posture, "R63S", checks.trips(off, caps.clock_reduce_us), text, mono_ns)
+    if seen.loop_lag_ms is not None:
+        late = checks.trips(seen.loop_lag_ms, caps.loop_lag_max_ms)
+        hold(posture, "R64", late, f"the loop is {seen.loop_lag_ms} ms late", mono_ns)
+    free = seen.disk_free_mb
+    if free is not None:
+        hold(posture, "R66", checks.within(free, caps.disk_halt_mb), f"{free} MB free", mono_ns)
+        hold(posture, "R66S", checks.within(free, caps.disk_reduce_mb), f"{free} MB free", mono_ns)
+
+
+def hold(posture: PostureTable, cause: str, holds: bool, text: str, mono_ns: int, scope: str = "") -> None:
+    """Raise a cause while it holds, clear it when it does not."""
+    if holds:
+        posture.raise_(cause, text, mono_ns, scope)
+    else:
+        posture.clear(cause, mono_ns, scope)
+
+
+def lease(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:
+    """R71: nobody has looked for too long."""
+    age_ms = memory.lease.advance(mono_ns) // MS
+    text = f"not renewed for {age_ms // 1000} s"
+    if checks.trips(age_ms, limits.lease.kill_after_ms):
+        posture.raise_("R71", text, mono_ns)
+    hold(posture, "R71S", checks.trips(age_ms, limits.lease.reduce_after_ms), text, mono_ns)
+
+
+def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int, mono_ns: int) -> None:
+    """R67: a start after a stop that was none: reduce only for a while; again and again: halted."""
+    memory.began_mono_ns = mono_ns
+    memory.lease.restart()
+    memory.multipliers.restart(mono_ns)
+    memory.measured = type(memory.measured)()
+    for cause in ("R62L", "R63S", "R64", "R66S", "R67S", "R72"):
+        posture.clear(cause, mono_ns)
+    if not memory.stopped:
+        window_s = limits.start.exits_window_ms // 1000
+        memory.exits = [s for s in memory.exits if 0 <= outside_s - s < window_s] + [outside_s]
+        if checks.trips(len(memory.exits), limits.start.exits_max):
+            text = f"{len(memory.exits)} abnormal exits in {window_s} s"
+            posture.raise_("R67L", text, mono_ns)
+        reduce_for(memory, posture, "R67S", limits.start.reduce_only_ms, "an abnormal exit", mono_ns)
+    memory.stopped = False
+
+
+def reduce_for(
+    memory: Memory, posture: PostureTable, cause: str, for_ms: int, text: str, mono_ns: int
+) -> None:
+    """Reduce only for so long."""
+    if for_ms:
+        memory.reduce_until_ns = mono_ns + for_ms * MS
+        posture.raise_(cause, f"{text}: reduce only for {for_ms / 1000:g} s", mono_ns)
+
+
+def time_over(memory: Memory, posture: PostureTable, mono_ns: int) -> None:
+    """What reduces for a time is over when the time is."""
+    if memory.reduce_until_ns and mono_ns >= memory.reduce_until_ns:
+        memory.reduce_until_ns = 0
+        posture.clear("R67S", mono_ns)
+        posture.clear("R72", mono_ns)

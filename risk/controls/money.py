@@ -1,0 +1,84 @@
+"""R11 gross and net notional, R13 capital: what everything is worth if all of one side trades (GR4)."""
+
+from market.types import Symbol
+from risk import checks
+from risk.case import Case
+from risk.controls.exposure import of
+from risk.ledger import ANY_PRICE_E4, Ledger
+from risk.limits import Limits
+from risk.reference import References
+
+E4: int = 10_000  # of a currency unit
+
+
+def settle_values(ledger: Ledger, references: References, limits: Limits, mono_ns: int) -> None:
+    """Value every book that changed since it was last valued."""
+    while ledger.unvalued:
+        symbol, _ = ledger.unvalued.popitem()
+        ledger.revalue(symbol, price_e4(ledger, symbol, references, limits, mono_ns))
+
+
+def price_e4(ledger: Ledger, symbol: Symbol, references: References, limits: Limits, mono_ns: int) -> int:
+    """Return the worst of reference and own open orders; a stale market is dearer; 0 = not known."""
+    picture = references.picture(symbol)
+    price = picture.price_e4
+    if references.stale(picture, mono_ns, limits.market):
+        price = checks.collar_high_e4(picture.last_e4 or price, limits.exposure.stale_markup_bp)
+    book = ledger.books[symbol]
+    asked = max(book.sells_e4.values(), default=0)
+    bid = book.buy_top_e4 if book.buys and book.buy_top_e4 < ANY_PRICE_E4 else 0
+    return max(price, asked, bid)
+
+
+def notional(case: Case) -> None:
+    """R11: an order that makes gross or net larger keeps them within their limits."""
+    symbol = case.terms.symbol
+    for scope in case.scopes:
+        ledger, limits = scope.ledger, scope.limits.exposure
+        book = ledger.book(symbol)
+        long, short = book.position + book.buy_leaves, book.position - book.sell_leaves
+        price = max(case.picture.price_e4, case.price_e4)
+        was = max(abs(book.long_e4), abs(book.short_e4))
+        if case.is_buy:
+            long += case.adds
+        else:
+            short -= case.adds
+        long_e4, short_e4 = long * price, short * price
+        gross = ledger.gross_e4 - was + max(abs(long_e4), abs(short_e4))
+        before = max(abs(ledger.long_e4), abs(ledger.short_e4))
+        net = max(
+            abs(ledger.long_e4 - book.long_e4 + long_e4), abs(ledger.short_e4 - book.short_e4 + short_e4)
+        )
+        cap = case.tightening.of(limits.gross_max_ccy * E4)
+        if ledger.unpriced and (ledger.unpriced.keys() - {symbol}):
+            case.fail("R11", next(iter(ledger.unpriced)), "", "no price to value a position with")
+        if not checks.within(gross, cap) and gross > ledger.gross_e4:
+            case.fail("R11", gross // E4, cap // E4, f"gross notional{of(scope.name)}")
+        cap = case.tightening.of(limits.net_max_ccy * E4)
+        if not checks.within(net, cap) and net > before:
+            case.fail("R11", net // E4, cap // E4, f"net notional{of(scope.name)}")
+
+
+def capital_e4(ledger: Ledger) -> int:
+    """Return cash that is used at worst: spent, promised to open buys, and short positions."""
+    return max(0, ledger.paid_e4) + ledger.open_buy_e4 + ledger.shorted_e4
+
+
+def capital(case: Case) -> None:
+    """R13: what this order may use as well stays within the capital; a broker's word can only lower it."""
+    price = max(case.price_e4, case.picture.price_e4)
+    for scope in case.scopes:
+        ledger = scope.ledger
+        used = capital_e4(ledger)
+        if case.is_buy:
+            more = case.adds * price
+        else:
+            book = ledger.book(case.terms.symbol)
+            short = book.sell_leaves + case.adds - book.position
+            more = max(0, max(0, short) * price - max(0, -book.short_e4))
+        cap = scope.limits.exposure.capital_max_ccy * E4
+        power = case.memory.buying_power_micros
+        if power is not None:
+            cap = min(cap, power // checks.MICROS_PER_E4)
+        if not checks.within(used + more, cap) and more:
+            case.fail("R13", (used + more) // E4, cap // E4, f"capital used{of(scope.name)}")
