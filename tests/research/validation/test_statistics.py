@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.validation.statistics import cvar, detectable, holm, interval, paired
+from research.validation.statistics import (
+    cvar,
+    detectable,
+    holm,
+    interval,
+    paired,
+    paired_statistic,
+    size_of_test,
+)
 
 
 def test_the_interval_is_the_known_one_for_many_normal_values():
@@ -100,3 +108,23 @@ def test_a_smaller_error_finds_smaller_effects():
 def test_what_has_no_interval_is_refused(values, clusters, says):
     with pytest.raises(ValueError, match=says):
         interval(values, clusters)
+
+
+def test_a_statistic_that_is_no_mean_has_an_interval_too():
+    rng = np.random.default_rng(3)
+    clusters = np.arange(2_000) % 40
+    theirs = rng.normal(0, 2.0, 2_000)
+
+    found = paired_statistic(0.5 * theirs, theirs, clusters, cvar, resamples=300)
+
+    assert found.mean == pytest.approx(-0.5 * cvar(theirs))
+    assert found.low < found.mean < found.high < 0.0
+    assert found.clusters == 40
+
+
+def test_the_claims_own_interval_is_wrong_about_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(64), 8)
+    difference = -0.5 + rng.normal(0, 1, 512) + np.repeat(rng.normal(0, 0.5, 64), 8)
+
+    assert 0.03 <= size_of_test(difference, clusters, repetitions=400) <= 0.085

@@ -64,6 +64,40 @@ def test_processes_side_by_side_give_what_one_gives(tmp_path, capsys):
     assert texts[0] == texts[1]
 
 
+def test_what_others_would_play_is_what_one_plays(small, tmp_path, capsys):
+    from research.validation.jobs import Jobs
+    from research.validation.prepared import Prepared
+
+    asked = (
+        "twap-passive",
+        "--also",
+        "twap",
+        "--tiers",
+        "T1",
+        "--scenarios",
+        "tiny",
+        "--orders",
+        8,
+        "--budget",
+        0,
+    )
+    asked = (*asked, "--baselines", "twap,almgren-chriss", "--aa", 512, "--out", tmp_path)
+    args = validate_options.parser().parse_args([str(a) for a in asked])
+    args.quick = True
+    ready = Prepared(args, lambda _: None)
+    jobs = Jobs(ready, lambda _: None)
+
+    todo = jobs.playing()
+    for job in todo:
+        assert jobs.named(job)
+        jobs.do(job)
+    ready.session.close()
+
+    assert {job.kind for job in todo} == {"beside", "cell"}
+    assert jobs.tuning() == []
+    assert jobs.playing() == []
+
+
 def test_an_interrupt_leaves_what_was_played_and_says_how_to_go_on(small, tmp_path, capsys, monkeypatch):
     from research.validation.session import Stage
 
@@ -137,6 +171,32 @@ def test_what_a_policy_was_trained_in_is_t1_and_what_it_was_not_is_t2():
     assert "small-tick beyond volatile" in names["T2"]
     assert not names["T1"] & names["T2"]
     assert {"zero intelligence", "small-base + propagator", "small-base c high"} <= names["T3"]
+
+
+def test_books_of_regimes_beyond_the_list_have_room_for_what_piles_up():
+    made = cells_of(("small-base",))
+
+    crowded = [
+        c.scenario for c in made if c.scenario.name.endswith(("beyond volatile", "beyond trend", "c high"))
+    ]
+    assert len(crowded) == 3
+    assert all(s.orders_max == 8_192 for s in crowded)
+
+
+def test_every_market_is_tried_in_other_simulators():
+    made = cells_of(("small-base", "large-base", "small-heavy"), tiers=["T3"])
+
+    names = [c.scenario.name for c in made]
+    for base in ("small-base", "large-base"):
+        assert {f"{base} c low", f"{base} c high", f"{base} + propagator"} <= set(names)
+    assert "small-heavy c low" not in names
+
+
+def test_a_regime_of_long_orders_plays_fewer():
+    made = {c.scenario.name: len(c.seeds) for c in cells_of(("small-base", "small-long"), orders=64)}
+
+    assert made["small-base"] == 64
+    assert made["small-long"] == 16
 
 
 def test_a_policy_of_unknown_markets_is_asked_where_to_be_tried():
