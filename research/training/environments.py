@@ -150,15 +150,16 @@ def rules_of(numbers: tuple[float, ...]) -> dict[str, Any]:
 
 def held_out(where: Where, chosen: list[str | Scenario], settings: Settings, rules: dict[str, Any]) -> Trial:
     """Return the held-out set of a run: the same seeds whatever is learnt, scenarios in turn."""
-    count = -(-where.episodes // SIDE_BY_SIDE) * SIDE_BY_SIDE
-    listed = seeds(SELECT, count).reshape(-1, SIDE_BY_SIDE, 1)
-    numbers = (np.arange(count) % len(chosen)).reshape(-1, SIDE_BY_SIDE, 1)
+    side = min(SIDE_BY_SIDE, where.episodes)
+    count = -(-where.episodes // side) * side
+    listed = seeds(SELECT, count).reshape(-1, side, 1)
+    numbers = (np.arange(count) % len(chosen)).reshape(-1, side, 1)
     made: dict[bool, VectorEnv] = {}
 
     def play(act: Act, continuous: bool = where.continuous) -> Reals:
         if continuous not in made:
             made[continuous] = VectorEnv(
-                chosen, SIDE_BY_SIDE, 0, threads=where.threads, settings=settings, continuous=continuous
+                chosen, side, 0, threads=where.threads, settings=settings, continuous=continuous
             )
         world, found = made[continuous], []
         for batch, which in zip(listed, numbers, strict=True):

@@ -43,6 +43,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return msgspec.structs.replace(self.plan, knobs={**self.plan.knobs, "seed": seed})
 
 
+def told(recipe: Recipe) -> bytes:
+    """Return a recipe as a file."""
+    return msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
+
+
 def read(path: Path) -> Recipe:
     """Return a recipe.
 
@@ -116,7 +121,6 @@ def keep(recipe: Recipe, out: Path) -> None:
         TrainingError: it was made under something else, or cannot be written.
 
     """
-    told = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
     path = out / RECIPE
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -125,9 +129,9 @@ def keep(recipe: Recipe, out: Path) -> None:
         raise TrainingError(f"{out}: cannot be made: {error.strerror}") from None
     if there is None and any(out.iterdir()):
         raise TrainingError(f"{out}: is not empty, and no release's; give another folder")
-    if there not in (None, told):
+    if there not in (None, told(recipe)):
         raise TrainingError(f"{path}: is another recipe; give another folder")
-    checkpoint.write_whole(path, told)
+    checkpoint.write_whole(path, told(recipe))
 
 
 def finished(out: Path, seed: int) -> bool:

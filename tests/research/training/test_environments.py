@@ -14,7 +14,7 @@ from research.training.sources import Where, source
 from research.training.train_options import main
 from research.worlds.round_trips import RoundTrips, Settings
 
-SMALL = ["--scenarios", "plain", "--envs", "16", "--episodes", "256", "--threads", "1", "--steps", "4000"]
+SMALL = ["--scenarios", "plain", "--envs", "16", "--episodes", "16", "--threads", "1", "--steps", "1500"]
 SMALL += ["--set", "horizon=16", "--set", "minibatch=128", "--evaluate-every", "100000"]
 SMALL += ["--learn-threads", "1"]
 
@@ -26,13 +26,13 @@ def last_of(folder: Path) -> bytes:
 
 
 def test_a_run_in_the_environment_is_the_same_twice(tmp_path: Path) -> None:
-    assert main([*SMALL, "--checkpoint-every", "1000", "--out", str(tmp_path / "a")]) == 0
-    assert main([*SMALL, "--checkpoint-every", "1000", "--threads", "2", "--out", str(tmp_path / "b")]) == 0
+    assert main([*SMALL, "--checkpoint-every", "500", "--out", str(tmp_path / "a")]) == 0
+    assert main([*SMALL, "--checkpoint-every", "500", "--threads", "2", "--out", str(tmp_path / "b")]) == 0
 
     assert last_of(tmp_path / "a") == last_of(tmp_path / "b")
     best = json.loads((tmp_path / "a" / "best.json").read_text())
     assert {"twap", "twap-passive", "twap-improve", "rule"} == best["result"]["against"].keys()
-    assert best["result"]["episodes"] == 256
+    assert best["result"]["episodes"] == 16
 
 
 def test_who_names_no_scenario_learns_in_all_but_the_illustration() -> None:
