@@ -41,6 +41,7 @@ class Desk:
         self._asked = 0
         self._seq = 1
         self._sent_ns: list[int] = []
+        self._could_trade = False  # as the core was told last
         self._market = core.markets[symbol]
         self._market.locate = pl.LOCATE
         self._standing = standing
@@ -99,6 +100,8 @@ class Desk:
         for report in line.reports:
             self._report(report)
         self._clock(line.cancel)
+        if self.parent is not None and self.headroom().can_trade != self._could_trade:
+            self._tell_parent()
         self._carry(self.core.step(stamp, ev.Timer()).intents)
 
     def _feed(self, stamp: ev.Stamp, batch: NDArray[Any]) -> None:
@@ -229,7 +232,9 @@ class Desk:
 
     def _tell_parent(self) -> None:
         assert self.parent is not None
-        self._tell(up.ParentUpdate(parent=self.parent, progress=self.progress, headroom=self.headroom()))
+        headroom = self.headroom()
+        self._could_trade = headroom.can_trade
+        self._tell(up.ParentUpdate(parent=self.parent, progress=self.progress, headroom=headroom))
 
     def _tell(self, update: up.Update) -> None:
         self._carry(self.core.step(ev.Stamp(self.now_ns, self.now_ns), update).intents)

@@ -33,6 +33,7 @@ from market.types import OrdType, ParentID, Symbol, TimeInForce
 from policies import actions, executor, schedule, scripted, state
 from policies.executor import Act, Move
 from policies.policy import Policy
+from policies.schedule_kernels import NEVER
 from policies.script_language import Line, Trigger, Verb
 from policies.scripted import Scripted
 from policies.state_kernels import of_one_symbol
@@ -95,7 +96,8 @@ class TraderCore:
         if any(market.moved for market in touched):
             if self.settings.on_touch:
                 for view in self.parents.values():
-                    view.event = view.event or self.markets[view.parent.symbol].touch != view.touch
+                    if not view.event and self.markets[view.parent.symbol].touch != view.touch:
+                        view.happened()
             if self.script is not None:
                 self.script.happened(Trigger.TOUCH, None)
         return self._decide_due(stamp, stamp.mono_ns, fed=True)
@@ -185,8 +187,8 @@ class TraderCore:
         if view is not None:
             view.refusals = 0 if ours and update.n else view.refusals
             view.done(self.table.done_qty(order.parent_id))
-            if self.settings.on_fill:
-                view.event = view.event or bool(heard.filled_qty) or heard.ended is not None
+            if self.settings.on_fill and (heard.filled_qty or heard.ended is not None):
+                view.happened()
         if self.script is not None and self.synced:
             self.script.heard(order, heard)
 
@@ -241,7 +243,7 @@ class TraderCore:
         due = [v.due_ns(settings.interval_ns, settings.gap_ns) for v in self.parents.values() if v.active]
         if self.script is not None:
             due += self.script.next_due_ns(self._script_parents())
-        return min(due, default=0)
+        return min((ts_ns for ts_ns in due if ts_ns < NEVER), default=0)
 
     def _decide_due(self, stamp: ev.Stamp, cause_mono_ns: int, fed: bool = False) -> Step:
         if not self.fit or not self.parents:
@@ -250,7 +252,8 @@ class TraderCore:
         decided = 0
         settings = self.settings
         for view in self.parents.values():
-            if view.active and stamp.ts_ns >= view.due_ns(settings.interval_ns, settings.gap_ns):
+            due_ns = view.due_ns(settings.interval_ns, settings.gap_ns) if view.active else NEVER
+            if due_ns <= stamp.ts_ns < view.parent.end_ns:
                 intents += self._decide(stamp, view, cause_mono_ns)
                 decided += 1
         if self.script is not None:
@@ -260,8 +263,7 @@ class TraderCore:
 
     def _decide(self, stamp: ev.Stamp, view: ParentView, cause_mono_ns: int) -> list[Intent]:
         market = self.markets[view.parent.symbol]
-        view.last_decision_ns, view.event = stamp.ts_ns, False
-        view.touch = market.touch
+        view.decided(stamp.ts_ns, market.touch)
         if stamp.mono_ns < view.wait_until_mono_ns or not market.book.trading:
             return []
         wanted = self._plan(stamp, view, market)

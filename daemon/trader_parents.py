@@ -7,6 +7,7 @@ from market import updates as up
 from market.types import ParentStatus, Side
 from policies.actions import Terms
 from policies.schedule import Corridor, Situation
+from policies.schedule_kernels import next_decision_ns
 from policies.state import Facts, StateBuilder
 
 ENDED: Final = frozenset(
@@ -40,13 +41,14 @@ class ParentView:
         self._earlier_qty = 0  # filled on chains that ended before this trader came
         self._headroom_mono_ns = 0
         self._rate_max = 0
+        self._due_ns = 0  # of the next decision, once it was asked for; 0 = work it out
 
     def update(self, update: up.ParentUpdate, working: int, mono_ns: int) -> None:
         """Take the gate's word; `working`: leaves of the chains that it counted when it said so."""
         self.parent, self.progress, self.headroom = update.parent, update.progress, update.headroom
         room = self.headroom.buy_qty_max if self.parent.side is Side.BUY else self.headroom.sell_qty_max
         self.risk_qty = self.progress.cum_qty + working + room
-        self._sent = 0
+        self._sent = self._due_ns = 0
         self._headroom_mono_ns = mono_ns
         self._rate_max = max(self._rate_max, self.headroom.rate_free)
 
@@ -83,10 +85,23 @@ class ParentView:
         return self.parent.start_ns if self.base_qty else max(self.parent.start_ns, self.seen_ns)
 
     def due_ns(self, interval_ns: int, gap_ns: int) -> int:
-        """Return the market time of the next decision."""
+        """Return the market time of the next decision, schedule.NEVER where none fits before the end."""
         if not self.last_decision_ns:
             return self.parent.start_ns
-        return self.last_decision_ns + (gap_ns if self.event else interval_ns)
+        if not self._due_ns:
+            ends_ns, event = self.parent.end_ns, int(self.event)
+            self._due_ns = next_decision_ns(
+                self.last_decision_ns, event, self.start_ns, ends_ns, interval_ns, gap_ns
+            )
+        return self._due_ns
+
+    def decided(self, now_ns: int, touch: tuple[int, int]) -> None:
+        """Note that a decision is being taken."""
+        self.last_decision_ns, self.event, self.touch, self._due_ns = now_ns, False, touch, 0
+
+    def happened(self) -> None:
+        """Note that something is worth a decision before the next tick."""
+        self.event, self._due_ns = True, 0
 
     def sent(self, mono_ns: int) -> None:
         """Count a new or replace message."""

@@ -39,7 +39,10 @@ SLICE_NS: Final = 10_000_000_000  # one slice is what the schedule asks in ten s
 SLICES_MIN: Final = 20  # ... but never more than a twentieth of the parent
 SLICES_MAX: Final = 720  # ... nor less than 1/720: a day of half-minutes
 CLOSE_OUT_SHARE: Final = 0.02  # the schedule ends before the window does: time to cross what rests
-CLOSE_OUT_NS_MIN: Final = 3_000_000_000  # three decisions of a second
+CLOSE_OUT_NS_MIN: Final = 3_000_000_000  # six decisions of half a second
+CLOSE_OUT_DECISIONS: Final = 8  # ... of the close-out: cancel what rests, cross, cross again what an IOC left
+CLOSE_OUT_STEP_NS_MIN: Final = 500_000_000  # ... but no faster: answers must be back, and the book refill
+NEVER: Final = 1 << 62
 TAPER_SHARE: Final = 0.15  # the corridor narrows over the last part of the window, to nothing
 KAPPA_T_MIN: Final = 1e-6  # below, the curve is a straight line
 KAPPA_T_BY_URGENCY: Final = (1.5, 0.5, 1.0, 1.5, 2.5, 4.0)  # [0]: urgency not said
@@ -51,6 +54,25 @@ def schedule_end_ns(start_ns: int, end_ns: int) -> int:
     length = end_ns - start_ns
     lead = min(max(CLOSE_OUT_NS_MIN, int(length * CLOSE_OUT_SHARE)), length // 2)
     return end_ns - lead
+
+
+@typed_kernel(*[INT] * 6)
+def next_decision_ns(
+    last_ns: int, event: int, start_ns: int, end_ns: int, interval_ns: int, gap_ns: int
+) -> int:
+    """Return when the decision after one at `last_ns` is due, NEVER where none fits before the window ends.
+
+    By the interval, after an event by the gap; and where the schedule ends, however long the interval: there
+    what is left falls due. From then on decisions come fast enough to try again what did not fill.
+    """
+    due_ns = last_ns + (gap_ns if event != 0 else interval_ns)
+    through_ns = schedule_end_ns(start_ns, end_ns)
+    step_ns = max(CLOSE_OUT_STEP_NS_MIN, (end_ns - through_ns) // CLOSE_OUT_DECISIONS)
+    if last_ns < through_ns:
+        due_ns = min(due_ns, max(through_ns, last_ns + min(gap_ns, step_ns)))
+    else:
+        due_ns = min(due_ns, last_ns + step_ns)
+    return due_ns if due_ns < end_ns else NEVER
 
 
 @typed_kernel(INT, INT, INT)

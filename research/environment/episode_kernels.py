@@ -191,7 +191,7 @@ def advance(
             if head[e.NOW_NS] >= head[e.T_WAIT]:
                 return True
             continue
-        until = min(due_ns(head, pace), head[e.ENDS])
+        until = min(due_ns(head, desk, pace), head[e.ENDS])
         if head[e.ON_ROAD] > 0:
             until = min(until, road[0, e.ROAD_AT])
         if head[e.REPORTS_WAITING] > 0:

@@ -101,8 +101,7 @@ REGIMES: Final[dict[str, dict[str, Any]]] = {
     "bursty": {"differs": {"branching": (1.4, 1.7)}},
     "light": {"parents": {"share": (0.02, 0.05)}},
     "heavy": {"parents": {"share": (0.15, 0.25)}},
-    # Two minutes, and two seconds: a decision every 5 s has its last one in the three seconds of close-out.
-    "short": {"parents": {"seconds": (122.0, 122.0)}},
+    "short": {"parents": {"seconds": (120.0, 120.0)}},
     "long": {"parents": {"seconds": (1_200.0, 3_600.0)}},
     "mixed": {
         "differs": {

@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from market.book_kernels import size_at
 from policies import state_kernels as k
-from policies.layout import BUY_QTY_MAX, END, HEADROOM, LIMIT, QTY, RATE_FREE, SELL_QTY_MAX
+from policies.layout import (
+    BUY_QTY_MAX,
+    CAN_TRADE,
+    END,
+    HEADROOM,
+    LIMIT,
+    QTY,
+    RATE_FREE,
+    SELL_QTY_MAX,
+    START,
+)
+from policies.schedule_kernels import NEVER, next_decision_ns
 from policies.state import EARLY_NS
 from policies.state_kernels import forget, observe
 from research.environment import layout as e
@@ -19,7 +30,6 @@ from research.environment.row_kernels import close_gap, copy
 
 SECOND_NS: Final = 1_000_000_000
 BACKOFF_DOUBLINGS: Final = 5
-NEVER: Final = 1 << 62
 
 
 # --- StateBuilder's own orders --------------------------------------------------------------------
@@ -193,7 +203,7 @@ def feed(
 
 
 @env_kernel
-def due_ns(head: Any, pace: Any) -> Any:
+def due_ns(head: Any, desk: Any, pace: Any) -> Any:
     """Return the market time of the next decision (ParentView.due_ns), NEVER while it is not worked."""
     if head[e.T_STATUS] != e.P_WORKING:
         return NEVER
@@ -204,7 +214,15 @@ def due_ns(head: Any, pace: Any) -> Any:
     event = (head[e.T_EVENT] != 0 and stops & e.STOP_ON_FILL != 0) or (
         head[e.T_TOUCHED] != 0 and stops & e.STOP_ON_TOUCH != 0
     )
-    return last + (pace[e.GAP] if event else pace[e.INTERVAL])
+    return next_decision_ns(last, int(event), desk[START], desk[END], pace[e.INTERVAL], pace[e.GAP])
+
+
+@env_kernel
+def flipped(head: Any, desk: Any, ints: Any) -> None:
+    """Have the gate say at once where the parent can trade again, or no longer; anything else may wait."""
+    can_trade = head[e.GATE_STATUS] == e.P_WORKING and ints[k.BID] > 0 and ints[k.ASK] > 0
+    if can_trade != (desk[CAN_TRADE] != 0):
+        head[e.T_PARENT_NEWS] = 1
 
 
 # --- in the order of their instants ---------------------------------------------------------------
@@ -229,6 +247,7 @@ def deliver(
                 until += 1
             if until > fed:
                 feed(head, ints, floats, own, events, until, stamp, log, tape)
+                flipped(head, desk, ints)
             else:
                 head[e.NOW_NS] = max(head[e.NOW_NS], stamp)
                 take_order(book, head, ints, floats, own, own_ids, events, chains, reports[0], log)
@@ -236,12 +255,13 @@ def deliver(
                 close_gap(reports, 0, head[e.REPORTS_WAITING])
         elif fed < made:
             feed(head, ints, floats, own, events, made, stamp, log, tape)
+            flipped(head, desk, ints)
         else:
             break
         head[e.NOW_NS] = max(head[e.NOW_NS], stamp)
-        if head[e.NOW_NS] >= due_ns(head, pace):
+        if head[e.NOW_NS] >= due_ns(head, desk, pace):
             return True
     head[e.EVENTS_FED] = head[e.EVENTS_MADE] = 0
     head[e.NOW_NS] = max(head[e.NOW_NS], played)
     note(head, log, e.LOG_TIMER, head[e.NOW_NS], 0, 0, 0, 0, 0, 0, 0, 0)
-    return head[e.NOW_NS] >= due_ns(head, pace)
+    return head[e.NOW_NS] >= due_ns(head, desk, pace)

@@ -3,16 +3,19 @@
 from datetime import date, time
 
 import numpy as np
+import pytest
 
 from daemon.config import TraderSection
 from daemon.trader_core import TraderCore
 from daemon.trader_events import Settings
+from daemon.trader_parents import ParentView
 from daemon.trader_setup import settings_of
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
 from market.parents import ParentOrder
 from market.types import ParentID, Side
 from policies.choose import choose
 from policies.policy import Cadence
+from policies.schedule_kernels import schedule_end_ns
 from research.training.offline import Run
 
 NS = 1_000_000_000
@@ -40,10 +43,41 @@ def settings(**changes: object) -> Settings:
     return Settings(**base | {"orders_max": 20_000, "levels_max": 4_000} | changes)  # type: ignore[arg-type]
 
 
-def test_without_events_decisions_come_by_the_interval_alone() -> None:
-    gaps = np.diff(decision_times(settings()))
+def test_without_events_decisions_come_by_the_interval_alone_until_the_close_out() -> None:
+    times = decision_times(settings())
+    through_ns = schedule_end_ns(START + 10 * NS, END - 10 * NS)
+    assert through_ns in times
+    gaps = np.diff([t for t in times if t < through_ns])
     assert len(gaps) >= 15
     assert gaps.min() >= 5 * NS
+
+
+@pytest.mark.parametrize("name", ["twap", "twap-passive"])
+@pytest.mark.parametrize("seconds", [20, 60, 120, 250])
+def test_the_schedules_end_is_a_decision_and_what_must_complete_does(name: str, seconds: int) -> None:
+    core = TraderCore(settings(), {SYN.symbol: SYN}, choose(name))
+    begin_ns = START + 20 * NS + 137_000_000
+    parent = ParentOrder(
+        parent_id=ParentID("P1"), account="A", side=Side.BUY, qty=10 * seconds, symbol=SYN.symbol,
+        mic=SYN.mic, start_ns=begin_ns, end_ns=begin_ns + seconds * NS, must_complete=True,
+    )  # fmt: skip
+    times: list[int] = []
+    decided = ParentView.decided
+
+    def noted(view: ParentView, now_ns: int, touch: tuple[int, int]) -> None:
+        times.append(now_ns)
+        decided(view, now_ns, touch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParentView, "decided", noted)
+        window = START, parent.end_ns + 5 * NS
+        run = Run(core, ZeroIntelligenceFlow(seconds, *window), SYN, window, [parent])
+        run.play()
+
+    through_ns = schedule_end_ns(parent.start_ns, parent.end_ns)
+    assert run.gate.progress[ParentID("P1")].cum_qty == parent.qty
+    assert through_ns in times or times[-1] < through_ns  # filled before
+    assert times[-1] < parent.end_ns
 
 
 def test_fills_and_touches_bring_the_next_decision_forward_but_not_below_the_gap() -> None:

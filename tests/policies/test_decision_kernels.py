@@ -32,6 +32,7 @@ from policies.curves import GENERIC
 from policies.executor import Act, Chain, Standing
 from policies.frozen import FrozenPolicy
 from policies.schedule import Corridor, Situation
+from policies.schedule_kernels import NEVER, next_decision_ns
 from policies.working import Asked, WorkingTable
 from tests.artefacts.shelf import CLONED
 from tests.policies.makers import ABC, DAY, NS, TEN, headroom, order

@@ -27,6 +27,18 @@ def schedule_end_ns(situation: Situation) -> int:
     return situation.end_ns - lead
 
 
+def next_decision_ns(situation: Situation, event: bool, interval_ns: int, gap_ns: int) -> int | None:
+    """Return when the decision after one at `now_ns` is due, None where none fits before the end."""
+    last, through, end = situation.now_ns, schedule_end_ns(situation), situation.end_ns
+    close_out = max(500_000_000, (end - through) // 8)
+    wishes = [last + (gap_ns if event else interval_ns)]
+    if last >= through:
+        wishes.append(last + close_out)
+    else:
+        wishes.append(max(through, last + min(gap_ns, close_out)))
+    return min(wishes) if min(wishes) < end else None
+
+
 def twap(situation: Situation) -> float:
     """Evenly in time."""
     return elapsed(situation)
