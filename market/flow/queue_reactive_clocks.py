@@ -44,6 +44,7 @@ FAR_NS = 1 << 62  # never
 TAIL = 6.931471805599453  # ln 1024: what the first entry of the table of gaps leaves out
 LN2 = 0.6931471805599453
 LOWER = 0.45  # a row is given up below this part of what is covered, so that none comes and goes
+SLOTS_FEW = 4  # up to them a pool is often empty and its clock silent: joining in shall be cheap
 GAP_MOST = 1e15  # ns: a rate of nothing strikes in eleven days
 
 
@@ -73,6 +74,18 @@ def exp(x: float) -> float:
 
 
 @inlined_kernel
+def decay(x: float) -> float:
+    """Return e**-x for x >= 0 (30 and more is 30) by exact operations only, to 1e-9."""
+    x = min(x, 30.0)
+    k = int(x * (1.0 / LN2) + 0.5)
+    r = k * LN2 - x
+    square = r * r
+    low = (1.0 + r) + (0.5 + r * (1 / 6)) * square
+    high = (1 / 24 + r * (1 / 120)) + (1 / 720 + r * (1 / 5040)) * square
+    return (low + high * (square * square)) * ((1 << (60 - k)) * (1.0 / (1 << 60)))
+
+
+@inlined_kernel
 def slots_of(step: int) -> int:
     """Return the slots in use at a step: 1 2 3 4 5 6 7 8 10 12 14 16 20 ..."""
     if step < 4:
@@ -80,20 +93,25 @@ def slots_of(step: int) -> int:
     return (4 + ((step - 3) & 3)) << ((step - 3) >> 2)
 
 
-@lean_kernel
-def set_row(state: Arena, reals: Reals, tables: Reals, row: int) -> None:
-    """Give a row its rate; its points are looked for anew."""
-    clock = row // LAYERS
-    layer = row % LAYERS
-    covers = LAYER_UNIT * (1 << max(layer - 1, 0))
-    rate = tables[N_RATES + clock] * reals[R_RATE] * covers
+@inlined_kernel
+def set_rows(state: Arena, reals: Reals, tables: Reals, clock: int) -> None:
+    """Give the rows of a clock their rates; their points are looked for anew by the next `cover`."""
+    rate = tables[N_RATES + clock] * reals[R_RATE] * LAYER_UNIT
+    points = ROW_POINTS
     if clock >= CANCELS:
-        rate *= slots_of(state[S_SLOTS + clock - CANCELS])
+        slots = slots_of(state[S_SLOTS + clock - CANCELS])
+        rate *= slots
+        points = ROW_POINTS if slots > SLOTS_FEW else 1
     gap = min(1e9 / rate, GAP_MOST) if rate > 0 else GAP_MOST
-    reals[R_ROW_GAP + row] = gap
-    state[S_ROW_LENGTH + row] = max(int(gap * ROW_POINTS), 1)
-    state[S_ROW_WINDOW + row] = -1
-    state[S_ROW_DUE + row] = -1
+    for layer in range(LAYERS):
+        row = clock * LAYERS + layer
+        reals[R_ROW_GAP + row] = gap
+        state[S_ROW_LENGTH + row] = max(int(gap * points), 1)
+        state[S_ROW_WINDOW + row] = -1
+        state[S_ROW_DUE + row] = -1
+        if layer > 0:
+            gap *= 0.5
+    state[S_CLOCK_DUE + clock] = FAR_NS
 
 
 @inlined_kernel
@@ -160,39 +178,38 @@ def cover(state: Arena, reals: Reals, tables: Reals, clock: int, most: float, no
     """Use as many rows of a clock as a rate of `most` times the ordinary needs; say whether they sufficed."""
     active = state[S_ACTIVE + clock]
     covered = LAYER_UNIT * (1 << (active - 1))
-    if most <= covered:
-        if most < LOWER * covered and active > 1:
-            state[S_ACTIVE + clock] = active - 1
-            refresh(state, clock)
+    silent = state[S_CLOCK_DUE + clock] == FAR_NS
+    if LOWER * covered <= most <= covered and not silent:
         return True
+    while most < LOWER * covered and active > 1:
+        covered *= 0.5
+        active -= 1
     while most > covered and active < LAYERS:
-        row = clock * LAYERS + active
+        covered *= 2.0
+        active += 1
+    state[S_ACTIVE + clock] = active
+    for row in range(clock * LAYERS, clock * LAYERS + active):
         if state[S_ROW_DUE + row] <= now:
             advance_row(state, reals, tables, row, now)
-        active += 1
-        covered *= 2
-    state[S_ACTIVE + clock] = active
     refresh(state, clock)
     return most <= covered  # type: ignore[no-any-return]
 
 
+@inlined_kernel
+def silence(state: Arena, clock: int) -> None:
+    """Let a clock not strike until it is covered again."""
+    state[S_CLOCK_DUE + clock] = FAR_NS
+
+
 @lean_kernel
-def set_slots(state: Arena, reals: Reals, tables: Reals, clock: int, step: int, now: int) -> None:
-    """Let a clock of cancels strike so many slots."""
+def set_slots(state: Arena, reals: Reals, tables: Reals, clock: int, step: int) -> None:
+    """Let a clock of cancels strike so many slots, from the next `cover` on."""
     state[S_SLOTS + clock - CANCELS] = step
-    for row in range(clock * LAYERS, (clock + 1) * LAYERS):
-        set_row(state, reals, tables, row)
-    for row in range(clock * LAYERS, clock * LAYERS + state[S_ACTIVE + clock]):
-        advance_row(state, reals, tables, row, now)
-    refresh(state, clock)
+    set_rows(state, reals, tables, clock)
 
 
 @lean_kernel
-def wind(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
-    """Set all clocks to their first point after `now`, under the seed of the state."""
+def wind(state: Arena, reals: Reals, tables: Reals) -> None:
+    """Set all clocks anew under the seed of the state; `cover` finds their first points."""
     for clock in range(CLOCKS):
-        for row in range(clock * LAYERS, (clock + 1) * LAYERS):
-            set_row(state, reals, tables, row)
-        for row in range(clock * LAYERS, clock * LAYERS + state[S_ACTIVE + clock]):
-            advance_row(state, reals, tables, row, now)
-        refresh(state, clock)
+        set_rows(state, reals, tables, clock)

@@ -11,7 +11,7 @@ from market.book_layout import (
     Records,
 )
 from market.flow.calibration import CLASSES
-from market.flow.queue_reactive_clocks import advance_row, refresh, set_slots, slots_of
+from market.flow.queue_reactive_clocks import advance_row, mark_of, refresh, set_slots, slots_of
 from market.flow.queue_reactive_drivers import SECOND_NS, begin_second
 from market.flow.queue_reactive_layout import (
     CANCELS,
@@ -19,27 +19,39 @@ from market.flow.queue_reactive_layout import (
     LIMITS,
     MARKETS,
     S_BEGIN,
+    S_BURST_DRAW,
+    S_BURST_DUE,
+    S_BURST_KEY,
+    S_BURST_WHAT,
+    S_BURST_WHERE,
     S_CANDIDATES,
     S_CHILD_DUE,
     S_CLOCK_DUE,
     S_CLOCK_ROW,
     S_COUNT,
+    S_HAWKES_TIME,
     S_NOW,
+    S_ROW_WHAT,
+    S_ROW_WHERE,
     S_SECOND,
     S_SLOTS,
 )
 from market.flow.queue_reactive_orders import cancel, child, limit, market
 from market.flow.queue_reactive_rates import (
+    burst_stream,
+    draw_burst,
     fade,
     hear_foreign,
     reach,
     see_touch,
     set_tilts,
+    settle,
 )
 from market.flow.queue_reactive_tables import Reals
 from market.kernels import inlined_kernel, lean_kernel
 from market.matching_kernels import OUTCOMES_MARGIN
 
+CHILD, NEXT_SECOND, BURST = CLOCKS, CLOCKS + 1, CLOCKS + 2  # what strikes besides the clocks
 KEEP = 0.9  # slots are given up when so full a step lower, so that none come and go
 PLAYED, FULL, TOUCH, OWN = 0, 1, 2, 3  # why `react` came back
 STOP_ON_TOUCH, STOP_ON_OWN = 1, 2  # where it shall: the touch moved, an order with an owner was hit
@@ -54,25 +66,46 @@ def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     for kind in range(CLASSES):
         step = state[S_SLOTS + kind] - 1
         if step >= 0 and state[S_COUNT + kind] < KEEP * slots_of(step):
-            set_slots(state, reals, tables, CANCELS + kind, step, now)
+            set_slots(state, reals, tables, CANCELS + kind, step)
 
 
 @inlined_kernel
 def strike(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, clock: int
 ) -> int:  # fmt: skip
-    """Let a clock strike, and set it to its next point."""
-    row = state[S_CLOCK_ROW + clock]
+    """Let a clock, or what is excited, strike; set it to its next point where the book did not change."""
+    row = state[S_CLOCK_ROW + min(clock, CLOCKS - 1)]
+    before = n
+    bursting = clock == BURST
+    if bursting:
+        left = settle(state, reals, tables, now)
+        stream, mark = burst_stream(state, reals, tables, left)
+        where, what = state[S_BURST_WHERE], state[S_BURST_WHAT]
+        kind = stream >> 1 if stream < 4 else stream - 2
+        slots = state[S_COUNT + max(kind - CANCELS, 0)]
+        if stream < 4:
+            where = (where & ~1) | (stream & 1)
+    else:
+        mark = mark_of(state, row)
+        where, what = state[S_ROW_WHERE + row], state[S_ROW_WHAT + row]
+        kind = clock
+        slots = slots_of(state[S_SLOTS + max(kind - CANCELS, 0)])
     state[S_CANDIDATES] += 1
     if book[H_TRADING] == 1:
-        if clock == LIMITS:
-            n = limit(book, state, reals, tables, out, n, now, row)
-        elif clock == MARKETS:
-            n = market(book, state, reals, tables, out, n, now, row)
-        else:
-            n = cancel(book, state, reals, tables, out, n, now, row)
-    advance_row(state, reals, tables, row, now)
-    refresh(state, clock)
+        if kind >= CANCELS:
+            slot = where * slots >> 32
+            n = cancel(book, state, reals, tables, out, n, now, mark, kind - CANCELS, slot, what, bursting)
+        elif kind == LIMITS:
+            n = limit(book, state, reals, tables, out, n, now, mark, where, what, bursting)
+        elif kind == MARKETS:
+            n = market(book, state, reals, tables, out, n, now, mark, where, what, bursting)
+    if not bursting:
+        advance_row(state, reals, tables, row, now)
+        refresh(state, clock)
+        if n != before:
+            state[S_BURST_KEY], state[S_BURST_DRAW] = now, 0
+    if n == before and state[S_HAWKES_TIME] == now:  # it excited, though it was held back
+        draw_burst(state, reals, tables, now)
     return n
 
 
@@ -93,9 +126,11 @@ def react(
             clock = at if due < now else clock
             now = min(now, due)
         if state[S_CHILD_DUE] < now:
-            clock, now = CLOCKS, state[S_CHILD_DUE]
+            clock, now = CHILD, state[S_CHILD_DUE]
+        if state[S_BURST_DUE] < now:
+            clock, now = BURST, state[S_BURST_DUE]
         if state[S_SECOND] * SECOND_NS <= now:
-            clock, now = CLOCKS + 1, state[S_SECOND] * SECOND_NS
+            clock, now = NEXT_SECOND, state[S_SECOND] * SECOND_NS
         if now > until:
             state[S_NOW] = max(until, state[S_NOW])
             return n, now + state[S_BEGIN], PLAYED
@@ -103,13 +138,14 @@ def react(
             return n, now + state[S_BEGIN], FULL
         state[S_NOW] = now
         before = n
-        if clock < CLOCKS:
+        if clock < CLOCKS or clock == BURST:
             n = strike(book, state, reals, tables, out, n, now, clock)
-        elif clock == CLOCKS:
+        elif clock == CHILD:
             n = child(book, state, reals, tables, out, n, now)
+            state[S_BURST_KEY], state[S_BURST_DRAW] = now, 0
         else:
             second(state, reals, tables, now)
-        if n != before or clock > CLOCKS:
+        if n != before or CHILD <= clock <= NEXT_SECOND:
             moved = see_touch(book, state, reals, tables)
             reach(state, reals, tables, now)
             if stops & STOP_ON_OWN:

@@ -21,6 +21,7 @@ STREAM_VALUE, STREAM_JUMP, STREAM_REGIME = 101, 102, 103
 STREAM_META, STREAM_CHILD = 104, 105
 STREAM_FEED, STREAM_ORDER = 111, 112
 STREAM_DETAIL = 120
+STREAM_BURST = 121
 
 # --- state ------------------------------------------------------------------------------------------
 S_SEED = 0
@@ -57,6 +58,12 @@ S_TAKEN_LOST = S_LIMITS + 11
 S_OFF_GRID = S_LIMITS + 12  # limit orders that would have had no price
 S_FOREIGN = S_LIMITS + 13  # orders of ours that took liquidity
 S_NOW = S_LIMITS + 14  # how far it has been played
+S_BURST_DUE = S_NOW + 1  # the next point of what recent events excite
+S_BURST_KEY = S_NOW + 2  # the last event that was not itself excited: what its followers' draws are named by
+S_BURST_DRAW = S_NOW + 3  # and how many there have been
+S_BURST_MARK = S_NOW + 4
+S_BURST_WHERE = S_NOW + 5
+S_BURST_WHAT = S_NOW + 6
 S_ROW_WINDOW = 64  # ROWS: the number of the window that a row is in
 S_ROW_INDEX = S_ROW_WINDOW + ROWS
 S_ROW_DUE = S_ROW_INDEX + ROWS
@@ -93,11 +100,13 @@ R_EXCITED = 24  # 2 exponentials x (L M C) x 2 sides
 R_ROW_GAP = R_EXCITED + 12  # ROWS: mean gap, ns
 R_META_LEFT = R_ROW_GAP + ROWS
 R_META_RATE = R_META_LEFT + METAS_MAX
-R_CANCELS_MOST = R_META_RATE + METAS_MAX  # the largest multiple of the rate of a cancel
+R_CANCELS_MOST = R_META_RATE + METAS_MAX  # the largest multiple of the rate of a cancel, bursts left out
 READINGS = 3  # lives of what is made of a market order
 R_READING = R_CANCELS_MOST + 1  # READINGS: e4, on top of F
 R_READING_TIME = R_READING + READINGS  # ns
-REALS = R_READING_TIME + 1
+R_BURST = R_READING_TIME + 1  # points a second of limit orders (2), market orders (2), multiple of cancels
+R_BURST_TOTAL = R_BURST + 5  # all as last drawn
+REALS = R_BURST_TOTAL + 1
 
 # --- tables -----------------------------------------------------------------------------------------
 LOOKUP = 512

@@ -18,11 +18,10 @@ from market.book_layout import (
 )
 from market.flow.calibration import BEST, CELLS_MAX, CLASSES, INSIDE, QUEUES_MAX
 from market.flow.philox import draw4
-from market.flow.queue_reactive_clocks import mark_of, set_slots, slots_of
+from market.flow.queue_reactive_clocks import set_slots, slots_of
 from market.flow.queue_reactive_drivers import take_child
 from market.flow.queue_reactive_layout import (
     CANCELS,
-    LAYERS,
     LOOKUP,
     N_CLIP,
     N_HAZARDS,
@@ -37,6 +36,7 @@ from market.flow.queue_reactive_layout import (
     QUEUE_STEP,
     QUEUE_STEPS,
     R_CANCELS_MOST,
+    R_EXCITED,
     R_MULTIPLE,
     R_TICK_INVERSE,
     R_TILT_CANCELS,
@@ -59,8 +59,6 @@ from market.flow.queue_reactive_layout import (
     S_POOL_FULL,
     S_POOLS,
     S_REFUSED,
-    S_ROW_WHAT,
-    S_ROW_WHERE,
     S_SECOND,
     S_SEED,
     S_SLOTS,
@@ -88,9 +86,10 @@ from market.flow.queue_reactive_layout import (
 )
 from market.flow.queue_reactive_rates import (
     excite,
-    factor,
-    factor_most,
+    lasting,
+    lasting_most,
     limit_rate,
+    passes,
     read,
 )
 from market.flow.queue_reactive_tables import Reals
@@ -146,33 +145,31 @@ def class_of(tables: Reals, cell: int, draw: int) -> int:
 
 
 @inlined_kernel
-def remember(state: Arena, reals: Reals, tables: Reals, kind: int, order_id: int, now: int) -> None:
+def remember(state: Arena, reals: Reals, tables: Reals, kind: int, order_id: int) -> None:
     """Put an order into the pool of its class; the caller has seen to it that there is room."""
     count = state[S_COUNT + kind]
     state[S_POOLS + kind * POOL_MAX + count] = order_id
     state[S_COUNT + kind] = count + 1
     if count + 1 > slots_of(state[S_SLOTS + kind]):
-        set_slots(state, reals, tables, CANCELS + kind, state[S_SLOTS + kind] + 1, now)
+        set_slots(state, reals, tables, CANCELS + kind, state[S_SLOTS + kind] + 1)
 
 
 @inlined_kernel
 def limit(
-    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
+    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int,
+    mark: float, where: int, what: int, bursting: bool,
 ) -> int:  # fmt: skip
-    """Strike the clock of limit orders; return the number of outcomes."""
-    where, what = state[S_ROW_WHERE + row], state[S_ROW_WHAT + row]
+    """Let a point of limit orders be one, if the book wants it; return the number of outcomes."""
     sell = where & 1
     side = 1 - 2 * sell
     cell = int(tables[T_CELL + state[S_SPREAD] * LOOKUP + ((where >> 1) & (LOOKUP - 1))])
     chance = tables[T_LIMIT + state[S_SPREAD] * CELLS_MAX + cell]
     tilts = R_TILT_LIMITS if cell <= BEST else R_TILT_DEEP
     chance *= tables[T_LIMIT_MULTIPLE + state[S_SPREAD]] * reals[R_MULTIPLE] * reals[tilts + sell]
-    mark = mark_of(state, row)
-    if mark >= chance * factor_most(reals, tables, 0, sell):
+    burst = reals[R_EXCITED + sell] if bursting else 0.0
+    if mark >= chance * (burst if bursting else lasting_most(reals, tables, 0, sell)):
         return n
-    chance *= factor(state, reals, tables, 0, sell, now)
-    if mark >= chance:
-        return n
+    lasts = lasting(state, reals, tables, 0, sell, now)
     price_e4 = price_of(state, reals, tables, side, cell, what & U16)
     if price_e4 <= 0:
         state[S_OFF_GRID] += cell >= BEST  # else the spread has no room for it
@@ -182,8 +179,9 @@ def limit(
         best_e4 = state[S_BID] if side == 1 else state[S_ASK]
         level = level_at(book, side, price_e4 if cell >= BEST else best_e4)
         size = 0 if level == 0 else book[level + L_SIZE]
-        if mark >= chance * tables[T_LIMIT_QUEUE + kind * QUEUES_MAX + queue_bucket(tables, size)]:
-            return n
+        chance *= tables[T_LIMIT_QUEUE + kind * QUEUES_MAX + queue_bucket(tables, size)]
+    if not passes(mark, chance, lasts, burst):
+        return n
     kind = class_of(tables, cell, (where >> 16) & U16)
     if state[S_COUNT + kind] == POOL_MAX:
         state[S_POOL_FULL] += 1
@@ -198,7 +196,7 @@ def limit(
     if join(book, order_id, side, price_e4, left, 0) != ADDED:
         state[S_REFUSED] += 1
         return n
-    remember(state, reals, tables, kind, order_id, now)
+    remember(state, reals, tables, kind, order_id)
     state[S_LIMITS] += 1
     n = report(out, n, RESTED, state[S_BEGIN] + now, order_id, 0, side, price_e4, left, left, 0, 0)
     excite(state, reals, tables, 0, sell, limit_rate(state, reals, tables, sell), now)
@@ -265,10 +263,10 @@ def shares_of(out: Records, first: int, last: int) -> int:
 
 @inlined_kernel
 def market(
-    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
+    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int,
+    mark: float, where: int, what: int, bursting: bool,
 ) -> int:  # fmt: skip
-    """Strike the clock of market orders; return the number of outcomes."""
-    where, what = state[S_ROW_WHERE + row], state[S_ROW_WHAT + row]
+    """Let a point of market orders be one, if the book wants it; return the number of outcomes."""
     sell = where & 1
     level = best_level(book, 1 - sell)
     if level == 0:
@@ -279,10 +277,10 @@ def market(
     chance *= tables[T_MARKET_MULTIPLE + state[S_SPREAD]]
     rate = tables[N_MARKETS_RATE] * chance
     chance *= reals[R_MULTIPLE + 1]
-    mark = mark_of(state, row)
-    if mark >= chance * factor_most(reals, tables, 1, sell):
+    burst = reals[R_EXCITED + 2 + sell] if bursting else 0.0
+    if mark >= chance * (burst if bursting else lasting_most(reals, tables, 1, sell)):
         return n
-    if mark >= chance * factor(state, reals, tables, 1, sell, now):
+    if not passes(mark, chance, lasting(state, reals, tables, 1, sell, now), burst):
         return n
     state[S_MARKETS] += 1
     before = n
@@ -332,13 +330,11 @@ def cancel_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
 
 @inlined_kernel
 def cancel(
-    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, row: int
+    book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int,
+    mark: float, kind: int, slot: int, what: int, bursting: bool,
 ) -> int:  # fmt: skip
-    """Strike the clock of cancels of a class; return the number of outcomes."""
-    kind = row // LAYERS - CANCELS
-    slot = state[S_ROW_WHERE + row] * slots_of(state[S_SLOTS + kind]) >> 32
-    mark = mark_of(state, row)
-    if slot >= state[S_COUNT + kind] or mark >= reals[R_CANCELS_MOST]:
+    """Let a point of a slot of a class be a cancel, if the book wants it; return the number of outcomes."""
+    if slot >= state[S_COUNT + kind] or (mark >= reals[R_CANCELS_MOST] and not bursting):
         return n
     order = find(book, state[S_POOLS + kind * POOL_MAX + slot])
     if order == 0:
@@ -353,15 +349,16 @@ def cancel(
     queues = T_CANCEL_QUEUE if ticks > 0 else T_CANCEL_QUEUE + QUEUES_MAX
     chance *= tables[queues + queue_bucket(tables, book[level + L_SIZE])]
     chance *= reals[R_TILT_CANCELS + sell] * reals[R_MULTIPLE + 2]
-    if mark >= chance * factor_most(reals, tables, 2, sell):
+    burst = reals[R_EXCITED + 4 + sell] if bursting else 0.0
+    if mark >= chance * (burst if bursting else lasting_most(reals, tables, 2, sell)):
         return n
-    if mark >= chance * factor(state, reals, tables, 2, sell, now):
+    if not passes(mark, chance, lasting(state, reals, tables, 2, sell, now), burst):
         return n
     if book[level + L_COUNT] == 1 and book[H_LEVELS + sell] <= LEVELS_KEPT:
         state[S_HELD_BACK] += 1
         return n
     size = book[order + O_LEAVES]
-    if (state[S_ROW_WHAT + row] & U16) < tables[N_PARTIAL] and size > 1:
+    if (what & U16) < tables[N_PARTIAL] and size > 1:
         size = (size + 1) // 2
     else:
         forget(state, kind, slot)

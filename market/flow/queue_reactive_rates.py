@@ -7,12 +7,15 @@ market is stationary for every branching ratio n < 1.
 
 from market.book_kernels import best_e4
 from market.book_layout import H_TAKEN, H_TAKEN_COUNT, TAKEN_MAX, TAKEN_WORDS, Arena
-from market.flow.queue_reactive_clocks import cover, exp
+from market.flow.calibration import CLASSES
+from market.flow.philox import UNIT, draw4
+from market.flow.queue_reactive_clocks import FAR_NS, cover, decay, exponential, silence
 from market.flow.queue_reactive_layout import (
     CANCELS,
     CLOCKS,
     LIMITS,
     MARKETS,
+    MULTIPLE_MAX,
     N_BRANCHING,
     N_DECAYS,
     N_INFORMED,
@@ -26,11 +29,14 @@ from market.flow.queue_reactive_layout import (
     N_LATENT_CURVE,
     N_MEAN_RATES,
     N_MEAN_SIZE_INVERSE,
+    N_RATES,
     N_READING_FADE,
     N_READING_WEIGHT,
     NEAR_TICKS,
     R_BELIEF,
     R_BRANCHING,
+    R_BURST,
+    R_BURST_TOTAL,
     R_CANCELS_MOST,
     R_DISTANCE,
     R_EXCITED,
@@ -50,11 +56,20 @@ from market.flow.queue_reactive_layout import (
     S_ASK,
     S_BID,
     S_BOUNDED,
+    S_BURST_DRAW,
+    S_BURST_DUE,
+    S_BURST_KEY,
+    S_BURST_MARK,
+    S_BURST_WHAT,
+    S_BURST_WHERE,
+    S_COUNT,
     S_FOREIGN,
     S_HAWKES_TIME,
+    S_SEED,
     S_SPREAD,
     S_TAKEN_LOST,
     S_TAKEN_READ,
+    STREAM_BURST,
     T_EXCITE,
     T_LIMIT_MULTIPLE,
     T_LIMIT_TOTAL,
@@ -66,6 +81,7 @@ from market.kernels import inlined_kernel, lean_kernel
 
 TILT_MOST, TILT_LEAST = 8.0, 0.05  # of the rate of one side
 BPS = 1e-4
+POINTS_LEAST = 1e-9  # of a burst: fewer are none
 RATE_LEAST = 0.2  # of the mean: nothing excites by more than five times what an ordinary event does
 
 
@@ -87,7 +103,8 @@ def see_touch(book: Arena, state: Arena, reals: Reals, tables: Reals) -> bool:
 @inlined_kernel
 def leaning(push: float) -> float:
     """Return tanh(push): what one side gains the other loses, so that informed flow adds no flow."""
-    return 1.0 - 2.0 / (exp(min(2.0 * push, 30.0)) + 1.0)
+    left = decay(2.0 * push)
+    return (1.0 - left) / (1.0 + left)
 
 
 @inlined_kernel
@@ -126,7 +143,7 @@ def fade(reals: Reals, tables: Reals, now: int) -> None:
     elapsed_s = (now - reals[R_READING_TIME]) * 1e-9
     reals[R_READING_TIME] = now
     for at in range(READINGS):
-        reals[R_READING + at] *= exp(-min(elapsed_s * tables[N_READING_FADE + at], 30.0))
+        reals[R_READING + at] *= decay(elapsed_s * tables[N_READING_FADE + at])
 
 
 @lean_kernel
@@ -144,31 +161,39 @@ def read(state: Arena, reals: Reals, tables: Reals, sell: int, size: int, now: i
 
 # --- excitation -----------------------------------------------------------------------------------
 @inlined_kernel
-def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
-    """Let the excitation decay to an instant."""
+def settle(state: Arena, reals: Reals, tables: Reals, now: int) -> float:
+    """Let the excitation decay to an instant; return what is left of the first exponential."""
     elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
     state[S_HAWKES_TIME] = now
-    for at in range(2):
-        left = exp(-min(elapsed_s * tables[N_DECAYS + at], 30.0))
-        for whom in range(6):
-            reals[R_EXCITED + 6 * at + whom] *= left
+    fast, slow = decay(elapsed_s * tables[N_DECAYS]), decay(elapsed_s * tables[N_DECAYS + 1])
+    for whom in range(6):
+        reals[R_EXCITED + whom] *= fast
+        reals[R_EXCITED + 6 + whom] *= slow
+    return fast
 
 
 @inlined_kernel
-def factor_most(reals: Reals, tables: Reals, kind: int, sell: int) -> float:
-    """Return what `factor` is at most, before what has decayed since the last event is taken off."""
-    at = R_EXCITED + 2 * kind + sell
-    return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + reals[at] + reals[at + 6]  # type: ignore[no-any-return]
+def lasting_most(reals: Reals, tables: Reals, kind: int, sell: int) -> float:
+    """Return what `lasting` is at most, before what has decayed since the last event is taken off."""
+    free = 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING]
+    return free + reals[R_EXCITED + 6 + 2 * kind + sell]  # type: ignore[no-any-return]
 
 
 @inlined_kernel
-def factor(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now: int) -> float:
-    """Return the excitation of a kind (L M C) and side at an instant."""
+def lasting(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now: int) -> float:
+    """Return the slowly changing part of the excitation of a kind (L M C) and side: what clocks thin by."""
     elapsed_s = (now - state[S_HAWKES_TIME]) * 1e-9
-    at = R_EXCITED + 2 * kind + sell
-    first = reals[at] * exp(-min(elapsed_s * tables[N_DECAYS], 30.0))
-    second = reals[at + 6] * exp(-min(elapsed_s * tables[N_DECAYS + 1], 30.0))
-    return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + first + second  # type: ignore[no-any-return]
+    slow = reals[R_EXCITED + 6 + 2 * kind + sell] * decay(elapsed_s * tables[N_DECAYS + 1])
+    return 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING] + slow  # type: ignore[no-any-return]
+
+
+@inlined_kernel
+def passes(mark: float, chance: float, lasting: float, burst: float) -> bool:
+    """Say whether a point is an event: of a clock (burst = 0), or of what is excited on top of it."""
+    low = chance * lasting
+    if burst == 0.0:
+        return mark < low
+    return mark < min(low + chance * burst, MULTIPLE_MAX) - low
 
 
 @inlined_kernel
@@ -193,11 +218,9 @@ def limit_rate(state: Arena, reals: Reals, tables: Reals, sell: int) -> float:
 # --- how far the clocks must reach ----------------------------------------------------------------
 @inlined_kernel
 def most(reals: Reals, tables: Reals, kind: int, tilts: int) -> float:
-    """Return the largest multiple of a kind's ordinary rate on either side; excitation is settled."""
-    free = 1.0 - reals[R_BRANCHING] * tables[N_BRANCHING]
-    at = R_EXCITED + 2 * kind
-    buys = (free + reals[at] + reals[at + 6]) * reals[tilts]
-    sells = (free + reals[at + 1] + reals[at + 7]) * reals[tilts + 1]
+    """Return the largest multiple of a kind's ordinary rate on either side, bursts left out."""
+    buys = lasting_most(reals, tables, kind, 0) * reals[tilts]
+    sells = lasting_most(reals, tables, kind, 1) * reals[tilts + 1]
     return max(buys, sells) * reals[R_MULTIPLE + kind]  # type: ignore[no-any-return]
 
 
@@ -209,13 +232,84 @@ def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
     limits *= tables[T_LIMIT_MULTIPLE + spread]
     markets = most(reals, tables, 1, R_TILT_MARKETS) * tables[T_MARKET_MULTIPLE + spread]
     cancels = most(reals, tables, 2, R_TILT_CANCELS)
-    enough = cover(state, reals, tables, LIMITS, limits, now)
-    enough &= cover(state, reals, tables, MARKETS, markets, now)
     reals[R_CANCELS_MOST] = cancels
-    for clock in range(CANCELS, CLOCKS):
-        enough &= cover(state, reals, tables, clock, cancels, now)
+    enough = True
+    for clock in range(CLOCKS):
+        if clock >= CANCELS and state[S_COUNT + clock - CANCELS] == 0:
+            silence(state, clock)
+            continue
+        need = limits if clock == LIMITS else (markets if clock == MARKETS else cancels)
+        enough &= cover(state, reals, tables, clock, need, now)
     if not enough:
         state[S_BOUNDED] += 1
+    draw_burst(state, reals, tables, now)
+
+
+# --- bursts: what the fast exponential excites ----------------------------------------------------
+# Excited points fade within a fraction of a second, so no clock reaches for them: the next one is drawn
+# after each event, by the total of what then decays, and once more after each that comes to nothing.
+@inlined_kernel
+def burst_cancels(state: Arena, reals: Reals, tables: Reals) -> float:
+    """Return the ordinary rate of points of cancels: of the slots in use."""
+    rate = 0.0
+    for kind in range(CLASSES):
+        rate += state[S_COUNT + kind] * tables[N_RATES + CANCELS + kind]
+    return rate * reals[R_RATE]  # type: ignore[no-any-return]
+
+
+@inlined_kernel
+def draw_burst(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
+    """Draw the next excited point by the weights of limit orders, market orders (by side) and cancels."""
+    if state[S_HAWKES_TIME] != now:
+        settle(state, reals, tables, now)
+    spread = state[S_SPREAD]
+    limits = 0.5 * tables[N_RATES + LIMITS] * reals[R_RATE] * reals[R_MULTIPLE]
+    limits *= tables[T_LIMIT_MULTIPLE + spread]
+    markets = 0.5 * tables[N_RATES + MARKETS] * reals[R_RATE] * reals[R_MULTIPLE + 1]
+    markets *= tables[T_MARKET_MULTIPLE + spread]
+    total = 0.0
+    for sell in range(2):
+        tilt = max(reals[R_TILT_LIMITS + sell], reals[R_TILT_DEEP + sell])
+        reals[R_BURST + sell] = limits * tilt * reals[R_EXCITED + sell]
+        reals[R_BURST + 2 + sell] = markets * reals[R_TILT_MARKETS + sell] * reals[R_EXCITED + 2 + sell]
+        total += reals[R_BURST + sell] + reals[R_BURST + 2 + sell]
+    cancels = max(
+        reals[R_TILT_CANCELS] * reals[R_EXCITED + 4], reals[R_TILT_CANCELS + 1] * reals[R_EXCITED + 5]
+    )
+    reals[R_BURST + 4] = cancels * reals[R_MULTIPLE + 2]
+    total += reals[R_BURST + 4] * burst_cancels(state, reals, tables)
+    reals[R_BURST_TOTAL] = total
+    state[S_BURST_DUE] = FAR_NS
+    points = total / tables[N_DECAYS]
+    if points < POINTS_LEAST:
+        return
+    state[S_BURST_DRAW] += 1
+    wait, mark, where, what = draw4(state[S_SEED], STREAM_BURST, state[S_BURST_KEY], state[S_BURST_DRAW])
+    part = exponential(tables, wait) / points
+    if part >= 1.0:
+        return
+    wait_s = exponential(tables, int(part * UNIT)) / tables[N_DECAYS]
+    state[S_BURST_DUE] = now + 1 + int(wait_s * 1e9)
+    state[S_BURST_MARK], state[S_BURST_WHERE], state[S_BURST_WHAT] = mark, where, what
+
+
+@inlined_kernel
+def burst_stream(state: Arena, reals: Reals, tables: Reals, left: float) -> tuple[int, float]:
+    """Return what the excited point is (0 1 limit order, 2 3 market order, then a cancel by class), its mark.
+
+    -1 where it is nothing any more; `left` is the part of the excitation that it was drawn by.
+    """
+    mark = state[S_BURST_MARK] * (1.0 / UNIT) * reals[R_BURST_TOTAL]
+    for at in range(4):
+        if mark < reals[R_BURST + at]:
+            return at, mark * left / (0.5 * tables[N_RATES + (at >> 1)] * reals[R_RATE])
+        mark -= reals[R_BURST + at]
+    for kind in range(CLASSES):
+        unit = state[S_COUNT + kind] * tables[N_RATES + CANCELS + kind] * reals[R_RATE]
+        if mark < unit * reals[R_BURST + 4]:
+            return 4 + kind, mark * left / unit
+        mark -= unit * reals[R_BURST + 4]
+    return -1, 0.0
 
 
 # --- orders of ours -------------------------------------------------------------------------------

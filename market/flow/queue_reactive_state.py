@@ -36,6 +36,7 @@ from market.flow.queue_reactive_layout import (
     S_ASK,
     S_BEGIN,
     S_BID,
+    S_BURST_DUE,
     S_CHILD_DUE,
     S_LIMITS,
     S_NEXT_ID,
@@ -45,6 +46,7 @@ from market.flow.queue_reactive_layout import (
     S_TICK,
     STATE_WORDS,
 )
+from market.flow.queue_reactive_rates import reach
 from market.flow.queue_reactive_tables import Reals
 from market.kernels import lean_kernel
 
@@ -95,7 +97,7 @@ def restart(state: Arena, reals: Reals, tables: Reals, seed: int, begin_ns: int,
     state[S_REGIME] = int(episode[7])
     state[S_NEXT_ID] = 2
     state[S_NOW] = -1
-    state[S_CHILD_DUE] = FAR_NS
+    state[S_CHILD_DUE] = state[S_BURST_DUE] = FAR_NS
     state[S_BID], state[S_ASK] = price_e4 - tick, price_e4
     reals[R_VALUE] = price_e4 - 0.5 * tick
     reals[R_UNIT] = tables[N_UNIT] * episode[4]
@@ -106,7 +108,8 @@ def restart(state: Arena, reals: Reals, tables: Reals, seed: int, begin_ns: int,
     for clock in range(CLOCKS):
         state[S_ACTIVE + clock] = 3  # what LAYER_UNIT x 4 covers: the ordinary rate
     bear_history(state, reals, tables)
-    wind(state, reals, tables, -1)
+    wind(state, reals, tables)
+    reach(state, reals, tables, -1)
 
 
 @lean_kernel
@@ -114,7 +117,9 @@ def reseed(state: Arena, reals: Reals, tables: Reals, seed: int) -> None:
     """Give a market another future from where it stands; metaorders that are alive go on."""
     state[S_SEED] = seed
     state[S_CHILD_DUE] = FAR_NS  # from the next second on
-    wind(state, reals, tables, max(state[S_NOW], 0))
+    state[S_BURST_DUE] = FAR_NS  # as above, or from the next event on
+    wind(state, reals, tables)
+    reach(state, reals, tables, max(state[S_NOW], 0))
 
 
 @lean_kernel

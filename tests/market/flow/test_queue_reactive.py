@@ -122,7 +122,7 @@ def test_stopping_whenever_the_touch_moves_changes_nothing() -> None:
 
 
 def test_a_small_buffer_gives_the_same_market_in_more_pieces() -> None:
-    flows = [flow_of(large_tick(), 2, 3), flow_of(large_tick(), 2, 3)]
+    flows = [flow_of(large_tick(), 3, 3), flow_of(large_tick(), 3, 3)]
     small, large = MatchingEngine(1 << 10, 1 << 10, 1100), engine()
 
     one = everything(flows[0], small, 3 * MINUTE)
