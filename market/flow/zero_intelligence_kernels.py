@@ -23,9 +23,11 @@ from market.book_layout import (
     Arena,
     Records,
 )
-from market.flow.philox import UNIT, bell, draw4, neg_log
+from market.flow.philox import UNIT, bell, neg_log, rounds4
 from market.flow.tape_residuals import cut
 from market.flow.zero_intelligence_state import (
+    AHEAD,
+    AHEAD_BITS,
     CANCEL_NEAR,
     CLOCKS,
     LIMIT,
@@ -33,6 +35,9 @@ from market.flow.zero_intelligence_state import (
     SLOTS_FAR,
     SLOTS_NEAR,
     VALUE,
+    Z_AHEAD,
+    Z_AHEAD_BLOCK,
+    Z_AHEAD_SEED,
     Z_ANCHOR,
     Z_CANCELS,
     Z_DUE,
@@ -60,7 +65,7 @@ from market.flow.zero_intelligence_state import (
     Z_TICK,
     Z_VALUE,
 )
-from market.kernels import lean_kernel
+from market.kernels import inlined_kernel, lean_kernel
 from market.matching_events import Outcome, Why
 from market.matching_kernels import NO_LIMIT, OUTCOMES_MARGIN, sweep
 from market.outcome_kernels import report
@@ -71,10 +76,41 @@ LEVELS_KEPT = 4  # market orders and cancels of the flow leave a side at least s
 AGGRESSOR_ID = 1 << 39  # market orders are numbered from here, limit orders from 1
 LEAN_MOST = UNIT // 4  # the flow leans to at most 3 : 1
 SECOND_NS = 1_000_000_000
+LOW = UNIT - 1
 HALVED = UNIT // 10  # one cancel in ten takes half of an order only
 
 
+# --- draws ----------------------------------------------------------------------------------------
 @lean_kernel
+def draw_ahead(state: Arena, clock: int, block: int) -> None:
+    """Draw the strikes of a block of a clock: loops that a core takes side by side."""
+    seed, gap = state[Z_SEED], state[Z_GAP + clock]
+    at = Z_AHEAD + clock * 3 * AHEAD
+    row = state[at : at + 3 * AHEAD]  # whose indices are seen to be no negative ones
+    for i in range(AHEAD):
+        event = (block << AHEAD_BITS) + i
+        row[i], _, _, _ = rounds4(seed, clock, event, 0)
+        first, second, third, fourth = rounds4(seed, clock, event, 1)
+        row[AHEAD + i] = first << 32 | second
+        row[2 * AHEAD + i] = third << 32 | fourth
+    for i in range(AHEAD):
+        row[i] = 1 + int(gap * neg_log(row[i]))
+    state[Z_AHEAD_BLOCK + clock] = block
+
+
+@inlined_kernel
+def drawn(state: Arena, clock: int, event: int) -> int:
+    """Return where the gap before a strike is, drawn where it is not yet; its draws follow."""
+    if state[Z_AHEAD_SEED] != state[Z_SEED]:
+        state[Z_AHEAD_SEED] = state[Z_SEED]
+        state[Z_AHEAD_BLOCK : Z_AHEAD_BLOCK + CLOCKS] = -1
+    block = event >> AHEAD_BITS
+    if state[Z_AHEAD_BLOCK + clock] != block:
+        draw_ahead(state, clock, block)
+    return Z_AHEAD + clock * 3 * AHEAD + (event & (AHEAD - 1))
+
+
+@inlined_kernel
 def chosen(state: Arena, table: int, draw: int) -> int:
     """Return the first entry of a table of cumulative chances that exceeds a draw."""
     at = 0
@@ -94,7 +130,7 @@ def bring_value(state: Arena, ts_ns: int) -> None:
         state[Z_VALUE] += int(back + step)
 
 
-@lean_kernel
+@inlined_kernel
 def see_touch(book: Arena, state: Arena) -> None:
     """Remember the touch of both sides."""
     bid, ask = best_e4(book, 0), best_e4(book, 1)
@@ -104,7 +140,7 @@ def see_touch(book: Arena, state: Arena) -> None:
         state[Z_LAST_ASK] = ask
 
 
-@lean_kernel
+@inlined_kernel
 def side_drawn(state: Arena, lean: int, draw: int) -> int:
     """Return +1 or -1; value above mid favours buying."""
     twice = 2 * state[Z_VALUE] - state[Z_LAST_BID] - state[Z_LAST_ASK]
@@ -125,10 +161,12 @@ def free_slot(book: Arena, state: Arena, near: bool, draw: int) -> int:
     return 0
 
 
-@lean_kernel
+@inlined_kernel
 def limit(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: int) -> int:
     """A limit order at a drawn distance from the opposite touch."""
-    u_side, u_offset, u_size, u_slot = draw4(state[Z_SEED], LIMIT, event, 1)
+    at = drawn(state, LIMIT, event)
+    u_side, u_offset = state[at + AHEAD] >> 32 & LOW, state[at + AHEAD] & LOW
+    u_size, u_slot = state[at + 2 * AHEAD] >> 32 & LOW, state[at + 2 * AHEAD] & LOW
     side = side_drawn(state, state[Z_LEAN_LIMIT], u_side)
     ticks = chosen(state, Z_OFFSETS, u_offset) + 1
     touch = state[Z_LAST_ASK] if side == 1 else state[Z_LAST_BID]
@@ -150,10 +188,11 @@ def limit(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: in
     return report(out, n, RESTED, ts_ns, order_id, 0, side, price_e4, left, left, 0, 0)
 
 
-@lean_kernel
+@inlined_kernel
 def market(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: int) -> int:
     """A market order, at most as large as the two best levels."""
-    u_side, u_size, _, _ = draw4(state[Z_SEED], MARKET, event, 1)
+    at = drawn(state, MARKET, event)
+    u_side, u_size = state[at + AHEAD] >> 32 & LOW, state[at + AHEAD] & LOW
     side = side_drawn(state, state[Z_LEAN_MARKET], u_side)
     other = (1 + side) >> 1
     levels = book[H_LEVELS + other]
@@ -171,16 +210,16 @@ def market(book: Arena, state: Arena, out: Records, n: int, ts_ns: int, event: i
     return n
 
 
-@lean_kernel
+@inlined_kernel
 def slot_struck(state: Arena, clock: int, event: int) -> int:
     """Return the offset of the slot that a cancel clock strikes."""
-    draw, _, _, _ = draw4(state[Z_SEED], clock, event, 1)
+    draw = state[drawn(state, clock, event) + AHEAD] >> 32 & LOW
     if clock == CANCEL_NEAR:
-        return Z_SLOTS + draw % SLOTS_NEAR
-    return Z_SLOTS + SLOTS_NEAR + draw % SLOTS_FAR
+        return Z_SLOTS + draw % SLOTS_NEAR  # type: ignore[no-any-return]
+    return Z_SLOTS + SLOTS_NEAR + draw % SLOTS_FAR  # type: ignore[no-any-return]
 
 
-@lean_kernel
+@inlined_kernel
 def cancel(
     book: Arena, state: Arena, out: Records, n: int, ts_ns: int, clock: int, event: int
 ) -> int:  # fmt: skip
@@ -195,7 +234,7 @@ def cancel(
     if book[level + L_COUNT] == 1 and book[H_LEVELS + side_index] <= LEVELS_KEPT:
         state[Z_HELD_BACK] += 1
         return n
-    _, draw, _, _ = draw4(state[Z_SEED], clock, event, 1)
+    draw = state[drawn(state, clock, event) + AHEAD] & LOW
     size = book[order + O_LEAVES]
     if draw < HALVED and size > 1:
         size = (size + 1) // 2
@@ -205,7 +244,7 @@ def cancel(
     return cut(book, out, n, ts_ns, order, size, WHY_USER)
 
 
-@lean_kernel
+@inlined_kernel
 def next_clock(book: Arena, state: Arena) -> int:
     """Return the clock that strikes next, strikes on empty slots left out."""
     while True:
@@ -221,15 +260,14 @@ def next_clock(book: Arena, state: Arena) -> int:
         wind(state, clock)
 
 
-@lean_kernel
+@inlined_kernel
 def wind(state: Arena, clock: int) -> None:
     """Set a clock to its next strike."""
     state[Z_EVENT + clock] += 1
-    draw, _, _, _ = draw4(state[Z_SEED], clock, state[Z_EVENT + clock], 0)
-    state[Z_DUE + clock] += 1 + int(state[Z_GAP + clock] * neg_log(draw))
+    state[Z_DUE + clock] += state[drawn(state, clock, state[Z_EVENT + clock])]
 
 
-@lean_kernel
+@inlined_kernel
 def strike(book: Arena, state: Arena, out: Records, n: int, clock: int) -> int:
     """Let the clock that strikes next do what it does; return the number of outcomes."""
     ts_ns, event = state[Z_DUE + clock], state[Z_EVENT + clock]

@@ -44,7 +44,12 @@ Z_SIZE_VALUES = Z_SIZE_CHANCES + SIZES
 Z_SLOTS = Z_SIZE_VALUES + SIZES
 SLOTS_NEAR = 128  # some three times what stands; an order takes a slot and cancel clocks strike slots
 SLOTS_FAR = 512
-STATE_WORDS = Z_SLOTS + SLOTS_NEAR + SLOTS_FAR
+AHEAD_BITS = 4
+AHEAD = 1 << AHEAD_BITS  # strikes of a clock that are drawn at once
+Z_AHEAD_SEED = Z_SLOTS + SLOTS_NEAR + SLOTS_FAR  # whose draws they are: a market may be given another seed
+Z_AHEAD_BLOCK = Z_AHEAD_SEED + 1  # by clock: which block of its strikes is drawn, -1 none
+Z_AHEAD = Z_AHEAD_SEED + 8  # by clock: gaps before, and two words of the four draws
+STATE_WORDS = Z_AHEAD + CLOCKS * 3 * AHEAD
 UNIT = 1 << 32
 
 
@@ -95,6 +100,7 @@ def new_state(seed: int, begin_ns: int, price_e4: int, tick_e4: int, rates: Rate
     state[Z_GAP : Z_GAP + CLOCKS] = [round(gap * 1e9) for gap in gaps]
     state[Z_DUE : Z_DUE + CLOCKS] = begin_ns
     state[Z_SEED] = seed
+    state[Z_AHEAD_BLOCK : Z_AHEAD_BLOCK + CLOCKS] = -1
     state[Z_TICK] = tick_e4
     state[Z_ANCHOR] = state[Z_VALUE] = price_e4
     state[Z_ORIGIN] = begin_ns

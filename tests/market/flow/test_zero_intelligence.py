@@ -1,10 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from market.flow.flow import ENDED, OWN_ID_MIN
 from market.flow.philox import UNIT, bell, draw4, neg_log
 from market.flow.zero_intelligence import SYN, WARM_UP_NS, ZeroIntelligenceFlow
-from market.flow.zero_intelligence_state import Rates
+from market.flow.zero_intelligence_kernels import drawn
+from market.flow.zero_intelligence_state import AHEAD, CLOCKS, Z_GAP, Z_SEED, Rates, new_state
 from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import Outcome, OutcomeFlag
@@ -50,6 +53,34 @@ def test_logarithm_is_the_logarithm() -> None:
     assert [neg_log(draw) for draw in draws] == pytest.approx(
         [-np.log((d + 0.5) / UNIT) for d in draws], abs=1e-10
     )
+
+
+def test_logarithm_has_the_bits_of_the_sum_of_halvings() -> None:
+    def plain(draw: int) -> float:
+        x, result = (draw + 0.5) / UNIT, 0.0
+        while x < 0.5:
+            x, result = x * 2.0, result + 0.6931471805599453
+        t, total = (x - 1.0) / (x + 1.0), 0.0
+        for odd in range(21, 0, -2):
+            total = total * (t * t) + 1.0 / odd
+        return result - 2.0 * t * total
+
+    draws = [0, UNIT - 1, *(1 << bit for bit in range(32)), *range(7, UNIT, UNIT // 9_973)]
+
+    assert [neg_log(draw) for draw in draws] == [plain(draw) for draw in draws]
+
+
+def test_strikes_drawn_ahead_are_those_drawn_one_by_one() -> None:
+    state = new_state(2**40 + 9, START, 1_000_000, 100, Rates())
+    for seed in (2**40 + 9, 7):  # a market that is given another seed draws anew
+        state[Z_SEED] = seed
+        for clock, event in itertools.product(range(CLOCKS), (0, 15, 16, 40_000, 16)):
+            at = drawn(state, clock, event)
+            gap = 1 + int(state[Z_GAP + clock] * neg_log(draw4(seed, clock, event, 0)[0]))
+            u = draw4(seed, clock, event, 1)
+
+            words = [gap, u[0] << 32 | u[1], u[2] << 32 | u[3]]
+            assert [state[at + part * AHEAD] for part in range(3)] == [np.int64(np.uint64(w)) for w in words]
 
 
 def test_bell_has_mean_zero_and_variance_one() -> None:
