@@ -108,7 +108,7 @@ def overdue(g: GateState, stamp: Stamp) -> None:
     if checks.trips(total, limits.unacked_max):
         g.posture.raise_("R61", f"{total} orders without an answer", stamp.mono_ns)
     elif not total:
-        g.posture.clear("R61")
+        g.posture.clear("R61", stamp.mono_ns, dwell=g.risk.limits.resume.reduce_only_ms > 0)
 
 
 def track(g: GateState, chain: ChildOrder) -> None:

@@ -20,6 +20,7 @@ from market.desk_events import (
 )
 from market.events import SecurityStatus, Stamp
 from market.types import Symbol
+from risk import canary
 from risk.calendar import may_begin
 from risk.controls import machine
 from risk.memory import Restricted
@@ -134,6 +135,22 @@ def tick(g: GateState, stamp: Stamp) -> None:
         g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
     carry_out(g)
     closing(g, stamp)
+    if stamp.mono_ns >= g.risk.memory.canary_next_ns:
+        self_test(g, stamp)
+
+
+def self_test(g: GateState, stamp: Stamp) -> None:
+    """R68: send the next canary; one that passes kills."""
+    memory = g.risk.memory
+    memory.canary_next_ns = stamp.mono_ns + g.risk.limits.canary.every_ms * MS
+    control = canary.TURN[memory.canary_at % len(canary.TURN)]
+    memory.canary_at += 1
+    fault = canary.sing(g.risk, control, stamp)
+    if fault:
+        g.posture.raise_("R68", fault, stamp.mono_ns)
+        g.note("error", "canary", control=control, fault=fault)
+    else:
+        memory.canary_passed[control] = memory.canary_passed.get(control, 0) + 1
 
 
 def begin_first_day(g: GateState, stamp: Stamp) -> None:

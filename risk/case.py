@@ -50,7 +50,7 @@ class Case(msgspec.Struct):
     posture: PostureTable
     rates: Rates
     memory: Memory
-    scopes: tuple[Scope, ...]  # the firm's first, then whoever has limits of its own
+    counted: tuple[tuple[Scope, SymbolBook], ...]  # the firm first, then whoever has limits of its own
     tightening: Tightening  # R75
     day: DayPhase
     venues_used: int
@@ -58,6 +58,7 @@ class Case(msgspec.Struct):
     failures: list[Failure]
     is_buy: bool
     price_e4: int  # 0 for a market order
+    value_e4: int  # what things are worth: mid, else last, else previous close; 0 = not known
     adds: int = 0  # worst-case leaves that the order adds to its side
 
     @property

@@ -12,7 +12,7 @@ COUNT_MAX: Final = 2**31 - 1  # fits every counterparty's integer
 MONEY_MAX: Final = 2**43 - 1  # in micros it still fits 64 bits
 POINTS_MAX: Final = 10_000  # 100 %
 TIMES_MAX: Final = 1_000_000_000  # 100,000 times: for ratios that may exceed one
-DAY_MS_MAX: Final = 86_400_000
+DAY_MS_MAX: Final = 86_400_000  # a day: nothing of a trading day is longer
 
 Tightens = Literal["lower", "higher", "true", "false", "fewer", "-"]
 

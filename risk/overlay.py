@@ -20,7 +20,7 @@ from risk import checks
 from risk.calendar import UNKNOWN, DayCalendar, DayPhase, Table
 from risk.case import Case, Decision
 from risk.controls import day, exposure, loss, machine, market, money, policy, rates, sanity, trips
-from risk.ledger import Ledger
+from risk.ledger import Ledger, SymbolBook
 from risk.limits import Limits
 from risk.memory import Memory
 from risk.posture import PostureTable
@@ -143,10 +143,7 @@ class RiskOverlay:
             sanity.schema(case)
             if not case.failures:
                 case.adds = exposure.added_leaves(case)
-                for scope in case.scopes:
-                    if scope.ledger.unvalued:
-                        mono_ns = case.stamp.mono_ns
-                        money.settle_values(scope.ledger, self.references, self.limits, mono_ns)
+                money.settle_others(case, self.references)
                 for control in AFTER_SCHEMA:
                     control(case)
         except CONTROL_ERRORS as error:
@@ -159,7 +156,7 @@ class RiskOverlay:
         terms = order.terms if isinstance(order, ReplaceOrder) else order
         symbol, stamp, made = terms.symbol, context.stamp, context.decision
         strategy = made.policy if made is not None else ""
-        picture = self.references.picture(symbol)
+        picture, book = self.references.picture(symbol), self.ledger.book(symbol)
         law = self.scopes.law(terms.account, strategy, symbol)
         return Case(
             order=order,
@@ -172,14 +169,14 @@ class RiskOverlay:
             parent=context.parent,
             progress=context.progress,
             decision=made,
-            book=self.ledger.book(symbol),
+            book=book,
             ledger=self.ledger,
             picture=picture,
             market_fault=self.references.fault(picture, stamp.mono_ns, law.market),
             posture=self.posture,
             rates=self.rates,
             memory=self.memory,
-            scopes=self.scopes.of(terms.account, strategy, symbol),
+            counted=self._counted(terms.account, strategy, symbol, book),
             tightening=self.memory.multipliers.of(terms.account, strategy, symbol),
             day=self.phase(symbol, stamp.ts_ns),
             venues_used=self._venues(symbol),
@@ -187,7 +184,15 @@ class RiskOverlay:
             failures=[],
             is_buy=terms.side is Side.BUY,
             price_e4=terms.price_e4 or 0,
+            value_e4=picture.price_e4,
         )
+
+    def _counted(
+        self, account: str, strategy: str, symbol: Symbol, book: SymbolBook
+    ) -> tuple[tuple[Scope, SymbolBook], ...]:
+        if not self.scopes.own:
+            return ((self.firm, book),)
+        return tuple((s, s.ledger.book(symbol)) for s in self.scopes.of(account, strategy, symbol))
 
     def _venues(self, symbol: Symbol) -> int:
         """Return venues of the symbols that are used, this one's too."""
@@ -201,7 +206,7 @@ class RiskOverlay:
         """Count what is about to leave; the second order of an instant sees the first (GR5)."""
         limits, terms, stamp = self.limits, case.terms, case.stamp
         self.rates.note_sent(terms.symbol, stamp.mono_ns)
-        for scope in case.scopes:
+        for scope, _ in case.counted:
             if scope is not self.firm:
                 scope.tally.sent.count(stamp.mono_ns)
                 scope.tally.sent.add(stamp.mono_ns)

@@ -75,6 +75,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "R67L": Cause(HALTED, True, "abnormal exits, again and again"),
     "R68": Cause(KILLED, True, "a control let pass what it must refuse"),
     "R70": Cause(KILLED, True, "kill switch"),
+    "R70H": Cause(HALTED, True, "halted by a person"),
     "R71S": Cause(REDUCE, False, "nobody has renewed the lease", clears="a renewal"),
     "R71": Cause(KILLED, True, "nobody has renewed the lease for too long"),
     "R72": Cause(REDUCE, False, "rearmed a moment ago", clears="time"),
@@ -114,6 +115,7 @@ LIFE: Final[dict[tuple[Life, Trigger], Life]] = {
     (N.HOLDS, T.CLEAR): N.RETURNING,
     (N.LATCHED, T.SIGN): N.ASKED,
     (N.ASKED, T.COUNTERSIGN): N.RETURNING,
+    (N.ASKED, T.SIGN): N.ASKED,  # nobody came: a first person asks anew
     # It happens again while it is being lifted: what was signed was another state.
     (N.ASKED, T.RAISE): N.LATCHED,
     (N.ASKED, T.LATCH): N.LATCHED,
@@ -199,6 +201,14 @@ class PostureTable(msgspec.Struct):
         if key in self.latched:
             self.latched[key] = self.causes[key]
         return True
+
+    def reword(self, cause: str, text: str, mono_ns: int) -> None:
+        """Say otherwise why a cause of the firm holds: that is no new raise."""
+        if self.life(cause) in (Life.HOLDS, Life.LATCHED):
+            self.causes[cause] = text
+            self.changes += 1
+        else:
+            self.raise_(cause, text, mono_ns)
 
     def _relapsed(self, key: str, mono_ns: int) -> bool:
         """Note one more raise; True where there were too many within an hour."""

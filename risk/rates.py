@@ -86,7 +86,7 @@ class Rates:
 
     def scaled(self, per_second: int) -> int:
         """Return a rate limit at the speed of this run (1 outside of paper)."""
-        return int(per_second * max(1.0, self.speed))
+        return per_second if self.speed <= 1 else int(per_second * self.speed)
 
     def sent_now(self, mono_ns: int, limit: int) -> int:
         """Return messages of the last second."""

@@ -81,7 +81,19 @@ class Picture:
             last_e4=self._last_e4,
             close_e4=self._close_e4,
             volume=self._volume,
+            bids=levels(self._sides[md.BID], -1),
+            asks=levels(self._sides[md.ASK], 1),
         )
+
+
+def levels(side: dict[str | int, tuple[int, int]], sign: int) -> tuple[tuple[int, int], ...]:
+    """Return (price, quantity) of a side, best first; nothing where the touch is all there is."""
+    if len(side) < 2:
+        return ()
+    sizes: dict[int, int] = {}
+    for price_e4, qty in side.values():
+        sizes[price_e4] = sizes.get(price_e4, 0) + qty
+    return tuple(sorted(sizes.items(), key=lambda level: sign * level[0])[: md.DEPTH])
 
 
 class Reference:

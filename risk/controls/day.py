@@ -10,8 +10,8 @@ E4: int = 10_000
 
 def traded(case: Case) -> None:
     """R19: executed, open and this stay within the day's budget."""
-    price = max(case.price_e4, case.picture.price_e4)
-    for scope in case.scopes:
+    price = max(case.price_e4, case.value_e4)
+    for scope, _ in case.counted:
         limits, tally, ledger = scope.limits.day, scope.tally, scope.ledger
         value = tally.traded_e4 + ledger.open_e4 + case.adds * price
         cap = limits.notional_max_ccy * E4
@@ -24,7 +24,7 @@ def traded(case: Case) -> None:
 
 def messages(case: Case) -> None:
     """R21: one more message is within the day's allowance."""
-    for scope in case.scopes:
+    for scope, _ in case.counted:
         value, cap = scope.tally.messages.used + 1, scope.limits.day.messages_max
         if not checks.within(value, cap):
             case.fail("R21", value, cap, f"messages of the day{of(scope.name)}")
@@ -34,7 +34,7 @@ def change_rate(case: Case) -> None:
     """R22: replaces and cancels of a second; a cancel is counted and never refused."""
     if case.chain is None:
         return
-    for scope in case.scopes:
+    for scope, _ in case.counted:
         cap = case.rates.scaled(scope.limits.rates.changes_per_second)
         value = scope.tally.changes.count(case.stamp.mono_ns) + 1
         if not checks.within(value, cap):
@@ -45,7 +45,7 @@ def messages_per_fill(case: Case) -> None:
     """R22: messages to fills, judged once there are enough messages. New orders are then reduce only."""
     if case.chain is None:
         return
-    for scope in case.scopes:
+    for scope, _ in case.counted:
         number, cap = scope.tally.messages.used + 1, fills_cap(scope)
         if number > scope.limits.rates.judged_after and not checks.within(number, cap):
             case.fail("R22", number, cap, f"messages for the fills of the day{of(scope.name)}")

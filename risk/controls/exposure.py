@@ -16,9 +16,9 @@ def added_leaves(case: Case) -> int:
 
 def position(case: Case) -> None:
     """R10: the position if everything of one side trades and nothing of the other."""
-    symbol, add = case.terms.symbol, case.adds
-    for scope in case.scopes:
-        limits, book = scope.limits.exposure, scope.ledger.book(symbol)
+    add = case.adds
+    for scope, book in case.counted:
+        limits = scope.limits.exposure
         if case.is_buy:
             value = checks.worst_long(book.position, book.buy_leaves + add)
             cap = case.tightening.of(limits.long_max)
@@ -33,9 +33,9 @@ def open_orders(case: Case) -> None:
     """R12: number and value of open orders."""
     chain, add = case.chain, 1 if case.chain is None else 0
     price = max(case.price_e4, chain.price_e4 if chain else 0, case.picture.ask_e4)
-    for scope in case.scopes:
+    for scope, book in case.counted:
         limits, ledger = scope.limits.exposure, scope.ledger
-        number, mine = ledger.open_orders + add, ledger.book(case.terms.symbol).open_orders + add
+        number, mine = ledger.open_orders + add, book.open_orders + add
         if not checks.within(number, limits.open_orders_max):
             case.fail("R12", number, limits.open_orders_max, f"open orders{of(scope.name)}")
         if not checks.within(mine, limits.open_orders_symbol_max):

@@ -36,8 +36,8 @@ def daily_loss(case: Case) -> None:
     if not case.is_buy and case.price_e4 == 0:
         low_e4 = checks.collar_low_e4(bid_e4, case.limits.market.collar_bp)
         this = checks.adverse_micros(False, case.terms.qty, low_e4, bid_e4, ask_e4)
-    for scope in case.scopes:
-        open_micros = scope.ledger.book(case.terms.symbol).adverse_micros(case.picture)
+    for scope, book in case.counted:
+        open_micros = book.adverse_micros(case.picture)
         loss = -scope.execution_micros + this + open_micros
         limit = scope.limits.loss.execution_max_ccy * MICROS
         if checks.trips(loss, limit):

@@ -51,6 +51,7 @@ def lease(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -
 def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int, mono_ns: int) -> None:
     """R67: a start after a stop that was none: reduce only for a while; again and again: halted."""
     memory.began_mono_ns = mono_ns
+    memory.canary_next_ns = mono_ns + limits.canary.every_ms * MS
     memory.lease.restart()
     memory.multipliers.restart(mono_ns)
     memory.measured = type(memory.measured)()

@@ -18,6 +18,15 @@ def settle_values(ledger: Ledger, references: References, limits: Limits, mono_n
         ledger.revalue(symbol, price_e4(ledger, symbol, references, limits, mono_ns))
 
 
+def settle_others(case: Case, references: References) -> None:
+    """Value what changed in other symbols; this one's worst case is valued with the order."""
+    symbol = case.terms.symbol
+    for scope, _ in case.counted:
+        unvalued = scope.ledger.unvalued
+        if len(unvalued) > (symbol in unvalued):
+            settle_values(scope.ledger, references, case.limits, case.stamp.mono_ns)
+
+
 def price_e4(ledger: Ledger, symbol: Symbol, references: References, limits: Limits, mono_ns: int) -> int:
     """Return the worst of reference and own open orders; a stale market is dearer; 0 = not known."""
     picture = references.picture(symbol)
@@ -32,30 +41,28 @@ def price_e4(ledger: Ledger, symbol: Symbol, references: References, limits: Lim
 
 def notional(case: Case) -> None:
     """R11: an order that makes gross or net larger keeps them within their limits."""
-    symbol = case.terms.symbol
-    for scope in case.scopes:
+    symbol, price = case.terms.symbol, max(case.value_e4, case.price_e4)
+    for scope, book in case.counted:
         ledger, limits = scope.ledger, scope.limits.exposure
-        book = ledger.book(symbol)
-        long, short = book.position + book.buy_leaves, book.position - book.sell_leaves
-        price = max(case.picture.price_e4, case.price_e4)
-        was = max(abs(book.long_e4), abs(book.short_e4))
+        position = book.position
+        long_e4, short_e4 = (position + book.buy_leaves) * price, (position - book.sell_leaves) * price
+        others_gross = ledger.gross_e4 - max(abs(book.long_e4), abs(book.short_e4))
+        others_long, others_short = ledger.long_e4 - book.long_e4, ledger.short_e4 - book.short_e4
+        gross_was = others_gross + max(abs(long_e4), abs(short_e4))
+        net_was = max(abs(others_long + long_e4), abs(others_short + short_e4))
         if case.is_buy:
-            long += case.adds
+            long_e4 += case.adds * price
         else:
-            short -= case.adds
-        long_e4, short_e4 = long * price, short * price
-        gross = ledger.gross_e4 - was + max(abs(long_e4), abs(short_e4))
-        before = max(abs(ledger.long_e4), abs(ledger.short_e4))
-        net = max(
-            abs(ledger.long_e4 - book.long_e4 + long_e4), abs(ledger.short_e4 - book.short_e4 + short_e4)
-        )
-        cap = case.tightening.of(limits.gross_max_ccy * E4)
-        if ledger.unpriced and (ledger.unpriced.keys() - {symbol}):
+            short_e4 -= case.adds * price
+        gross = others_gross + max(abs(long_e4), abs(short_e4))
+        net = max(abs(others_long + long_e4), abs(others_short + short_e4))
+        if ledger.unpriced and ledger.unpriced.keys() - {symbol}:
             case.fail("R11", next(iter(ledger.unpriced)), "", "no price to value a position with")
-        if not checks.within(gross, cap) and gross > ledger.gross_e4:
+        cap = case.tightening.of(limits.gross_max_ccy * E4)
+        if not checks.within(gross, cap) and gross > gross_was:
             case.fail("R11", gross // E4, cap // E4, f"gross notional{of(scope.name)}")
         cap = case.tightening.of(limits.net_max_ccy * E4)
-        if not checks.within(net, cap) and net > before:
+        if not checks.within(net, cap) and net > net_was:
             case.fail("R11", net // E4, cap // E4, f"net notional{of(scope.name)}")
 
 
@@ -66,14 +73,13 @@ def capital_e4(ledger: Ledger) -> int:
 
 def capital(case: Case) -> None:
     """R13: what this order may use as well stays within the capital; a broker's word can only lower it."""
-    price = max(case.price_e4, case.picture.price_e4)
-    for scope in case.scopes:
+    price = max(case.price_e4, case.value_e4)
+    for scope, book in case.counted:
         ledger = scope.ledger
         used = capital_e4(ledger)
         if case.is_buy:
             more = case.adds * price
         else:
-            book = ledger.book(case.terms.symbol)
             short = book.sell_leaves + case.adds - book.position
             more = max(0, max(0, short) * price - max(0, -book.short_e4))
         cap = scope.limits.exposure.capital_max_ccy * E4

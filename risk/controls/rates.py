@@ -11,12 +11,12 @@ ORDERS_A_DECISION_MAX: Final = 2  # one that rests and one that crosses (docs/de
 
 def order_rate(case: Case) -> None:
     """R20: the Nth message of any second passes, the next does not. Never queued."""
-    limits, rates, mono_ns = case.scopes[0].limits.rates, case.rates, case.stamp.mono_ns
+    limits, rates, mono_ns = case.counted[0][0].limits.rates, case.rates, case.stamp.mono_ns
     cap = rates.scaled(limits.orders_per_second)
     value = rates.sent_now(mono_ns, cap) + 1
     if not checks.within(value, cap):
         case.fail("R20", value, cap, "new and replace messages in one second")
-    for scope in case.scopes[1:]:
+    for scope, _ in case.counted[1:]:
         cap = rates.scaled(scope.limits.rates.orders_per_second)
         value = rates.sent_of(scope.tally.sent, mono_ns, cap) + 1
         if not checks.within(value, cap):

@@ -1,5 +1,6 @@
 """R01 schema, R02 whitelist, R03 quantity, R04 notional, R05 collar, R06 fitness of market data."""
 
+import functools
 import re
 
 from market.types import OrdType, TimeInForce
@@ -12,6 +13,9 @@ QTY_MAX = 2**31 - 1  # fits every counterparty's integer
 PRICE_E4_MAX = 2**53  # exact wherever a float looks at it
 WIRE_NAME = re.compile(r"[A-Z0-9._-]{1,20}")  # what may go into a FIX field
 MS = 1_000_000
+NAMES_MAX = 4_096  # symbols and accounts whose names were found sound; a desk has hundreds
+ORD_TYPES = {kind: kind.name for kind in OrdType}
+TIMES_IN_FORCE = {kind: kind.name for kind in TimeInForce}
 
 
 def schema(case: Case) -> None:
@@ -29,11 +33,19 @@ def schema(case: Case) -> None:
         case.fail("R01", str(price), PRICE_E4_MAX, "price out of range")
     if type(terms.time_in_force) is not TimeInForce:
         case.fail("R01", str(terms.time_in_force), "", "unknown time in force")
-    for name in (terms.cl_ord_id, terms.symbol, terms.account):
-        if not WIRE_NAME.fullmatch(name):
-            case.fail("R01", repr(name)[:60], WIRE_NAME.pattern, "not a name for the wire")
+    sound = WIRE_NAME.fullmatch(terms.cl_ord_id), is_name(terms.symbol), is_name(terms.account)
+    if not all(sound):
+        for name in (terms.cl_ord_id, terms.symbol, terms.account):
+            if not WIRE_NAME.fullmatch(name):
+                case.fail("R01", repr(name)[:60], WIRE_NAME.pattern, "not a name for the wire")
     if case.stamp.ts_ns <= 0:
         case.fail("R01", case.stamp.ts_ns, 1, "market time is not known")
+
+
+@functools.lru_cache(maxsize=NAMES_MAX)
+def is_name(name: str) -> bool:
+    """Return whether a name may go into a FIX field."""
+    return WIRE_NAME.fullmatch(name) is not None
 
 
 def whitelist(case: Case) -> None:
@@ -46,9 +58,9 @@ def whitelist(case: Case) -> None:
         case.fail("R02", terms.mic, instrument.mic, "venue is not the instrument's")
     if not is_listed(terms.account, allowed.accounts, otherwise=terms.account == case.account):
         case.fail("R02", terms.account, "allowed.accounts", "account is not listed")
-    if terms.ord_type.name not in allowed.order_types:
+    if ORD_TYPES[terms.ord_type] not in allowed.order_types:
         case.fail("R02", terms.ord_type.name, "allowed.order_types", "order type is not listed")
-    if terms.time_in_force.name not in allowed.times_in_force:
+    if TIMES_IN_FORCE[terms.time_in_force] not in allowed.times_in_force:
         case.fail("R02", terms.time_in_force.name, "allowed.times_in_force", "time in force is not listed")
     if terms.qty % instrument.lot:
         case.fail("R02", terms.qty, instrument.lot, "quantity is no multiple of the lot")
@@ -98,7 +110,7 @@ def value_price_e4(case: Case) -> int:
 def price_collar(case: Case) -> None:
     """R05: limit price against mid, last and previous close; own orders' average against mid."""
     limits, picture, price = case.limits.market, case.picture, case.price_e4
-    mid_e4 = picture.price_e4 if picture.mid_micros else 0
+    mid_e4 = case.value_e4 if picture.bid_e4 and picture.ask_e4 else 0
     if mid_e4 <= 0:
         case.fail("R05", price, 0, "no mid price to hold the order against")
         return

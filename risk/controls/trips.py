@@ -79,11 +79,12 @@ def rejected(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int
 def reject_share(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:
     """R26: too many of the last orders were refused."""
     storm = limits.rejects
-    if not storm.share_of or len(memory.outcomes) < storm.share_of:
+    last = max(1, storm.share_of)
+    if len(memory.outcomes) < last:
         return
-    number = sum(list(memory.outcomes)[-storm.share_of :])
-    if checks.reject_share_trips(number, storm.share_of, storm.share_bp):
-        posture.raise_("R26", f"{number} rejects of {storm.share_of} orders", mono_ns)
+    number = sum(list(memory.outcomes)[-last:])
+    if checks.reject_share_trips(number, last, storm.share_bp):
+        posture.raise_("R26", f"{number} rejects of {last} orders", mono_ns)
 
 
 def parent_began(

@@ -25,6 +25,7 @@ from tests.independent.wire_checker import SOH, WireChecker, e4, tags
 
 SYMBOLS: Final = (Symbol("SYN"), Symbol("ALT"))
 MS: Final = 1_000_000
+SHOWN: Final = 10_000  # quantity at each touch
 START_E4: Final = 1_000_000
 SIDES: Final = ((Side.BUY, "SYN"), (Side.SELL, "ALT"), (Side.BUY, "ALT"), (Side.SELL, "SYN"))
 TIMES: Final = (TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK)
@@ -283,7 +284,8 @@ class Attack:
         """The reference line says a picture."""
         bid, ask = mid - half, mid + half
         self.checker.price(self.world.now, symbol, bid, ask, last)
-        self.step(ev.ReferencePrice(symbol=symbol, bid_e4=bid, ask_e4=ask, last_e4=last))
+        shown = {"bid_qty": SHOWN, "ask_qty": SHOWN}
+        self.step(ev.ReferencePrice(symbol=symbol, bid_e4=bid, ask_e4=ask, last_e4=last, **shown))
 
     def turn(self) -> None:
         """Something happens."""
