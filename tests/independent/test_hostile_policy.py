@@ -48,17 +48,18 @@ def law_of(world: Limits) -> Law:
         traded_max=world.day.notional_max_ccy * 10**6,
         messages_max=world.day.messages_max,
         changes_per_second=rates.changes_per_second,
-        shorts=world.shorts.permitted,
+        shorts=not world.shorts.mark_required,
     )
 
 
 def narrow(seed: int) -> Limits:
     """Limits that such a policy meets all the time; what would stop the world early hardly ever does."""
     rng = random.Random(seed)
+    marked = rng.random() < 0.5  # else the market knows no marking, and the position's limit alone holds
     return limits(
         order={"qty_max": rng.choice((300, 700)), "notional_max_ccy": rng.choice((30_000, 60_000))},
         exposure={
-            "long_max": rng.choice((0, 400, 1_500, 5_000)),
+            "long_max": rng.choice((400, 1_500, 5_000)),
             "short_max": rng.choice((0, 400, 1_500, 5_000)),
             "open_orders_max": rng.choice((6, 20, 60)),
             "open_orders_symbol_max": rng.choice((3, 14, 40)),
@@ -70,7 +71,7 @@ def narrow(seed: int) -> Limits:
             "notional_max_ccy": rng.choice((400_000, 5_000_000)),
             "messages_max": rng.choice((150, 5_000)),
         },
-        shorts={"permitted": rng.random() < 0.5, "mark_required": False, "locate_required": False},
+        shorts={"permitted": False, "mark_required": marked, "locate_required": False},
         rates={
             "orders_per_second": rng.choice((12, 60)),
             "orders_per_second_symbol": rng.choice((8, 40)),
