@@ -222,6 +222,6 @@ class Recorder:
         hidden = HIDDEN_SHARE * HIDDEN_IMPROVEMENT * float((qty * beyond).sum())
         t["hidden_gain"][row] = BPS * hidden / (ended[e.E_FIRST] * arrival)
         t["residual"][row] = ended[e.E_COST] - parts[2]
-        t["exogenous"][row] = BPS * side * (self.twin.end[row] - arrival) / arrival
-        there = float(self.twin.mid_at(row, np.array([int(ended[e.E_SECONDS] * 1e9)]))[0])
+        there = float(self.twin.mid_at(row, np.array([round(ended[e.E_SECONDS] * 1e9)]))[0])
+        t["exogenous"][row] = BPS * side * (there - arrival) / arrival
         t["end_impact"][row] = BPS * side * (ended[e.E_END] - there) / arrival

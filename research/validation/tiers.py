@@ -29,6 +29,7 @@ SMALLER: Final = 20.0  # parents, where impact is taken away: a twentieth moves 
 ROOM: Final[dict[str, Any]] = {"orders_max": 8_192, "levels_max": 1_024}
 SECONDS: Final = 300.0  # of a regime's ordinary order; one of longer orders plays fewer of them
 FEWEST: Final = 4  # ... but a quarter at least
+ORDERS_MIN: Final = 8  # of a regime
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 
 
@@ -100,15 +101,16 @@ def cells(
     first = [known[name] for name in scenarios or learnt if scenarios or name != MIDCAP]
     first = first or [known[name] for name in learnt]
     made: list[Cell] = []
+    half = max(ORDERS_MIN, orders // 2)
     if "T1" in tiers:
         made += of_tier("T1", HELD_OUT_SEEDS, first, orders, run)
     if "T2" in tiers:
-        made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, learnt, known, bool(scenarios)), orders, run)
+        made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, learnt, known, bool(scenarios)), half, run)
     if "T3" in tiers:
-        made += of_tier("T3", OTHER_SIMULATORS, simulators(first), orders, run)
+        made += of_tier("T3", OTHER_SIMULATORS, simulators(first), half, run)
         for base in one_each(first):
             over = named(base, f"{base.name} + propagator")
-            made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], orders, run)]
+            made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], half, run)]
     return made
 
 

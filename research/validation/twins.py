@@ -66,11 +66,6 @@ class Twin:
         self.mid2 = mid2
 
     @property
-    def end(self) -> NDArray[np.float64]:
-        """Return the mids at the windows' ends."""
-        return np.asarray(0.5 * self.mid2[:, -1], dtype=np.float64)
-
-    @property
     def arrival(self) -> NDArray[np.float64]:
         """Return the mids at the start."""
         return np.asarray(0.5 * self.mid2[:, 0], dtype=np.float64)

@@ -33,7 +33,7 @@ def parser() -> Parser:
     p.add_argument("--tiers", type=tiers, default=["T1", "T2", "T3"], metavar="T1,T2,T3,T4")
     p.add_argument(
         "--orders", type=whole(8, ORDERS_MAX), default=256,
-        help="parents a scenario, fewer where they last longer than 300 s (default 256)",
+        help="parents a regime of T1, half of it elsewhere, fewer where they last longer (default 256)",
     )  # fmt: skip
     p.add_argument(
         "--scenarios", type=names, default=[], metavar="NAME,...", help="of T1 (default: the trained)"
