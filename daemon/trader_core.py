@@ -74,6 +74,7 @@ class TraderCore:
         self.epoch = 0
         self.synced = False
         self.unfit = "feed not up"  # "" = the feed is whole and recent
+        self._down = False  # what comes meanwhile fills a hole, however recent it is
         self.broken = ""
         self._next_seq = 1
         self._n = 0
@@ -90,7 +91,9 @@ class TraderCore:
         if len(batch) == 0:
             return NOTHING
         touched = self._apply(batch)
-        self.unfit = "" if stamp.ts_ns - int(batch["ts_ns"][-1]) < FRESH_NS else "catching up with the feed"
+        if not self._down:
+            recent = stamp.ts_ns - int(batch["ts_ns"][-1]) < FRESH_NS
+            self.unfit = "" if recent else "catching up with the feed"
         if not self.fit:
             return NOTHING
         if any(market.moved for market in touched):
@@ -146,11 +149,11 @@ class TraderCore:
                 for view in self.parents.values():
                     view.synced(self.table.done_qty(view.parent.parent_id))
             case FeedIdle():
-                self.unfit = ""
+                self.unfit, self._down = "", False
             case FeedUp():
-                self.unfit = "catching up with the feed"
+                self.unfit, self._down = "catching up with the feed", False
             case FeedDown():
-                self.unfit = event.reason or "feed down"
+                self.unfit, self._down = event.reason or "feed down", True
                 self.broken = self.broken or (event.reason if event.broken else "")
             case LinkUp():
                 self._unlink()

@@ -185,6 +185,15 @@ def test_a_gap_makes_it_unfit_for_good() -> None:
     assert world.step(20, FeedIdle()) == ()
 
 
+def test_what_fills_a_hole_is_no_reason_to_decide_before_it_is_whole() -> None:
+    world = quoted()
+
+    world.step(20, FeedDown(reason="feed down: 3 messages from 4 on are missing"))
+    assert world.feed(21, rows((3, 1, 999_900, 100, 21))) == ()
+    assert not world.core.fit
+    assert len(world.step(21, FeedUp(next_seq=5)) + world.step(21, FeedIdle())) == 1
+
+
 def test_a_broken_feed_and_a_dead_line_stop_decisions_and_a_line_can_come_back() -> None:
     world = quoted()
 
