@@ -139,8 +139,8 @@ def balanced(calibration: Calibration, recorded: Facts, rounds: int = SCALE_ROUN
 
 
 def ordinary(calibration: Calibration) -> Calibration:
-    """Return a calibration without the shape of the day: the recording's is averaged over."""
-    return replace(calibration, layers=replace(calibration.layers, intraday=False))
+    """Return a calibration without the shape of the day, which is averaged over; its regimes stay."""
+    return replace(calibration, intraday=(1.0,))
 
 
 def step(ratio: float) -> float:

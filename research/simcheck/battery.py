@@ -12,7 +12,8 @@ from research.calibrate import curves, facts
 from research.calibrate.facts import Facts
 from research.calibrate.refine import ordinary
 from research.calibrate.simulated import simulate
-from research.simcheck import checks, gate, impact, numbers
+from research.simcheck import arbitrage, checks, gate, impact, numbers
+from research.simcheck.arbitrage import Earned
 from research.simcheck.checks import Check, Sizes
 from research.simcheck.gate import Verdict
 from research.simcheck.impact import Law, Parent
@@ -25,7 +26,8 @@ W1_MOST = 0.25  # standard deviations; or what the recording's halves are apart,
 PARTICIPATION = 0.1
 DECAY_LIVES = 5.0  # durations after the end at which decay is read
 SIZES = (1.0, 3.16, 10.0, 31.6, 100.0)  # aggressive orders' worth: two decades
-SLICES_MOST = 40
+CHILDREN_LEAST = 4  # of a parent at fixed participation; the larger ones go on in the same rhythm
+HORIZON_SLICES = 20
 Report = Callable[[str], None]
 
 
@@ -34,17 +36,18 @@ class Budget(msgspec.Struct, frozen=True):
 
     streams: int
     span_most_s: int
-    pairs: int  # of runs, for each size of the impact laws
+    pairs: int  # of runs, buying and selling, for each size of the impact laws
     runs: int  # for each other check
     sizes: int
     horizon_s: float
     batches: int
     batch: int
     repeats: int
+    adversary_steps: int
 
 
-FULL = Budget(4, SPAN_MOST_S, 400, 300, 5, 600.0, 100, 20, 2_000)
-QUICK = Budget(1, SPAN_LEAST_S, 40, 40, 4, 300.0, 24, 8, 400)
+FULL = Budget(4, SPAN_MOST_S, 400, 300, 5, 600.0, 100, 20, 2_000, 400_000)
+QUICK = Budget(1, SPAN_LEAST_S, 40, 40, 4, 300.0, 24, 8, 400, 40_000)
 
 
 class Distance(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     distances: list[Distance]
     checks: list[Check]
     gate: Verdict
+    adversary: Earned | None  # None: not run
     participation: Law
     horizon: Law
     decay: tuple[float, float, float]
@@ -76,10 +80,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def battery(
-    path: Path, calibration: Calibration, recorded: Facts, *, quick: bool, report: Report
+    path: Path, calibration: Calibration, recorded: Facts, budget: Budget, report: Report
 ) -> Result:  # fmt: skip
     """Run everything."""
-    budget = QUICK if quick else FULL
     report("streams: numbers, distributions, probes")
     streams, counters, events = simulated_streams(calibration, recorded, budget)
     means = averages(streams)
@@ -92,6 +95,8 @@ def battery(
     plain = ordinary(calibration)
     report("impact over size, at fixed participation and at a fixed horizon")
     share, horizon, decay, pairs = impacts(plain, sizes, budget)
+    report(f"an adversary, {budget.adversary_steps:,} decisions")
+    found = arbitrage.earned(plain, budget.adversary_steps) if budget.adversary_steps else None
     report("twins, mirror, round trips, A/A")
     rows = [
         *checks.no_trade_twin(plain, sizes),
@@ -102,17 +107,18 @@ def battery(
         *checks.round_trips(plain, sizes),
         *checks.dropped(counters, events),
         checks.same_against_same(plain, sizes, budget.batches, budget.batch, budget.repeats),
-        checks.no_arbitrage(),
+        arbitrage.check(found, budget.adversary_steps),
     ]
     return Result(
         calibration=calibration.name,
         calibration_sha256=sha256(path),
         source=recorded.source,
-        quick=quick,
+        quick=budget.streams < FULL.streams,
         numbers=numbers.compare(recorded, means, share.exponent, decay[0]),
         distances=distances(recorded, streams[0]),
         checks=rows,
         gate=verdict,
+        adversary=found,
         participation=share,
         horizon=horizon,
         decay=decay,
@@ -168,19 +174,19 @@ def impacts(
     calibration: Calibration, sizes: Sizes, budget: Budget
 ) -> tuple[Law, Law, tuple[float, float, float], list[impact.Path]]:  # fmt: skip
     """Return both laws of impact, decay with its interval, and the pairs that the mirror looks at."""
-    steps = SIZES[: budget.sizes]
-    quantities = [max(1, round(sizes.usual * step)) for step in steps]
+    quantities = [max(CHILDREN_LEAST, round(sizes.usual * step)) for step in SIZES[: budget.sizes]]
+    pace = PARTICIPATION * sizes.volume_per_s
     hour = 3600.0 * sizes.volume_per_s
     shares, horizons = [], []
-    middle = len(steps) // 2
-    for at, (step, qty) in enumerate(zip(steps, quantities, strict=True)):
-        slices = min(max(1, round(step)), SLICES_MOST)
-        over_s = qty / (PARTICIPATION * sizes.volume_per_s)
-        watch_s = over_s * (1.0 + DECAY_LIVES) if at == middle else over_s
-        count = max(10, round(budget.pairs / (1.0 + at * at / 4.0)))  # long runs are few, and move more
-        shares.append(impact.paths(calibration, Parent(qty, slices, over_s, watch_s), count))
-        parent = Parent(qty, min(qty, 20), budget.horizon_s, budget.horizon_s)
-        horizons.append(impact.paths(calibration, parent, max(10, budget.pairs // 4)))
+    middle = len(quantities) // 2
+    for at, qty in enumerate(quantities):
+        over_s = qty / pace
+        slices = max(CHILDREN_LEAST, round(CHILDREN_LEAST * qty / sizes.usual))  # one rhythm for all sizes
+        watched = at == middle
+        parent = Parent(qty, slices, over_s, over_s * (1.0 + DECAY_LIVES) if watched else over_s)
+        shares.append(impact.paths(calibration, parent, budget.pairs, apart=watched))
+        parent = Parent(qty, min(qty, HORIZON_SLICES), budget.horizon_s, budget.horizon_s)
+        horizons.append(impact.paths(calibration, parent, budget.pairs))
     relative = [qty / hour for qty in quantities]
     pairs = shares[middle]
     return impact.law(relative, shares), impact.law(relative, horizons), impact.decay(pairs), pairs

@@ -86,12 +86,8 @@ def small_order(calibration: Calibration, sizes: Sizes) -> Check:
 
 def mirror(found: list[Path]) -> Check:
     """Buying and selling move the price alike."""
-    buys = [path.at_end_bps for path in found if path.side == 1 and math.isfinite(path.at_end_bps)]
-    sells = [path.at_end_bps for path in found if path.side == -1 and math.isfinite(path.at_end_bps)]
-    off = float(np.mean(buys) - np.mean(sells))
-    error = math.sqrt(np.var(buys) / len(buys) + np.var(sells) / len(sells))
-    low, high = off - AA_LEVEL * error, off + AA_LEVEL * error
-    return Check("mirror", outcome(low <= 0.0 <= high), shown(off, low, high), "buys - sells = 0")
+    mean, low, high = mean_interval([path.apart_bps for path in found])
+    return Check("mirror", outcome(low <= 0.0 <= high), shown(mean, low, high), "buys - sells = 0")
 
 
 def round_trips(calibration: Calibration, sizes: Sizes) -> list[Check]:
@@ -157,17 +153,6 @@ def dropped(counters: dict[str, int], events: int) -> list[Check]:
         Check("held back for a thin side", outcome(share < HELD_BACK_MOST), f"{share:.2%}", "< 1 %"),
         Check("rates cut to what clocks reach", outcome(bounded < HELD_BACK_MOST), f"{bounded:.2%}", "< 1 %"),
     ]
-
-
-def no_arbitrage() -> Check:
-    """The adversary: a learner paid for what it makes out of round trips, which must learn nothing."""
-    return Check(
-        "no dynamic arbitrage (adversarial PPO)",
-        NOT_RUN,
-        NOT_RUN,
-        "gain <= 0 within its interval",
-        "needs a trained adversary; hook: research.simcheck.checks.no_arbitrage",
-    )
 
 
 def law_checks(name: str, exponent: float, low: float, high: float, band: tuple[float, float]) -> Check:

@@ -16,8 +16,8 @@ from research.calibrate import facts
 from research.calibrate.command import facts_beside, report
 from research.calibrate.facts import FactsError
 from research.simcheck import battery, gate
-from research.simcheck.battery import Result
-from research.simcheck.checks import PASSED
+from research.simcheck.battery import Budget, Result
+from research.simcheck.checks import NOT_RUN, PASSED
 from research.simcheck.page import page
 
 JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
         calibration = load(path)
         recorded = facts.read(facts_beside(path))
         args.out.mkdir(parents=True, exist_ok=True)
-        result = battery.battery(path, calibration, recorded, quick=args.quick, report=report)
+        result = battery.battery(path, calibration, recorded, budget_of(args), report)
         write(args.out, result)
         if args.keep:
             put(gate.beside(path), encoded(result.gate))
@@ -49,6 +49,14 @@ def main(args: argparse.Namespace) -> int:
     else:
         show(result)
     return 0 if clean(result) else 1
+
+
+def budget_of(args: argparse.Namespace) -> Budget:
+    """Return how much is simulated."""
+    budget = battery.QUICK if args.quick else battery.FULL
+    if args.adversary_steps is None:
+        return budget
+    return msgspec.structs.replace(budget, adversary_steps=args.adversary_steps)
 
 
 def clean(result: Result) -> bool:
@@ -95,7 +103,8 @@ def show(result: Result) -> None:
         out.write(f"{d.feature:22}{d.w1:12.3f}  [{d.halves:.3f}]  {'pass' if d.passed else 'FAIL'}\n")
     out.write("\n")
     for check in result.checks:
-        out.write(f"{check.name:42}{check.value:34}{check.target:26}{check.outcome}\n")
+        note = f"  ({check.note})" if check.outcome == NOT_RUN else ""
+        out.write(f"{check.name:42}{check.value:34}{check.target:26}{check.outcome}{note}\n")
     out.write("\nThe gate on passive edge\n")
     for cell in result.gate.cells:
         band = f"[{cell.low:.4g}, {cell.high:.4g}]"

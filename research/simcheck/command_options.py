@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from daemon.options import Parser
+from daemon.options import Parser, whole
+
+ADVERSARY_STEPS_MOST = 20_000_000  # some hours of a core
 
 
 def parser() -> Parser:
@@ -18,6 +20,12 @@ def parser() -> Parser:
         help="a file of `steadyhand calibrate`, or the name of a shipped one",
     )
     p.add_argument("--quick", action="store_true", help="a tenth of the simulations: minutes become seconds")
+    p.add_argument(
+        "--adversary-steps",
+        type=whole(0, ADVERSARY_STEPS_MOST),
+        metavar="N",
+        help="decisions that the adversary learns from (default 400000, 40000 with --quick; 0: leave it out)",
+    )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for JSON and HTML")
     p.add_argument(
         "--keep",

@@ -12,7 +12,7 @@ import pytest
 from market.flow.calibration import Layers, Regime, dump
 from market.flow.queue_reactive_defaults import small_tick
 from research.calibrate.facts import Estimate, Facts
-from research.simcheck import checks, gate, impact, numbers
+from research.simcheck import arbitrage, checks, gate, impact, numbers
 
 ROOT = Path(__file__).parents[2]
 PLAIN = msgspec.structs.replace(
@@ -89,7 +89,7 @@ def test_the_exponent_of_a_root_is_a_half() -> None:
     sizes = [1.0, 10.0, 100.0]
     rng = np.random.default_rng(1)
     found = [
-        [impact.Path(1, math.sqrt(size) + rng.normal(0, 0.1), 0.0, 0.0, 0.0, 0.0, 1) for _ in range(50)]
+        [impact.Path(math.sqrt(size) + rng.normal(0, 0.1), 0.0, 0.0, 0.0, 1) for _ in range(50)]
         for size in sizes
     ]
 
@@ -100,7 +100,7 @@ def test_the_exponent_of_a_root_is_a_half() -> None:
 
 
 def test_decay_is_what_is_left_later() -> None:
-    found = [impact.Path(1, 2.0 + 0.1 * k, 1.0 + 0.05 * k, 0.0, 0.0, 0.0, 1) for k in range(-5, 6)]
+    found = [impact.Path(2.0 + 0.1 * k, 1.0 + 0.05 * k, 0.0, 0.0, 1) for k in range(-5, 6)]
 
     assert impact.decay(found)[0] == pytest.approx(0.5)
 
@@ -124,8 +124,20 @@ def test_whoever_goes_round_pays_and_the_smallest_order_pays_half_the_spread() -
     assert {check.outcome for check in checks.round_trips(PLAIN, sizes)} == {checks.PASSED}
 
 
-def test_what_was_not_run_passes_nothing() -> None:
-    assert checks.no_arbitrage().outcome == checks.NOT_RUN
+def test_an_adversary_that_was_not_run_passes_nothing() -> None:
+    left_out, without = arbitrage.check(None, 0), arbitrage.check(None, 1_000)
+
+    assert left_out.outcome == without.outcome == checks.NOT_RUN
+    assert "torch" in without.note
+    assert "--adversary-steps" in left_out.note
+
+
+def test_an_adversary_may_earn_by_chance_but_not_beyond_doubt() -> None:
+    chance = arbitrage.Earned(1_000, 512, 0.4, -0.1, 0.9)
+    doubtless = arbitrage.Earned(1_000, 512, 0.4, 0.1, 0.7)
+
+    assert arbitrage.check(chance, 1_000).outcome == checks.PASSED
+    assert arbitrage.check(doubtless, 1_000).outcome == checks.FAILED
 
 
 @pytest.mark.slow
