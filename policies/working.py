@@ -25,8 +25,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     parent_id: ParentID
     chain_id: ClOrdID  # "" for a submit
     qty: int
-    crossing: bool = False
-    takes: bool = False  # its price reached the other side when it was asked for
+    crossing: bool = False  # its price reached the other side when it was asked for
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +71,7 @@ class WorkingTable:
             done = 0 if asked is not None else order.cum_qty - update.last_qty
         filled = order.cum_qty - done
         origin = self._origin.get(order.chain_id)
-        took = origin is not None and origin.takes
+        took = origin is not None and origin.crossing
         if order.status in TERMINAL or order.chain_id in self._over:
             self._end(order, done)
             return Heard(filled, took, ended=order.status)

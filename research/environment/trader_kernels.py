@@ -142,7 +142,8 @@ def take_order(
         head[e.T_CUM] += qty
         head[e.T_OWN_VOLUME] += qty
         head[e.T_LAST_FILL] = row[e.R_TS]
-        forget(floats, qty, 0, max(-EARLY_NS, ints[k.LAST_TS] - row[e.R_TS]))
+        took = head[e.SIGN_] * chain[e.K_CROSSING]
+        forget(floats, qty, took, max(-EARLY_NS, ints[k.LAST_TS] - row[e.R_TS]))
     if qty != 0 or ended:
         head[e.T_EVENT] = head[e.T_PARENT_NEWS] = 1
     if ended:

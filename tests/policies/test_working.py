@@ -12,7 +12,7 @@ P1 = ParentID("P1")
 
 
 def asked(n: int, act: Act = Act.SUBMIT, chain: str = "", qty: int = 100, crossing: bool = False) -> Asked:
-    return Asked(n, act, ABC.symbol, P1, ClOrdID(chain), qty, crossing, crossing)
+    return Asked(n, act, ABC.symbol, P1, ClOrdID(chain), qty, crossing)
 
 
 def told(table: WorkingTable, n: int = 0, last_qty: int = 0, **fields: object) -> object:
@@ -71,6 +71,19 @@ def test_fills_count_once_and_survive_the_chain() -> None:
     assert [h.filled_qty for h in (first, again, last)] == [30, 0, 70]  # type: ignore[attr-defined]
     assert table.done_qty(P1) == 100
     assert table.chains == {}
+
+
+@pytest.mark.parametrize("crossing", [False, True])
+def test_a_fill_took_where_its_order_was_sent_to_take(crossing: bool) -> None:
+    table = WorkingTable()
+    table.ask(asked(1, crossing=crossing))
+    told(table, n=1, status=OrdStatus.PENDING_NEW)
+
+    first = told(table, last_qty=40, cum_qty=40, status=OrdStatus.PARTIALLY_FILLED)
+    last = told(table, last_qty=60, cum_qty=100, status=OrdStatus.FILLED)
+
+    assert (first.filled_qty, last.filled_qty) == (40, 60)  # type: ignore[attr-defined]
+    assert first.took is last.took is crossing  # type: ignore[attr-defined]
 
 
 def test_a_fill_that_overtakes_our_cancel_still_counts() -> None:
