@@ -7,7 +7,7 @@ parent's side, so one policy serves many names and both directions. Unknown is z
 import math
 from typing import Any, Final
 
-from market.kernels import kernel
+from market.kernels import lean_kernel
 from policies import state_kernels as k
 
 # Facts of one parent at one instant: int64, filled by StateBuilder.build.
@@ -87,13 +87,13 @@ assert INDEX["microprice"] == I_MICRO
 assert INDEX["closing"] == I_CLOSING == OBS_SIZE - 1
 
 
-@kernel
+@lean_kernel
 def clip(x: float, bound: float) -> float:
     """Return x within +-bound."""
     return min(bound, max(-bound, x))
 
 
-@kernel
+@lean_kernel
 def features(ints: Any, floats: Any, own: Any, levels: Any, facts: Any, obs: Any) -> None:
     """Write the observation of one parent at facts[NOW]."""
     obs[:] = 0.0
@@ -104,7 +104,7 @@ def features(ints: Any, floats: Any, own: Any, levels: Any, facts: Any, obs: Any
     limit_features(ints, levels, facts, obs)
 
 
-@kernel
+@lean_kernel
 def schedule_features(facts: Any, obs: Any) -> None:
     """Where the parent stands against its schedule."""
     qty = float(max(1, facts[QTY]))
@@ -120,7 +120,7 @@ def schedule_features(facts: Any, obs: Any) -> None:
     obs[I_CLOSING] = float(facts[CLOSING])
 
 
-@kernel
+@lean_kernel
 def book_features(levels: Any, facts: Any, obs: Any) -> None:
     """Spread, depth, imbalance, microprice; `levels` row pair 0 is the bid side."""
     bid, ask = levels[0, 0], levels[2, 0]
@@ -146,7 +146,7 @@ def book_features(levels: Any, facts: Any, obs: Any) -> None:
     obs[I_IMBALANCE + 1] = (own_sum - other_sum) / (own_sum + other_sum)
 
 
-@kernel
+@lean_kernel
 def flow_features(ints: Any, floats: Any, levels: Any, facts: Any, obs: Any) -> None:
     """Returns, flow, volatility, pace; memory is decayed to now without being changed."""
     now, sign = facts[NOW], float(facts[SIGN])
@@ -182,7 +182,7 @@ def flow_features(ints: Any, floats: Any, levels: Any, facts: Any, obs: Any) -> 
         obs[I_PACE] = clip(math.log(minute / (float(ints[k.VOLUME]) / so_far)) / 2.0, 1.0)
 
 
-@kernel
+@lean_kernel
 def order_features(own: Any, levels: Any, facts: Any, obs: Any) -> None:
     """Our resting orders: how much, how far from the touch, how deep in the queue; the last fill."""
     sign, slice_qty = facts[SIGN], float(facts[SLICE])
@@ -210,7 +210,7 @@ def order_features(own: Any, levels: Any, facts: Any, obs: Any) -> None:
         obs[I_PARTICIPATION] = clip(float(facts[OWN_FILLS]) / float(traded), 1.0)
 
 
-@kernel
+@lean_kernel
 def limit_features(ints: Any, levels: Any, facts: Any, obs: Any) -> None:
     """How large the parent is, and how near it stands to its limits."""
     day = float(facts[ADV])

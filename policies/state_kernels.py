@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from market.book_events import Flag, Kind
-from market.kernels import kernel
+from market.kernels import inlined_kernel, lean_kernel
 
 ADD, CANCEL, DELETE, EXECUTE = int(Kind.ADD), int(Kind.CANCEL), int(Kind.DELETE), int(Kind.EXECUTE)
 HIDDEN, CROSS, HALT = int(Kind.HIDDEN), int(Kind.CROSS), int(Kind.HALT)
@@ -32,6 +32,7 @@ SECOND_NS: Final = 1_000_000_000
 FLOW, FLOW_VOLUME, VARIANCE, FLOATS_SIZE = 0, 3, 6, 8
 SCALES_NS: Final = (1.0e9, 10.0e9, 60.0e9)
 VARIANCE_NS: Final = 60.0e9
+assert SCALES_NS[2] == VARIANCE_NS  # one decay does for both
 
 # own orders: one row each
 LIVE, O_SIDE, O_PRICE, O_LEAVES, O_AHEAD, O_TOTAL, O_PARENT, O_SEEN, O_SINCE = range(9)
@@ -39,7 +40,7 @@ OWN_COLUMNS: Final = 9
 UNSEEN_NS: Final = 500_000_000  # an order that the feed has not shown by then, we missed: count it as shown
 
 
-@kernel
+@lean_kernel
 def observe(ints: Any, floats: Any, own: Any, batch: Any) -> None:
     """Take a completed batch, event by event."""
     rows = own.shape[0]
@@ -59,7 +60,7 @@ def observe(ints: Any, floats: Any, own: Any, batch: Any) -> None:
         ints[EVENTS] += 1
 
 
-@kernel
+@inlined_kernel
 def advance(ints: Any, floats: Any, ts_ns: int) -> None:
     """Let time pass: decay what decays, fill the mids and volumes of the instants in between."""
     last = ints[LAST_TS]
@@ -73,11 +74,12 @@ def advance(ints: Any, floats: Any, ts_ns: int) -> None:
         ints[BACK] += ts_ns < last
         return
     dt = float(ts_ns - last)
+    decay = 1.0
     for s in range(3):
         decay = math.exp(-dt / SCALES_NS[s])
         floats[FLOW + s] *= decay
         floats[FLOW_VOLUME + s] *= decay
-    floats[VARIANCE] *= math.exp(-dt / VARIANCE_NS)
+    floats[VARIANCE] *= decay  # of the slowest scale
     tenth = ts_ns // TENTH_NS
     first = max(ints[GRID_AT], tenth - GRID_SIZE)
     for t in range(first, tenth):
@@ -90,7 +92,7 @@ def advance(ints: Any, floats: Any, ts_ns: int) -> None:
     ints[LAST_TS] = ts_ns
 
 
-@kernel
+@inlined_kernel
 def traded(ints: Any, floats: Any, event: Any) -> None:
     """Count a print. Whom it hit tells its sign; a hidden print is signed by where the mid stood."""
     if event.flags & NON_PRINTABLE:
@@ -109,7 +111,7 @@ def traded(ints: Any, floats: Any, event: Any) -> None:
         floats[FLOW_VOLUME + s] += size
 
 
-@kernel
+@inlined_kernel
 def moved(ints: Any, floats: Any, bid_e4: int, ask_e4: int) -> None:
     """Take the touch after an event."""
     ints[BID] = bid_e4
@@ -124,7 +126,7 @@ def moved(ints: Any, floats: Any, bid_e4: int, ask_e4: int) -> None:
     ints[MID2] = mid2
 
 
-@kernel
+@inlined_kernel
 def follow(row: Any, event: Any) -> None:
     """Let an event pass by one of our resting orders: how much stands before it now."""
     kind = event.kind
@@ -151,7 +153,7 @@ def follow(row: Any, event: Any) -> None:
     row[O_AHEAD] = min(row[O_AHEAD], row[O_TOTAL])
 
 
-@kernel
+@lean_kernel
 def others(levels: Any, own: Any, now_ns: int, out: Any) -> None:
     """Write the levels without our own displayed size; a level that was only ours is gone."""
     depth, width = levels.shape[1], out.shape[1]
@@ -177,14 +179,14 @@ def others(levels: Any, own: Any, now_ns: int, out: Any) -> None:
             out[2 * side + 1, level] = 0
 
 
-@kernel
+@lean_kernel
 def count_kinds(batch: Any, counts: Any) -> None:
     """Count events by kind."""
     for i in range(batch.shape[0]):
         counts[batch[i].kind] += 1
 
 
-@kernel
+@lean_kernel
 def of_one_symbol(batch: Any, locate: int) -> bool:
     """Say whether all events are of one stock locate."""
     for i in range(batch.shape[0]):  # noqa: SIM110  (numba has no generators here)
@@ -193,7 +195,7 @@ def of_one_symbol(batch: Any, locate: int) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def volume_before(ints: Any, ts_ns: int) -> Any:
     """Return the volume printed before the second after `ts_ns`: what came later is surely later."""
     if ints[LAST_TS] == 0:
@@ -206,7 +208,7 @@ def volume_before(ints: Any, ts_ns: int) -> Any:
     return ints[SECONDS + second]
 
 
-@kernel
+@lean_kernel
 def mid2_at(ints: Any, ts_ns: int) -> Any:
     """Return bid + ask as it stood at an instant of the last 51 s; 0 = not known."""
     tenth = ts_ns // TENTH_NS
@@ -217,7 +219,7 @@ def mid2_at(ints: Any, ts_ns: int) -> Any:
     return ints[GRID + tenth % GRID_SIZE]
 
 
-@kernel
+@lean_kernel
 def forget(floats: Any, qty: int, sign: int, age_ns: int) -> None:
     """Take an own fill out of volume, and an own aggressive one out of flow (sign 0: passive)."""
     for s in range(3):

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from market.book_layout import (
     H_LEVEL_BUMP,
+    H_LEVELS,
     H_MAP,
     H_MAP_MASK,
     H_ORDER_BUMP,
     H_ORDERS_MAX,
-    H_TAKEN,
+    H_SIDES,
     HEADER_WORDS,
     ORDER_WORDS,
+    PAIR_WORDS,
 )
 from market.flow.philox import UNIT, draw4
 from market.flow.queue_reactive_layout import (
@@ -57,7 +59,7 @@ from research.environment import layout as e
 from research.environment.change_kernels import change, draw_change
 from research.environment.compiled import env_kernel
 from research.environment.exchange_kernels import arrive, play
-from research.environment.row_kernels import copy
+from research.environment.row_kernels import copy, copy_words
 from research.environment.step_kernels import act, decide
 from research.environment.trader_kernels import deliver, due_ns, take_parent
 
@@ -122,12 +124,14 @@ def exogenous(flow: Any, reals: Any, scenario: Any) -> Any:
 # --- beginning and end ----------------------------------------------------------------------------
 @env_kernel
 def copy_book(book: Any, opening: Any) -> None:
-    """Copy a book without its ring of what was taken, which is long and says nothing here."""
-    taken, id_map = opening[H_TAKEN], opening[H_MAP]
-    for at in range(taken):
-        book[at] = opening[at]
-    for at in range(id_map, opening.shape[0]):
-        book[at] = opening[at]
+    """Copy what of a book says something: records in use, levels that stand, the map of ids."""
+    copy_words(book, opening, 0, opening[H_ORDER_BUMP])
+    levels = HEADER_WORDS + opening[H_ORDERS_MAX] * ORDER_WORDS
+    copy_words(book, opening, levels, opening[H_LEVEL_BUMP])
+    for side in range(2):
+        start = opening[H_SIDES + side]
+        copy_words(book, opening, start, start + opening[H_LEVELS + side] * PAIR_WORDS)
+    copy_words(book, opening, opening[H_MAP], opening.shape[0])
 
 
 @env_kernel

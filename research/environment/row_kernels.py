@@ -13,6 +13,13 @@ def copy(to: Any, of: Any) -> None:
 
 
 @env_kernel
+def copy_words(to: Any, of: Any, first: int, last: int) -> None:
+    """Copy some words of one row into another."""
+    for at in range(first, last):
+        to[at] = of[at]
+
+
+@env_kernel
 def close_gap(table: Any, gap: int, rows: int) -> None:
     """Move the rows behind `gap` one up; `rows` remain."""
     for at in range(gap, rows):

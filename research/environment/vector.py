@@ -31,6 +31,8 @@ from research.worlds.world import Bools, Floats, Infos
 ACTIONS: Final = 13
 ENVS_MAX: Final = 1 << 16  # of a third of a megabyte each: more is a mistake
 THREADS_MAX: Final = 64  # more than cores
+PIECES_A_THREAD: Final = 4
+PIECE_LEAST: Final = 32  # environments: half a millisecond, and a call of a kernel takes 10 us
 SEED_MAX: Final = (1 << 62) - 1  # what a flow takes, with room
 NS: Final = 1_000_000_000
 
@@ -103,9 +105,9 @@ class VectorEnv:
         self.terms = terms(self.settings)
         none = np.zeros((envs, 0), dtype=np.int64)
         self._draws = e.Draws(none, none, np.array([seed], dtype=np.int64))
-        cuts = np.linspace(0, envs, min(threads, envs) + 1).astype(int).tolist()
-        self._ranges = [(a, b, e.new_scratch(orders_max)) for a, b in itertools.pairwise(cuts)]
-        self._pool = ThreadPoolExecutor(len(self._ranges) - 1) if len(self._ranges) > 1 else None
+        self._pieces = pieces(envs, threads)
+        self._scratch = [e.new_scratch(orders_max) for _ in range(min(threads, len(self._pieces)))]
+        self._pool = ThreadPoolExecutor(len(self._scratch) - 1) if len(self._scratch) > 1 else None
         self._taken: NDArray[np.float64] = np.zeros((envs, 2 if continuous else 1), dtype=np.float64)
         self.rewards: NDArray[np.float64] = np.zeros(envs, dtype=np.float64)  # before they are rounded
         if seeds is not None:
@@ -142,7 +144,7 @@ class VectorEnv:
 
     def reseed(self, seed: int) -> None:
         """Draw other episodes from the next `reset` on, in the same openings."""
-        check(self.envs, seed, len(self._ranges), self.settings)
+        check(self.envs, seed, len(self._scratch), self.settings)
         self._draws = self._draws._replace(base=np.array([seed], dtype=np.int64))
 
     def twin_mids2(self, times: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -174,11 +176,25 @@ class VectorEnv:
         self._taken[:, 0] = given
 
     def _each(self, work: Any) -> None:
-        first, *rest = self._ranges
-        futures = [self._pool.submit(work, *piece) for piece in rest] if self._pool is not None else []
-        work(*first)
+        """Let the threads do all environments: each takes the next piece when it is done with one."""
+        left = iter(self._pieces)
+
+        def labour(scratch: e.Scratch) -> None:
+            for first, last in left:
+                work(first, last, scratch)
+
+        mine, *others = self._scratch
+        futures = [self._pool.submit(labour, scratch) for scratch in others] if self._pool is not None else []
+        labour(mine)
         for future in futures:
             future.result()
+
+
+def pieces(envs: int, threads: int) -> list[tuple[int, int]]:
+    """Cut environments into pieces that threads take in turn: one that is held up then takes fewer."""
+    most = max(threads, min(threads * PIECES_A_THREAD, envs // PIECE_LEAST)) if threads > 1 else 1
+    cuts = np.linspace(0, envs, min(most, envs) + 1).astype(int).tolist()
+    return list(itertools.pairwise(cuts))
 
 
 def infos_of(ended: NDArray[np.float64]) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from policies.tactic_kernels import tactics
 from research.environment import layout as e
 from research.environment.episode import play
 from research.environment.scenarios import PLAIN, SMALL, Parents, Scenario
-from research.environment.vector import Limits, Settings, UsageError, VectorEnv
+from research.environment.vector import PIECES_A_THREAD, Limits, Settings, UsageError, VectorEnv, pieces
 
 NS = 1_000_000_000
 SHORT = msgspec.structs.replace(PLAIN, openings=8, parents=Parents(seconds=(60.0, 120.0), share=(0.05, 0.3)))
@@ -72,6 +72,14 @@ def test_threads_change_nothing() -> None:
 
     assert (one == two).all()
     assert (one != other).any()
+
+
+@pytest.mark.parametrize(("envs", "threads"), [(1, 1), (1, 4), (12, 3), (33, 2), (512, 2), (4_096, 16)])
+def test_pieces_are_every_environment_once_and_enough_for_the_threads(envs: int, threads: int) -> None:
+    cut = pieces(envs, threads)
+
+    assert [i for first, last in cut for i in range(first, last)] == list(range(envs))
+    assert min(envs, threads) <= len(cut) <= threads * PIECES_A_THREAD
 
 
 def test_an_episode_depends_on_its_seed_and_not_on_its_neighbours() -> None:
