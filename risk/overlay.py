@@ -240,7 +240,8 @@ class RiskOverlay:
     # --- after it ---------------------------------------------------------------------------------
 
     def note_cancel(self, chain: ChildOrder, strategy: str, mono_ns: int) -> None:
-        """A cancel is about to leave: counted (R21, R22), never judged (GR6)."""
+        """A cancel is about to leave: counted (R21, R22, R65), never judged (GR6)."""
+        self.ledger.unanswered[chain.chain_id] = None
         for scope in self.scopes.of(chain.terms.account, strategy, chain.terms.symbol):
             scope.tally.messages.take()
             scope.tally.note_change(mono_ns)
@@ -303,11 +304,14 @@ class RiskOverlay:
     def adopt(self, before: "RiskOverlay", chains: Iterable[tuple[ChildOrder, str]]) -> None:
         """Go on where an earlier start ended: counts stay, and scopes that are new are fed with the day."""
         self.refusals = before.refusals
+        self.firm.execution_micros = before.firm.execution_micros
+        self.firm.inventory_micros = before.firm.inventory_micros
         chains = list(chains)
         for name, scope in self.scopes.own.items():
             was = self.memory.own.get(name)
             if was is not None:
                 scope.ledger, scope.tally, scope.peak_micros = was.ledger, was.tally, was.peak_micros
+                scope.execution_micros, scope.inventory_micros = was.execution_micros, was.inventory_micros
             else:
                 self.scopes.rebuild(name, chains, self.limits.loss.fee_e4)
         self.memory.own = self.scopes.own

@@ -58,10 +58,11 @@ def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int,
     for cause in ("R62L", "R63S", "R64", "R66S", "R67S", "R72"):
         posture.clear(cause, mono_ns)
     if not memory.stopped:
-        window_s = limits.start.exits_window_ms // 1000
-        memory.exits = [s for s in memory.exits if 0 <= outside_s - s < window_s] + [outside_s]
+        window_ms = limits.start.exits_window_ms
+        recent = [s for s in memory.exits if 0 <= (outside_s - s) * 1000 < window_ms]
+        memory.exits = [*recent, outside_s]
         if checks.trips(len(memory.exits), limits.start.exits_max):
-            text = f"{len(memory.exits)} abnormal exits in {window_s} s"
+            text = f"{len(memory.exits)} abnormal exits in {window_ms // 1000} s"
             posture.raise_("R67L", text, mono_ns)
         reduce_for(memory, posture, "R67S", limits.start.reduce_only_ms, "an abnormal exit", mono_ns)
     memory.stopped = False
