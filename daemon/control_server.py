@@ -1,7 +1,9 @@
-"""The gate's side of the control socket: JSON lines in, events out; this user alone may speak.
+"""The gate's side of the control socket: JSON lines in, events out.
 
-Commands are checked here for shape (unknown commands and fields are named), and for sense by the core.
-A client that does not read its answers is cut off.
+Who speaks is known from the kernel (peer credentials): this user may operate, others what the configuration
+says, and nobody else is heard. What needs more comes signed, by whatever connection. Commands are checked
+here for shape (unknown commands and fields are named), and for sense by the core. A client that does
+not read its answers is cut off.
 """
 
 import asyncio
@@ -18,13 +20,18 @@ import structlog
 
 from daemon.control import REQUEST_BYTES_MAX
 from daemon.gate_links import free_socket
+from daemon.keys import SignatureError
 from daemon.runtime import umask_private
 from market import events as ev
+from market import people_events as people
 from market.parents import ParentOrder
+from risk.commands import CommandError, Role, is_scope
 
 CLIENTS_MAX: Final = 32  # people and scripts at one gate
 UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day must fit
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
+NESTED_MAX: Final = 64  # brackets in a request; a parent order has three
+BAD_SIGNATURES_MAX: Final = 5  # of one connection; then it is cut off
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 log = structlog.get_logger()
 
@@ -59,18 +66,27 @@ class OfParent(Command, kw_only=True):
     parent_id: str
 
 
-class KillCommand(Command, kw_only=True):
-    """R70."""
+class StopCommand(Command, kw_only=True):
+    """R70: kill, or halt, the firm or one scope."""
 
     reason: str = ""
     source: str = "cli"
+    scope: str = ""
 
 
-class RearmCommand(Command, kw_only=True):
-    """Lift the latch."""
+class SignedText(Command, kw_only=True):
+    """A command of risk.commands, with its signature."""
 
-    reason: str
-    person: str
+    key: str
+    text: str
+    signature: str
+
+
+class LookCommand(Command, kw_only=True):
+    """A look at limits, or at what keeps something from trading."""
+
+    parent_id: str = ""
+    symbol: str = ""
 
 
 class Anchor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -102,9 +118,14 @@ KINDS: Final[dict[str, type[Command]]] = {
     "pause": OfParent,
     "resume": OfParent,
     "cancel": OfParent,
-    "kill": KillCommand,
-    "rearm": RearmCommand,
+    "kill": StopCommand,
+    "halt": StopCommand,
+    "signed": SignedText,
+    "limits": LookCommand,
+    "why": LookCommand,
 }
+# What may be asked without a signature by whom; the rest is for whoever may operate.
+VIEWS: Final = frozenset({"ping", "status", "limits", "why", "signed"})
 
 
 class ControlServer:
@@ -115,22 +136,30 @@ class ControlServer:
         post: Callable[[ev.Event], None],
         status: Callable[[bool], dict[str, Any]],
         set_clock: Callable[[ev.ClockAnchor], str],
+        look: Callable[[LookCommand], dict[str, Any]],
+        signed: Callable[[SignedText, int], people.SignedCommand],
+        roles: dict[int, Role] | None = None,
     ) -> None:
+        """`signed` checks a signature (SignatureError, CommandError); `roles` are other users', by uid."""
         self._post = post
         self._status = status
         self._set_clock = set_clock
+        self._look = look
+        self._signed = signed
+        self._roles = {**(roles or {}), os.getuid(): Role.OPERATE}
         self._clients: set[Client] = set()
         self._pending: dict[int, tuple[Client, int]] = {}
         self._next_id = 0
         self._server: asyncio.AbstractServer | None = None
 
     async def listen(self, path: Path) -> None:
-        """Begin to listen; only this user may connect."""
+        """Begin to listen; others of the group may connect where they have a role."""
         free_socket(path)
         loop = asyncio.get_running_loop()
         with umask_private():
             self._server = await loop.create_unix_server(lambda: Client(self), str(path))
-        path.chmod(0o600)  # noqa: ASYNC240  (one call, before anybody waits)
+        shared = len(self._roles) > 1
+        path.chmod(0o660 if shared else 0o600)  # noqa: ASYNC240  (one call, before anybody waits)
 
     def close(self) -> None:
         """Stop listening and hang up."""
@@ -144,6 +173,10 @@ class ControlServer:
         client, their_id = self._pending.pop(request_id, (None, 0))
         if client is not None:
             client.send(body | {"id": their_id})
+
+    def role_of(self, uid: int) -> Role | None:
+        """Return what a user of this host may do, None for nothing."""
+        return self._roles.get(uid)
 
     def joined(self, client: "Client") -> bool:
         """Admit a connection."""
@@ -162,6 +195,8 @@ class ControlServer:
         """Carry out one request."""
         tree: Any = None
         try:
+            if line.count(b"{") + line.count(b"[") > NESTED_MAX + line.count(b'\\"'):  # quoted ones: a text
+                raise ValueError(f"more than {NESTED_MAX} brackets")
             tree = json.loads(line)
             name = tree.get("cmd") if isinstance(tree, dict) else None
             kind = KINDS.get(name) if isinstance(name, str) else None
@@ -173,11 +208,16 @@ class ControlServer:
             body = {"id": asked} if type(asked) is int else {}
             client.send(body | {"ok": False, "error": f"not a request: {error}"})
             return
+        if command.cmd not in VIEWS and client.role < Role.OPERATE:
+            text = f"this user may look, and not {command.cmd}"
+            client.send({"ok": False, "id": command.id, "error": text})
+            return
         self._carry_out(client, command)
 
     def _carry_out(self, client: "Client", command: Command) -> None:
-        if command.cmd == "ping":
-            client.send({"ok": True, "id": command.id})
+        if command.cmd == "ping" or isinstance(command, LookCommand):
+            look = command if isinstance(command, LookCommand) else LookCommand(cmd="ping")
+            client.send(self._look(look) | {"id": command.id})
         elif isinstance(command, StatusCommand):
             body = self._status(command.orders == "all")
             client.send(body | {"ok": True, "id": command.id})
@@ -191,9 +231,26 @@ class ControlServer:
         elif len(self._pending) >= PENDING_MAX:
             client.send({"ok": False, "id": command.id, "error": f"{PENDING_MAX} requests are waiting"})
         else:
-            self._next_id += 1
-            self._pending[self._next_id] = (client, command.id)
-            self._post(event_of(command, self._next_id))
+            self._order(client, command)
+
+    def _order(self, client: "Client", command: Command) -> None:
+        """Post what a command means, and remember who waits for the answer."""
+        number = self._next_id + 1
+        try:
+            if isinstance(command, SignedText):
+                event: ev.Event = self._signed(command, number)
+            else:
+                event = event_of(command, number)
+        except (SignatureError, CommandError) as error:
+            log.error("control: refused", uid=client.uid, error=str(error))
+            client.send({"ok": False, "id": command.id, "error": str(error)})
+            client.bad_signatures += isinstance(error, SignatureError)
+            if client.bad_signatures >= BAD_SIGNATURES_MAX:
+                client.close()
+            return
+        self._next_id = number
+        self._pending[number] = (client, command.id)
+        self._post(event)
 
 
 def event_of(command: Command, request_id: int) -> ev.Event:
@@ -204,10 +261,16 @@ def event_of(command: Command, request_id: int) -> ev.Event:
     if isinstance(command, Amend):
         fields = {f: getattr(command, f) for f in ("qty", "limit_price_e4", "end_ns", "max_participation_bp")}
         return ev.AmendParent(request_id=n, parent_id=cast(Any, command.parent_id), **fields)
-    if isinstance(command, KillCommand):
-        return ev.Kill(request_id=n, source=command.source[:40], reason=command.reason[:200])
-    if isinstance(command, RearmCommand):
-        return ev.Rearm(request_id=n, reason=command.reason[:200], person=command.person[:40])
+    if isinstance(command, StopCommand):
+        source, reason = command.source[:40], command.reason[:200]
+        if not is_scope(command.scope):
+            raise CommandError(
+                f"no scope {command.scope[:40]!r}: give A/, T/, P/ or S/ and a name, or nothing"
+            )
+        if command.cmd == "kill" and not command.scope:
+            return ev.Kill(request_id=n, source=source, reason=reason)
+        halt = command.cmd == "halt"
+        return people.StopScope(request_id=n, source=source, reason=reason, scope=command.scope, halt=halt)
     assert isinstance(command, OfParent)
     kinds = {"pause": ev.PauseParent, "resume": ev.ResumeParent, "cancel": ev.CancelParent}
     return kinds[command.cmd](request_id=n, parent_id=cast(Any, command.parent_id))
@@ -220,20 +283,26 @@ class Client(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._rest = b""
+        self.uid = -1
+        self.role = Role.VIEW
+        self.bad_signatures = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Check who it is: the socket's file mode already keeps others out."""
+        """Ask the kernel who it is."""
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
-        _, uid, _ = PEER_CREDENTIALS.unpack(credentials)
-        if uid != os.getuid():
-            log.error("control: refused", uid=uid)
-            self.send({"ok": False, "error": f"user {uid} may not control this gate"})
+        _, self.uid, _ = PEER_CREDENTIALS.unpack(credentials)
+        role = self._server.role_of(self.uid)
+        if role is None:
+            log.error("control: refused", uid=self.uid)
+            self.send({"ok": False, "error": f"user {self.uid} may not control this gate"})
             self.close()
         elif not self._server.joined(self):
             self.send({"ok": False, "error": f"more than {CLIENTS_MAX} connections"})
             self.close()
+        else:
+            self.role = role
 
     def data_received(self, received: bytes) -> None:
         """Take whole lines; a line without end is cut off."""

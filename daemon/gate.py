@@ -20,6 +20,7 @@ from daemon import gate_engine, gate_rehearsal, notify, positions, recovery
 from daemon.clock import Clock, wall_anchor
 from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
 from daemon.control_server import ControlServer
+from daemon.gate_control import Desk, roles_of
 from daemon.gate_core import GateCore
 from daemon.gate_links import BusySocket, Links, remove_socket
 from daemon.gate_lockstep import LockstepGate
@@ -27,6 +28,7 @@ from daemon.gate_metrics import GateMetrics
 from daemon.gate_shell import GateShell
 from daemon.heartbeat import Heartbeat
 from daemon.journal import JournalError
+from daemon.keys import load_keyring
 from daemon.logs import announce, configure
 from daemon.metrics import Metrics
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
@@ -69,6 +71,7 @@ class Gate:
         self._core = GateCore()
         self._clock = Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
+        self._keyring, self._roles = load_keyring(section.keyring, config.mode), roles_of(section)
         self._order_reason = ""
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
@@ -130,9 +133,14 @@ class Gate:
         lockstep = self._lockstep_path is not None
         self._shell = GateShell(self._core, self._clock, self._journal, self._latch, self._metrics, lockstep)
         self._links = Links(self._from_trader, self._tock)
-        self._control = ControlServer(self._from_control, self._status, self._set_clock)
+        desk = Desk(self._shell, section, self._keyring, self._latch)
+        self._control = ControlServer(
+            self._from_control, desk.status, self._set_clock, desk.look, desk.signed, self._roles
+        )
         self._shell.tell, self._shell.drop = self._links.tell, self._links.drop
         self._shell.answer = self._control.answer
+        loop = asyncio.get_running_loop()
+        self._shell.beside = lambda act: loop.run_in_executor(None, act)
         if lockstep:
             self._lockstep = LockstepGate(
                 self._shell, self._clock, self._links, self._sent, self._step_message, self._fail
@@ -142,19 +150,7 @@ class Gate:
         elif self._core.state.anchor is not None:
             self._clock.set_anchor(self._core.state.anchor)
         self._shell.entry = OrderEntry(gate_engine.NoEngine(), Encoder(self._profile))
-        self._shell.post(
-            ev.GateStarted(
-                epoch=recovery.next_epoch(self._core.state.epoch, lockstep),
-                mode=config.mode,
-                account=section.account,
-                instruments=tuple(config.instruments.values()),
-                limits=self._limits.model_dump_json(),
-                positions=held,
-                lockstep=lockstep,
-                reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
-                killed=self._latch.held() or "",
-            )
-        )
+        self._shell.post(self._beginning(held, lockstep))
         if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
             self._shell.post(self._clock.anchor)
         late = 0
@@ -173,6 +169,22 @@ class Gate:
         )
         if self._limits.open_ends():
             log.warning("limits allow anything in these lists", lists=self._limits.open_ends())
+
+    def _beginning(self, held: tuple[Any, ...], lockstep: bool) -> ev.GateStarted:
+        """Return all that the core needs to know of the outside."""
+        config, section = self._config, self._section
+        return ev.GateStarted(
+            epoch=recovery.next_epoch(self._core.state.epoch, lockstep),
+            mode=config.mode,
+            account=section.account,
+            instruments=tuple(config.instruments.values()),
+            limits=self._limits.model_dump_json(),
+            positions=held,
+            lockstep=lockstep,
+            reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
+            killed=self._latch.held() or "",
+            killed_scopes=tuple(self._latch.scopes().items()),
+        )
 
     async def _listen(self) -> None:
         await self._links.listen(self._section.link_socket)
@@ -246,10 +258,7 @@ class Gate:
             self._lockstep.tock(epoch, tock)
 
     def _from_control(self, event: ev.Event) -> None:
-        if isinstance(event, ev.Rearm) and self._latch.touched():
-            error = f"remove {self._section.kill_file} first: while it exists, trading is killed"
-            self._control.answer(event.request_id, {"ok": False, "error": error})
-        elif self._lockstep is not None:
+        if self._lockstep is not None:
             self._lockstep.command(event)
         else:
             self._shell.post(event)
@@ -265,20 +274,6 @@ class Gate:
         self._clock.set_anchor(anchor)
         self._shell.post(anchor)
         return ""
-
-    def _status(self, all_orders: bool) -> dict[str, Any]:
-        """Return the core's status and what the shell alone knows."""
-        body = self._core.status(self._clock.stamp())
-        if not all_orders:
-            body["orders"] = [o for o in body["orders"] if o["leaves_qty"]]
-        body["latency_us"] = {name: found.summary_us() for name, found in self._shell.latency.items()}
-        body["journal"] = {
-            "path": str(self._journal.path),
-            "sequence": self._shell.inputs,
-            "bytes": self._journal.end,
-            "durable_bytes": self._journal.durable_offset,
-        }
-        return body
 
     def _sent(self, session: str) -> int:
         return self._engine.sent(session) if session == ORDER or self._reference is not None else 0

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from daemon import (
     gate_chains,
+    gate_commands,
     gate_conditions,
     gate_intents,
     gate_parents,
+    gate_people,
     gate_reports,
     gate_sessions,
     gate_status,
@@ -25,6 +27,7 @@ from daemon.gate_effects import Step
 from daemon.gate_state import GateState
 from market import desk_events as desk
 from market import events as ev
+from market import people_events as people
 from risk.posture import Posture
 
 Rule = Callable[[GateState, ev.Stamp, Any], None]
@@ -175,7 +178,9 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.ResumeParent: gate_parents.resume,
     ev.CancelParent: gate_parents.cancel,
     ev.Kill: gate_sessions.kill,
-    ev.Rearm: gate_sessions.rearm,
+    ev.Rearm: gate_people.unsigned_rearm,
+    people.StopScope: gate_people.stop_scope,
+    people.SignedCommand: gate_commands.signed,
     ev.Shutdown: gate_sessions.shutdown,
     desk.Condition: gate_conditions.condition,
     desk.MachineMeasured: gate_conditions.measured,

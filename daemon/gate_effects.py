@@ -71,6 +71,7 @@ class LatchKill(Effect, frozen=True):
     """Make the kill durable outside of the journal too."""
 
     reason: str
+    scope: str = ""  # "" = the firm
 
 
 class ClearKill(Effect, frozen=True):

@@ -15,6 +15,7 @@ from daemon.gate_effects import AskStatus, Effect, SendCancel, SendOrder, Step
 from daemon.journal import JournalError, read
 from market import desk_events as desk
 from market import events as ev
+from market import people_events as people
 from market.events import Stamp
 from market.orders import ReplaceOrder
 
@@ -50,6 +51,8 @@ Input_ = (
     | desk.RestrictedListed
     | desk.LimitSignal
     | desk.DayStarted
+    | people.StopScope
+    | people.SignedCommand
     | ev.ClockAnchor
     | ev.Timer
     | ev.TraderHello

@@ -9,7 +9,6 @@ from typing import Final
 from daemon import gate_chains, gate_parents
 from daemon.gate_effects import (
     AskMassStatus,
-    ClearKill,
     DropTrader,
     LatchKill,
     Reply,
@@ -24,7 +23,6 @@ from market.events import (
     ExecutionReport,
     GateStarted,
     Kill,
-    Rearm,
     SessionDown,
     SessionUp,
     Shutdown,
@@ -44,7 +42,6 @@ REFERENCE: Final = "reference"
 EPOCHS_MAX: Final = 10_000  # starts of traders in one journal: a crash loop ends before
 TRADERS_MAX: Final = 64  # symbol groups
 TOO_LOW: Final = "MsgSeqNum too low"  # as every engine words it: the two sides count differently
-REASON_CHARS_MIN: Final = 8  # of a rearm: a reason is more than "ok"
 
 
 def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
@@ -58,6 +55,8 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
     g.posture.raise_("R67", "not reconciled since start", stamp.mono_ns)
     if event.killed:
         g.posture.raise_("R70", event.killed, stamp.mono_ns)
+    for scope, text in event.killed_scopes:
+        g.posture.raise_("R70", text, stamp.mono_ns, scope)
     g.kill_done = False  # what a crash left undone of a kill is done again
     # The machine may have been started anew, and its clock with it.
     for chain in g.live_chains():
@@ -84,11 +83,12 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     session.mass_reports = 0
     session.awaited = {chain.chain_id: None for chain in g.live_chains()}
     session.deadline_mono_ns = stamp.mono_ns + g.reconcile_wait_ns
-    g.posture.clear("R60")
-    g.posture.raise_("R60", "reconciling", stamp.mono_ns)
+    g.posture.reword("R60", "reconciling", stamp.mono_ns)
     g.effects.append(AskMassStatus(MassStatus(req_id=session.mass_status_id)))
     for chain in list(g.live_chains()):
         gate_chains.ask_status(g, chain)
+    if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
+        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
 
 
 def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
@@ -102,8 +102,7 @@ def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
         g.note("warning", "order session down", reason=event.reason)
     g.session.up = g.session.trading = False
     g.session.reason = event.reason
-    g.posture.clear("R60")
-    g.posture.raise_("R60", event.reason or "order session down", stamp.mono_ns)
+    g.posture.reword("R60", event.reason or "order session down", stamp.mono_ns)
     if TOO_LOW in event.reason and not any(TOO_LOW in text for text in g.breaks):
         g.break_(f"order session: {event.reason}", stamp.mono_ns)  # a message that we lack, or sent, is lost
     for parent in g.live_parents:
@@ -147,8 +146,8 @@ def reconcile(g: GateState, stamp: Stamp) -> None:
         g.note("warning", "mass status not answered", orders_known=len(g.ledger.held))
         session.mass_status_id = ""
     session.trading = True
-    g.posture.clear("R60")
-    g.posture.clear("R67")
+    g.posture.clear("R60", stamp.mono_ns, dwell=g.risk.limits.resume.reduce_only_ms > 0)
+    g.posture.clear("R67", stamp.mono_ns)
     g.note("info", "trading", open_orders=g.ledger.open_orders, logons=session.logons)
     for parent in g.live_parents:
         g.touched[parent] = None
@@ -271,51 +270,10 @@ def pull_everything(g: GateState, stamp: Stamp) -> None:
         )
 
 
-def rearm(g: GateState, stamp: Stamp, event: Rearm) -> None:
-    """Lift the latches: in paper by a typed reason, in live not before two keys exist."""
-    error = ""
-    if g.mode != "paper":
-        error = "rearm in live needs two keys, which this version does not have; restart on a clean day"
-    elif len(event.reason.strip()) < REASON_CHARS_MIN:
-        error = f"give a reason of at least {REASON_CHARS_MIN} characters"
-    elif g.ledger.open_orders and g.posture.posture is Posture.KILLED:
-        error = f"{g.ledger.open_orders} orders are still open; wait until they are cancelled"
-    else:
-        error = open_break(g)
-    if error:
-        g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
-        return
-    lifted = g.posture.rearm()
-    acknowledged, g.breaks = g.breaks, []
-    g.kill_done = False
-    g.risk.rates.faults.clear()
-    g.risk.watch(stamp)  # a loss that stands trips again at once
-    g.effects.append(ClearKill())
-    g.note("warning", "rearmed", person=event.person, reason=event.reason, lifted=lifted)
-    body = {
-        "ok": True,
-        "lifted": lifted,
-        "breaks_acknowledged": acknowledged,
-        "posture": g.posture.posture.name,
-    }
-    g.effects.append(Reply(event.request_id, body))
-
-
-def open_break(g: GateState) -> str:
-    """R72: return where EMS and gate still disagree on shares, "" where they do not."""
-    for chain in g.chains.values():
-        if chain.stated_qty != chain.cum_qty:
-            return (
-                f"{chain.chain_id}: the EMS says that {chain.stated_qty} shares of {chain.terms.symbol} "
-                f"traded, {chain.cum_qty} are booked; have the EMS send what is missing, or clear it up "
-                "with them and begin in a new state_dir"
-            )
-    return ""
-
-
 def shutdown(g: GateState, stamp: Stamp, event: Shutdown) -> None:
     """No new orders; what works is cancelled; parents wait for the next start."""
     g.posture.raise_("STOPPING", "shutting down", stamp.mono_ns)
+    g.risk.memory.stopped = True
     for chain_id in g.ledger.held:
         gate_chains.unwant(g, chain_id)
     if event.request_id:

@@ -68,6 +68,7 @@ class GateShell:
         self.drop: Callable[[int, str], None] = lambda *_: None
         self.answer: Answer = lambda *_: None
         self.note: Callable[[Note], None] = write_note
+        self.beside: Callable[[Callable[[], None]], object] = lambda act: act()  # the gate's: on a thread
         self.latency = {name: Latency() for name in ("tick_to_order", *STAGES)}
         self._latch = latch
         self.inputs = 0
@@ -174,8 +175,12 @@ class GateShell:
         self._follow_ups.append(SendFailed(msg_type=msg_type, ref_id=ref_id, reason=result.reason))
 
     def _latch_kill(self, effect: LatchKill) -> None:
-        if self._latch.held() is None or self._latch.touched():
-            self._latch.set(effect.reason)
+        """Latch in the kernel now, and on the disk beside the cancels that follow."""
+        latch = self._latch
+        known = effect.scope in latch.scopes() if effect.scope else latch.held() is not None
+        if not known or (not effect.scope and latch.touched()):
+            latch.set(effect.reason, effect.scope)
+            self.beside(latch.sync)
 
 
 def write_note(effect: Note) -> None:

@@ -16,6 +16,7 @@ from market.parents import TERMINAL, ParentOrder, Progress
 from market.types import ClOrdID, ExecID, ParentID, ParentStatus, Symbol
 from market.updates import OrderUpdate, Update
 from risk.calendar import Table, load
+from risk.commands import People
 from risk.controls import machine
 from risk.ledger import Ledger
 from risk.limits import Limits
@@ -123,6 +124,7 @@ class GateState:
         self.counters: Counter[str] = Counter()
         self.overlay: RiskOverlay | None = None
         self.memory: Memory | None = None
+        self.people = People()  # nonces, and what waits for a second person
         self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
         self.effects: list[Effect] = []
         self.touched: dict[ParentID, None] = {}  # parents whose trader must hear of them
@@ -248,6 +250,7 @@ class GateState:
             overlay.rates.state(),
             overlay.memory.state(),
             sorted(self.strategies.items()),
+            self.people,
             sorted(self.epochs_seen),
             list(self.traders.items()),
         ]

@@ -184,17 +184,19 @@ def keyring_entry(key: PrivateKey, person: str, role: str) -> str:
 
 
 def make_paper_keys(folder: Path) -> Path:
-    """Make two throw-away keys and their keyring; return the keyring.
+    """Make two throw-away keys and their keyring, where there are none yet; return the keyring.
 
     Raises:
         ConfigError: a file cannot be written.
 
     """
+    path = folder / "keyring.toml"
+    if path.exists():
+        return path
     lines = ['mode = "paper"  # throw-away keys, made for this run', ""]
     for name in ("first", "second"):
         key = make_private(folder / f"{name}.pem", paper=True)
         lines.append(keyring_entry(key, f"paper {name}", "admin"))
-    path = folder / "keyring.toml"
     path.write_text("\n".join(lines))
     return path
 

@@ -1,4 +1,4 @@
-"""What a person types: submit, amend, pause, resume, cancel, status, kill, rearm.
+"""What a person types: submit, amend, pause, resume, cancel, status, kill, halt, rearm, lease.
 
 Each is a thin client of the gate's control socket, found by the configuration. Exit codes: 0 done, 1
 refused or no gate, 2 a mistake in what was typed, 78 configuration. `status`: 0 trading, 1 degraded,
@@ -22,6 +22,9 @@ DOWN: Final = 3  # of status
 CONFIG: Final = 78
 DEGRADED: Final = 1
 HALTED: Final = 2
+SIGNED_FOR_NS: Final = 60_000_000_000  # a signature is good for a minute: the socket is on this host
+SCOPES: Final = "A/account, T/strategy, P/parent or S/symbol; none: everything"
+KEY_HELP: Final = "your private key (PEM); on paper the run's own throw-away key is taken"
 
 
 class NoGate(Exception):  # noqa: N818
@@ -72,17 +75,37 @@ def cancel(argv: list[str]) -> int:
 
 def kill(argv: list[str]) -> int:
     """Run `steadyhand kill`."""
-    p = parser("kill", "Stop all trading now: latch, and cancel every order.")
+    p = parser("kill", "Stop trading now: latch, and cancel what is open, of the firm or of one scope.")
+    p.add_argument("--scope", default="", help=SCOPES)
     p.add_argument("--reason", default="", help="for the record")
-    return run(p, argv, _kill)
+    return run(p, argv, _stop)
+
+
+def halt(argv: list[str]) -> int:
+    """Run `steadyhand halt`."""
+    p = parser("halt", "Let no new order leave; what works is left. Latched until two people rearm.")
+    p.add_argument("--scope", default="", help=SCOPES)
+    p.add_argument("--reason", default="", help="for the record")
+    return run(p, argv, _stop)
 
 
 def rearm(argv: list[str]) -> int:
     """Run `steadyhand rearm`."""
-    p = parser("rearm", "Allow trading again after a kill or a latched halt (paper).")
-    p.add_argument("--reason", required=True, help="what was found and mended, 8 characters at least")
-    p.add_argument("--person", default="", help="who rearms (default: the user)")
+    p = parser("rearm", "Allow trading again after a kill or a latched halt: two people, two keys.")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--reason", help="first person: what was found and mended, 8 characters at least")
+    what.add_argument(
+        "--confirm", metavar="DIGEST", help="second person: what the first was shown, 10 s later"
+    )
+    p.add_argument("--key", type=Path, help=KEY_HELP)
     return run(p, argv, _rearm)
+
+
+def lease(argv: list[str]) -> int:
+    """Run `steadyhand lease`."""
+    p = parser("lease", "Renew the dead-man's lease: somebody watches.")
+    p.add_argument("--key", type=Path, help=KEY_HELP)
+    return run(p, argv, _lease)
 
 
 def clock(argv: list[str]) -> int:
@@ -185,9 +208,14 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
     return run(p, argv, act)
 
 
-def _kill(config: "Config", args: argparse.Namespace) -> int:
-    answer = _ask(config, {"cmd": "kill", "reason": args.reason})
-    _say(args, answer, f"killed; {answer.get('open_orders')} orders are being cancelled")
+def _stop(config: "Config", args: argparse.Namespace) -> int:
+    name = str(args.prog).split()[-1]
+    answer = _ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason})
+    whom = args.scope or "everything"
+    if name == "halt":
+        _say(args, answer, f"{whom} is halted; {answer.get('open_orders')} orders still work")
+    else:
+        _say(args, answer, f"{whom} is killed; {answer.get('open_orders')} orders are being cancelled")
     return DONE
 
 
@@ -202,12 +230,31 @@ def _clock(config: "Config", args: argparse.Namespace) -> int:
 
 
 def _rearm(config: "Config", args: argparse.Namespace) -> int:
-    import getpass
+    from risk.commands import RearmAsk, RearmConfirm
 
-    person = args.person or getpass.getuser()
-    answer = _ask(config, {"cmd": "rearm", "reason": args.reason, "person": person})
-    lifted = ", ".join(answer.get("lifted", [])) or "nothing was latched"
-    _say(args, answer, f"rearmed ({lifted}); posture {answer.get('posture')}")
+    if args.confirm:
+        answer = ask_signed(config, RearmConfirm(digest=args.confirm), args.key, "second")
+        lifted = ", ".join(answer.get("lifted", []))
+        _say(args, answer, f"rearmed ({lifted}); posture {answer.get('posture')}")
+        return DONE
+    answer = ask_signed(config, RearmAsk(reason=args.reason), args.key, "first")
+    wait_s, digest = answer["confirm_after_s"], answer["digest"]
+    lines = [f"  {name:<17} {_flat(value)}" for name, value in answer["facts"].items()]
+    then = f"another person, with another key, in {wait_s} s to 5 min: steadyhand rearm --confirm {digest}"
+    _say(args, answer, "\n".join(["this would be lifted:", *lines, then]))
+    return DONE
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{k} {v}" for k, v in value.items()) or "none"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _lease(config: "Config", args: argparse.Namespace) -> int:
+    from risk.commands import LeaseRenew
+
+    _say(args, ask_signed(config, LeaseRenew(), args.key, "first"), "the lease is renewed")
     return DONE
 
 
@@ -251,6 +298,7 @@ def parser(name: str, text: str) -> Parser:
 def run(p: Parser, argv: list[str], act: Any) -> int:
     """Parse, load the configuration, act; every failure is one line."""
     args = p.parse_args(argv)
+    args.prog = p.prog
     from daemon.config import ConfigError, load
 
     try:
@@ -268,6 +316,45 @@ def run(p: Parser, argv: list[str], act: Any) -> int:
         print(json.dumps({"ok": False, "error": text}))
     print(f"{p.prog}: {text}", file=sys.stderr)
     return code
+
+
+def ask_signed(config: "Config", body: Any, key: Path | None, which: str) -> dict[str, Any]:
+    """Order one thing with a signature; on paper the throw-away key `which` is taken where none is named.
+
+    Raises:
+        NoGate, Refused, ConfigError
+
+    """
+    import secrets
+
+    from daemon.keys import load_private
+    from risk.commands import write
+
+    private = load_private(key if key is not None else paper_key(config, which))
+    hello = _ask(config, {"cmd": "ping"})
+    expires_ns = hello["mono_ns"] + SIGNED_FOR_NS
+    text = write(hello["gate"], secrets.token_hex(16), expires_ns, body)
+    signed = {"cmd": "signed", "key": private.key_id, "text": text, "signature": private.sign(text)}
+    return _ask(config, signed)
+
+
+def paper_key(config: "Config", which: str) -> Path:
+    """Return a throw-away key beside the keyring.
+
+    Raises:
+        ConfigError: this is no paper gate, or there is none.
+
+    """
+    from daemon.config import ConfigError
+
+    assert config.gate is not None
+    keyring = config.gate.keyring
+    if keyring is None:
+        raise ConfigError("gate.keyring is not configured: nobody can sign (steadyhand keys make --help)")
+    path = keyring.parent / f"{which}.pem"
+    if config.mode != "paper" or not path.exists():
+        raise ConfigError("name your key: --key FILE")
+    return path
 
 
 def _ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:

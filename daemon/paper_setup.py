@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon.config import ConfigError
+from daemon.keys import make_paper_keys
 from daemon.venue_options import SYNTHETIC_DAY
 from daemon.venue_settings import SYNTHETIC
 from gateways.fix.wire import decimal_text
@@ -195,6 +196,8 @@ def compose_config(
             "limits": str(args.limits.resolve()),
             "kill_file": str(run / "KILL"),
             "positions": str(run / "positions.csv"),
+            "day_dir": str(run / "days"),
+            "keyring": str(make_paper_keys(run / "keys")),
             "rehearse_us": REHEARSE_US,
             "order_session": {"port": ports["fix"]},
             "reference_session": {

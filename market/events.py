@@ -230,6 +230,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     lockstep: bool = False
     reconcile_wait_ms: int = 5_000
     killed: str = ""  # what the kill latch says
+    killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
 
 
 class Shutdown(Event, frozen=True, kw_only=True):

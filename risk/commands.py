@@ -21,7 +21,7 @@ VALID_NS_MAX: Final = 300_000_000_000  # from signature to arrival: no stock of 
 CONFIRM_AFTER_NS: Final = 10_000_000_000  # R72: time to read what is signed
 CONFIRM_WITHIN_NS: Final = 300_000_000_000  # R72: after that the state is another one
 REASON_CHARS_MIN: Final = 8  # a reason is more than "ok"
-REASON_CHARS_MAX: Final = 200
+REASON_CHARS_MAX: Final = 200  # it goes into the log and the latch: a line
 SCOPE_KINDS: Final = ("A", "T", "P", "S")  # account, strategy, parent, symbol; "" is the firm
 SCOPE_CHARS_MAX: Final = 64  # of a name; parent ids are the longest
 

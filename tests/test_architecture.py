@@ -33,7 +33,18 @@ RIMS = {"market/tape.py", "policies/artifact.py", "policies/frozen.py", "policie
 LEARNERS = {"sklearn", "lightgbm", "gymnasium", "ray"}
 WORDS_OF_THE_MARKET = {
     f"market.{n}"
-    for n in ("types", "instruments", "events", "orders", "child_order", "order_table", "parents", "updates")
+    for n in (
+        "types",
+        "instruments",
+        "events",
+        "desk_events",
+        "people_events",
+        "orders",
+        "child_order",
+        "order_table",
+        "parents",
+        "updates",
+    )
 }
 # What a command line must not wait for. argparse and the standard library's light parts take 60 ms in all.
 SLOW_TO_LOAD = [

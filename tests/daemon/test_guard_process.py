@@ -66,6 +66,7 @@ def test_a_stuck_gate_is_killed_its_session_drops_and_its_next_start_is_killed(g
     status = gate.until("killed", lambda s: s["posture"] == "KILLED")
     assert "guard" in status["posture_reason"]
     assert gate.ems.expect("H").get(11).decode() == cl_ord_id
+    gate.ems.expect("q")
     gate.report(cl_ord_id, "I", "0", exec_id="0", cum=0, leaves=100, more=((38, "100"), (44, "100.00")))
     assert gate.ems.expect("F").get(41).decode() == cl_ord_id
     assert guard.close() == 0

@@ -1,0 +1,296 @@
+"""The dated files of a trading day: read strictly, hashed, and told to the gate as one start of day (RISK 6).
+
+A folder `<day_dir>/<day>` holds CSV files, each with its header and with the day in its first column, and
+`manifest.json`, which names every file with its SHA-256. The manifest's own hash is what a person signs. A
+symbol that a required file lacks may not trade that day: it goes on the restricted list, with the reason.
+"""
+
+import csv
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from market.desk_events import DayStarted, RestrictedListed
+from market.instruments import Instrument
+from market.people_events import DayCompared
+from market.types import Symbol
+
+MANIFEST: Final = "manifest.json"
+BROKER: Final = "broker_positions.csv"  # what an end of day is held against
+ROWS_MAX: Final = 10_000  # of one file: accounts times symbols of a desk
+BYTES_MAX: Final = 4_194_304  # of one file
+QTY_MAX: Final = 10**12  # shares, or currency units: no desk has more
+PRICE_E4_MAX: Final = 10**13  # a thousand million a share: nothing trades there
+E4: Final = 10_000
+# Columns after `day`. What a symbol needs in order to trade is in REQUIRED.
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "positions.csv": ("account", "symbol", "qty"),
+    "cash.csv": ("account", "currency", "amount"),
+    "closes.csv": ("symbol", "close"),
+    "adv.csv": ("symbol", "shares"),
+    "volatility.csv": ("symbol", "daily_bps"),
+    "symbols.csv": ("symbol", "mic", "theirs"),
+    "actions.csv": ("symbol", "kind", "new", "old"),  # a split: `new` shares for `old` ones
+    "restricted.csv": ("symbol", "reason"),
+    "locates.csv": ("account", "symbol", "qty"),
+    "fx.csv": ("currency", "rate"),
+}
+REQUIRED: Final = ("closes.csv", "adv.csv", "volatility.csv", "symbols.csv")
+
+
+class DayFilesError(Exception):
+    """A day's files are not what they must be: file:line and what is wrong."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was prepared for a day."""
+
+    day: str
+    synthetic: bool  # made for paper, not by anybody who knows
+    files: dict[str, str]  # name: SHA-256
+    untradable: dict[str, str]  # symbol: why
+
+
+Row = tuple[int, list[str]]
+
+
+def read(path: Path, day: str) -> list[Row]:
+    """Return the rows of one file of a day, with their line numbers, without the day's column.
+
+    Raises:
+        DayFilesError
+
+    """
+    columns = ("day", *(COLUMNS["positions.csv"] if path.name == BROKER else COLUMNS[path.name]))
+    try:
+        if path.stat().st_size > BYTES_MAX:
+            raise DayFilesError(f"{path}: more than {BYTES_MAX} bytes")
+        with path.open(newline="", encoding="ascii") as file:
+            rows = list(csv.reader(file, strict=True))
+    except FileNotFoundError:
+        raise DayFilesError(f"{path} does not exist") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DayFilesError(f"{path}: cannot be read: {error}") from None
+    if not rows or tuple(rows[0]) != columns:
+        raise DayFilesError(f"{path}:1: the first line is {','.join(columns)}")
+    if len(rows) > ROWS_MAX:
+        raise DayFilesError(f"{path}: more than {ROWS_MAX} rows")
+    found, seen = [], set()
+    keys = 2 if columns[1:3] in (("account", "symbol"), ("account", "currency")) else 1
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(columns):
+            raise DayFilesError(f"{path}:{number}: {len(row)} columns instead of {len(columns)}")
+        if row[0] != day:
+            raise DayFilesError(f"{path}:{number}: of day {row[0]}, not {day}")
+        key = tuple(row[1 : 1 + keys])
+        if key in seen or not all(key):
+            raise DayFilesError(f"{path}:{number}: {' '.join(key)!r} is empty or comes twice")
+        seen.add(key)
+        found.append((number, row[1:]))
+    return found
+
+
+def whole(path: Path, number: int, text: str, least: int = -QTY_MAX) -> int:
+    """Return a whole number of a cell."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= QTY_MAX:
+        raise DayFilesError(f"{path}:{number}: a whole number from {least} is needed, got {text[:40]!r}")
+    return value
+
+
+def price_e4(path: Path, number: int, text: str) -> int:
+    """Return a price of a cell in 1e-4 currency units."""
+    whole_part, _, part = text.partition(".")
+    if not (whole_part + part).isdecimal() or len(part) > 4 or not 0 < len(whole_part) <= 9:
+        raise DayFilesError(f"{path}:{number}: a price with at most 4 decimals is needed, got {text[:40]!r}")
+    value = int(whole_part) * E4 + int(part.ljust(4, "0") or "0")
+    if not 0 < value <= PRICE_E4_MAX:
+        raise DayFilesError(f"{path}:{number}: a price above 0 is needed, got {text[:40]!r}")
+    return value
+
+
+# --- preparing ----------------------------------------------------------------------------------
+
+
+def prepare(
+    folder: Path, day: str, instruments: dict[Symbol, Instrument], synthetic: bool
+) -> tuple[Manifest, str]:
+    """Check a day's files and write their manifest; return it and its hash.
+
+    Raises:
+        DayFilesError
+
+    """
+    place = folder / day
+    untradable: dict[str, str] = {}
+    for name in COLUMNS:
+        rows = [row for _, row in read(place / name, day)]
+        if name in REQUIRED:
+            known = {row[0] for row in rows}
+            for symbol in instruments:
+                if symbol not in known:
+                    untradable.setdefault(symbol, f"{name} does not have it")
+    positions, closes = adjusted(place, day)
+    for name, close_e4 in closes.items():
+        if Symbol(name) in instruments and close_e4 <= 0:
+            untradable.setdefault(name, "its close is not known after a corporate action")
+    strange = sorted({s for _, s in positions} - {str(s) for s in instruments})
+    if strange:
+        raise DayFilesError(f"{place / 'positions.csv'}: {', '.join(strange[:5])}: no configured instruments")
+    hashes = {name: sha256(place / name) for name in COLUMNS}
+    manifest = Manifest(day, synthetic, hashes, untradable)
+    raw = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1)
+    try:
+        (place / MANIFEST).write_bytes(raw)
+    except OSError as error:
+        raise DayFilesError(f"{place / MANIFEST}: cannot be written: {error.strerror}") from None
+    return manifest, hashlib.sha256(raw).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file's bytes."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DayFilesError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def adjusted(place: Path, day: str) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """Return positions and closes with the day's splits: shares times new/old, prices by old/new.
+
+    A split that leaves a fraction of a share needs a person: what becomes of it is the broker's choice.
+    """
+    splits: dict[str, tuple[int, int]] = {}
+    path = place / "actions.csv"
+    for number, (symbol, kind, gives, takes) in read(path, day):
+        if kind != "split":
+            raise DayFilesError(f"{path}:{number}: kind {kind!r} is not known, split is")
+        splits[symbol] = (whole(path, number, gives, 1), whole(path, number, takes, 1))
+    positions = {}
+    path = place / "positions.csv"
+    for number, (account, symbol, text) in read(path, day):
+        new, old = splits.get(symbol, (1, 1))
+        qty, rest = divmod(whole(path, number, text) * new, old)
+        if rest:
+            raise DayFilesError(
+                f"{path}:{number}: {symbol} split {new} for {old} leaves a fraction of a share"
+            )
+        positions[(account, symbol)] = qty
+    closes = {}
+    path = place / "closes.csv"
+    for number, (symbol, text) in read(path, day):
+        new, old = splits.get(symbol, (1, 1))
+        closes[symbol] = price_e4(path, number, text) * old // new
+    return positions, closes
+
+
+# --- what the gate reads ------------------------------------------------------------------------
+
+
+def prepared(
+    folder: Path, day: str, signed_sha256: str, zone_midnight_ns: int = 0
+) -> tuple[DayStarted, RestrictedListed]:
+    """Return a day from its files, whole as they were signed.
+
+    Raises:
+        DayFilesError: a file is missing, is another day's, or has changed since.
+
+    """
+    place = _place(folder, day)
+    if sha256(place / MANIFEST) != signed_sha256:
+        raise DayFilesError(f"{place / MANIFEST}: is not the one that was signed")
+    try:
+        manifest = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, OSError) as error:
+        raise DayFilesError(f"{place / MANIFEST}: {error}") from None
+    if manifest.day != day or set(manifest.files) != set(COLUMNS):
+        raise DayFilesError(f"{place / MANIFEST}: not the files of {day}")
+    for name, expected in manifest.files.items():
+        if sha256(place / name) != expected:
+            raise DayFilesError(f"{place / name}: has changed since it was signed")
+    positions, closes = adjusted(place, day)
+    path = place / "locates.csv"
+    locates = tuple((a, Symbol(s), whole(path, n, q, 0)) for n, (a, s, q) in read(path, day))
+    started = DayStarted(
+        day=day,
+        positions=tuple((a, Symbol(s), q) for (a, s), q in sorted(positions.items())),
+        closes_e4=tuple((Symbol(s), c) for s, c in sorted(closes.items())),
+        locates=locates,
+    )
+    listed = {row[0] for _, row in read(place / "restricted.csv", day)} | set(manifest.untradable)
+    issued_ns = zone_midnight_ns or _midnight_utc_ns(day)
+    return started, RestrictedListed(
+        symbols=tuple(sorted(listed)), issued_ns=issued_ns, sha256=manifest.files["restricted.csv"]
+    )
+
+
+def compared(folder: Path, day: str, signed_sha256: str) -> DayCompared:
+    """Return the broker's positions at the end of a day.
+
+    Raises:
+        DayFilesError
+
+    """
+    path = _place(folder, day) / BROKER
+    if sha256(path) != signed_sha256:
+        raise DayFilesError(f"{path}: is not the one that was signed")
+    rows = tuple((a, s, whole(path, n, q)) for n, (a, s, q) in read(path, day))
+    return DayCompared(day=day, positions=rows, sha256=signed_sha256)
+
+
+def _place(folder: Path, day: str) -> Path:
+    """Return a day's folder; the day came over a socket, and is a date or nothing."""
+    try:
+        return folder / date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise DayFilesError(f"no day {day[:20]!r}; write YYYY-MM-DD") from None
+
+
+def _midnight_utc_ns(day: str) -> int:
+    """Return when a day begins in UTC: the list is the day's own, and old a day later."""
+    since = date.fromisoformat(day) - date(1970, 1, 1)
+    return since.days * 86_400 * 1_000_000_000
+
+
+# --- paper --------------------------------------------------------------------------------------
+
+
+def synthesise(
+    folder: Path, day: str, instruments: dict[Symbol, Instrument], account: str, positions: Path | None
+) -> None:
+    """Write files for a paper day: what the configuration says, and nothing else; they say so themselves.
+
+    Raises:
+        DayFilesError
+
+    """
+    held: list[list[str]] = []
+    if positions is not None:
+        try:
+            held = [row for row in csv.reader(positions.read_text().splitlines()[1:]) if row]
+        except OSError as error:
+            raise DayFilesError(f"{positions}: cannot be read: {error.strerror}") from None
+    rows: dict[str, list[list[str]]] = {
+        "positions.csv": held,
+        "cash.csv": [[account, "USD", "0"]],
+        "closes.csv": [[s, "1"] for s in instruments],
+        "adv.csv": [[s, str(i.adv)] for s, i in instruments.items()],
+        "volatility.csv": [[s, f"{i.daily_volatility_bps:g}"] for s, i in instruments.items()],
+        "symbols.csv": [[s, i.mic, s] for s, i in instruments.items()],
+    }
+    place = _place(folder, day)
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, columns in COLUMNS.items():
+            with (place / name).open("w", newline="", encoding="ascii") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(["day", *columns])
+                writer.writerows([day, *row] for row in rows.get(name, []))
+    except OSError as error:
+        raise DayFilesError(f"{error.filename}: cannot be written: {error.strerror}") from None
