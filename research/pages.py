@@ -19,6 +19,8 @@ MORE_CSS: Final = """
 .band-fill{opacity:.14;stroke:none}.whisker{stroke-width:2}.zero{stroke:var(--mute);stroke-width:1.2}
 .what{text-anchor:start;font-size:13px}.label{text-anchor:middle}
 td.good{color:var(--good)}td.bad{color:var(--bad)}td.warn{color:var(--warn)}
+table.words td{white-space:normal;vertical-align:top;overflow-wrap:anywhere}
+@media print{.scroll{max-height:none;overflow:visible}}
 """
 
 
@@ -90,6 +92,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[Se
         )
         body.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table><tr>{heads}</tr>{"".join(body)}</table></div>'
+
+
+def words(head: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[Sequence[str]] = ()) -> str:
+    """Return a table of sentences: it wraps, and is seen whole."""
+    heads = "".join(f"<th>{escape(h)}</th>" for h in head)
+    body = []
+    for at, row in enumerate(rows):
+        marks = kinds[at] if at < len(kinds) else ()
+        cells = (
+            f'<td class="{marks[i] if i < len(marks) else ""}">{escape(cell)}</td>'
+            for i, cell in enumerate(row)
+        )
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<table class="words"><tr>{heads}</tr>{"".join(body)}</table>'
 
 
 # --- charts ---------------------------------------------------------------------------------------

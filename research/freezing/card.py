@@ -1,6 +1,7 @@
 """The model card: what a person must know of a policy before it trades, from its manifest alone."""
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,6 +20,8 @@ def card(
     cadence: Cadence,
     evaluation: list[Evaluation],
     provenance: Provenance,
+    goals: Sequence[dict[str, str]] = (),
+    not_claimed: Sequence[str] = (),
 ) -> str:
     """Return the card as Markdown."""
     events = [word for word, on in (("fills", cadence.on_fill), ("touch moves", cadence.on_touch)) if on]
@@ -30,10 +33,29 @@ def card(
         f"{cadence.corridor:.0%} of the parent to either side of its schedule. The trader takes this from "
         "the artefact.",
         f"## What it is not for\n\n{NOT_FOR}",
+        *aims(goals),
+        *(
+            []
+            if not not_claimed
+            else ["## What is not claimed\n\n" + "\n".join(f"- {s}" for s in not_claimed)]
+        ),
         f"## What was measured\n\n{measured(evaluation)}",
         f"## Where it comes from\n\n{origin(provenance)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def aims(goals: Sequence[dict[str, str]]) -> list[str]:
+    """Return the goals of a release, missed ones as large as met ones."""
+    if not goals:
+        return []
+    rows = ["| verdict | goal | measured | aimed at |", "|---|---|---|---|"]
+    rows += [f"| {g['verdict']} | {g['goal']} | {g['measured']} | {g['aim']} |" for g in goals]
+    note = (
+        "T1: held-out seeds; T2: regimes that it was not trained in; T3: other simulators; T4: recorded tapes. "
+        "† rests on more passive fills than theirs in markets whose fills are not shown to be real: no claim."
+    )
+    return ["## Goals\n\n" + "\n".join(rows) + f"\n\n{note}"]
 
 
 def measured(evaluation: list[Evaluation]) -> str:

@@ -45,6 +45,8 @@ class Evaluated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     weights_sha256: str
     rows: list[m.Evaluation]
+    goals: list[dict[str, str]] = []
+    not_claimed: list[str] = []
 
 
 def main(args: argparse.Namespace) -> int:
@@ -91,7 +93,8 @@ def run_into(run: Path, out: Path, name: str, label: str | None, evaluation: Pat
         raise FreezeError(
             f"{run / BEST_WEIGHTS}: is not what {BEST} describes; the run was interrupted, resume it"
         )
-    rows = claims(evaluation, sha256) if evaluation is not None else []
+    found = claims(evaluation, sha256) if evaluation is not None else Evaluated(sha256, [])
+    rows = found.rows
     settings = msgspec.convert(facts["world"].get("settings", {}), Settings)
     cadence = Cadence(
         interval_ms=settings.interval_ns // NS_PER_MS,
@@ -113,7 +116,7 @@ def run_into(run: Path, out: Path, name: str, label: str | None, evaluation: Pat
         provenance,
         rows,
         SCHEDULES[settings.schedule],
-        card(name, text, cadence, rows, provenance),
+        card(name, text, cadence, rows, provenance, found.goals, found.not_claimed),
     )
     return policy.sha256
 
@@ -158,7 +161,7 @@ def load(path: Path) -> Tensors:
         raise FreezeError(f"{path}: {error}; has the run evaluated at least once?") from None
 
 
-def claims(path: Path, sha256: str) -> list[m.Evaluation]:
+def claims(path: Path, sha256: str) -> Evaluated:
     """Return what was measured, if it was measured of these weights."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Evaluated)
@@ -168,7 +171,7 @@ def claims(path: Path, sha256: str) -> list[m.Evaluation]:
         raise FreezeError(
             f"{path}: was measured of weights {found.weights_sha256[:16]}..., not of {sha256[:16]}..."
         )
-    return found.rows
+    return found
 
 
 def golden_sample(tensors: Tensors, run: Path) -> NDArray[np.float32]:

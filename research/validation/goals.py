@@ -14,6 +14,7 @@ IMPACT: Final = 0.50  # of the crossing TWAP's
 KEPT: Final = 0.60  # of the gain, in simulators that were not trained in
 AA_BAND: Final = 0.015  # around 5 %
 SEEDS: Final = 5
+NAMED_MAX: Final = 8  # regimes; the tables have them all
 LEARNT, ELSEWHERE, OTHERS = "T1", "T2", "T3"
 Row = dict[str, str]
 
@@ -134,8 +135,22 @@ def regimes(tiers: dict[str, Any]) -> list[Row]:
         won, lost = (sum(one[f"{what}{suffix}"] for one in played) for what in ("won", "lost"))
         said = f"{won} of {count} ({won / count:.0%})"
         rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count)))
-        rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", f"{lost}", word(lost == 0)))
+        named = ", ".join(lost_names(played, suffix)[:NAMED_MAX])
+        said = f"{lost}: {named}" if lost else "0"
+        rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", said, word(lost == 0)))
     return rows
+
+
+def lost_names(played: list[dict[str, Any]], suffix: str) -> list[str]:
+    """Return the regimes that were lost."""
+    found = []
+    for one in played:
+        best = one["against"].get("best", {}).get("is")
+        for cell in one.get("cells", []):
+            against = best if suffix else cell["against_what"]
+            if cell["verdicts"].get(against) == "lost":
+                found.append(cell["scenario"])
+    return found
 
 
 def kept(tiers: dict[str, Any], name: str) -> Row:

@@ -27,12 +27,12 @@ def headline(found: dict[str, Any]) -> str:
                 (
                     f"{name} against {shown}{doubt(found, row)}", f"{row['cost']:.3f}", f"{row['mean']:+.3f}",
                     f"[{row['low']:+.3f}, {row['high']:+.3f}]", share, f"{p:.4f}", f"{row['wins']:.0%}",
-                    f"{row['correlation']:.2f}", f"{row['orders']:,}", f"{row['clusters']:,}",
+                    f"{row['orders']:,}", f"{row['clusters']:,}",
                 )
             )  # fmt: skip
     head = (
         *("comparison", "theirs, bps", "difference", "95 % interval", "of theirs", "p (Holm)", "pairs won"),
-        *("correlation", "orders", "clusters"),
+        *("orders", "clusters"),
     )
     kinds = [("", "", "", "good" if r[3].split(", ")[1].startswith("-") else "") for r in rows]
     note = "† rests on more passive fills than theirs, and no gate has passed on those: not a claim."
@@ -43,11 +43,11 @@ def headline(found: dict[str, Any]) -> str:
 def goals(found: dict[str, Any]) -> str:
     """Return every goal with what was measured; missed ones stand as large as met ones."""
     marks = {"met": "good", "missed": "bad", "met †": "warn"}
-    rows = [(g["goal"], g["aim"], g["measured"], g["verdict"]) for g in found["goals"]]
-    kinds = [("", "", "", marks.get(g["verdict"], "")) for g in found["goals"]]
+    rows = [(g["verdict"], g["goal"], g["measured"], g["aim"]) for g in found["goals"]]
+    kinds = [(marks.get(g["verdict"], ""),) for g in found["goals"]]
     note = "† rests on more passive fills than theirs, and no gate has passed on those: met, and not a claim."
-    shown = pages.table(("goal", "aimed at", "measured", "verdict"), rows, kinds)
-    return pages.card(shown + (pages.text(note) if any("†" in r[3] for r in rows) else ""), "Goals")
+    shown = pages.words(("verdict", "goal", "measured", "aimed at"), rows, kinds)
+    return pages.card(shown + (pages.text(note) if any("†" in r[0] for r in rows) else ""), "Goals")
 
 
 def not_claimed(found: dict[str, Any]) -> str:

@@ -277,7 +277,8 @@ def evaluation(found: dict[str, Any]) -> dict[str, Any]:
             if not row["hidden_improvement"]:
                 tier = f"T4 propagator x{row['propagator']:g}"
                 rows.append(evaluated(tier, scenario, row["against"], row))
-    return {"weights_sha256": found["weights_sha256"], "rows": rows}
+    told = {name: found[name] for name in ("goals", "not_claimed")}
+    return {"weights_sha256": found["weights_sha256"], "rows": rows, **told}
 
 
 def marked(found: dict[str, Any], tier: str, row: dict[str, Any]) -> str:

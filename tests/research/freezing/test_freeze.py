@@ -72,9 +72,14 @@ def test_a_run_becomes_an_artefact_that_says_how_it_is_asked_and_claims_nothing(
 def test_what_was_measured_of_these_weights_stands_in_card_and_manifest(run: Path) -> None:
     sha256 = json.loads((run / "best.json").read_text())["sha256"]
     told = run.parent / "evaluation.json"
-    told.write_text(json.dumps({"weights_sha256": sha256, "rows": [ROW]}))
+    goal = {"verdict": "missed", "goal": "T1: shortfall", "measured": "-0.1", "aim": "-20%"}
+    more = {"goals": [goal], "not_claimed": ["No tape was replayed."]}
+    told.write_text(json.dumps({"weights_sha256": sha256, "rows": [ROW], **more}))
     assert freeze(run, "--out", run.parent / "mine", "--evaluation", told) == 0
-    assert "| T1 | plain | twap | -0.500 |" in (run.parent / "mine" / "MODEL_CARD.md").read_text()
+    card = (run.parent / "mine" / "MODEL_CARD.md").read_text()
+    assert "| T1 | plain | twap | -0.500 |" in card
+    assert "| missed | T1: shortfall | -0.1 | -20% |" in card
+    assert "- No tape was replayed." in card
 
 
 def test_a_signed_one_carries_its_signature(run: Path) -> None:
