@@ -66,6 +66,11 @@ def holds(cause: str, scope: str = "") -> Probe:
     return lambda w, _: key in w.core.state.posture.causes
 
 
+def caused(cause: str) -> Probe:
+    """Let a timer fire: does the cause hold?"""
+    return after(lambda w, _: w.wait(0.1), holds(cause))
+
+
 def pass_ms(market_ms: int = 0, machine_ms: int = 0) -> Callable[[World, Side], None]:
     """Let time pass on either clock, the reference line alive; a timer fires."""
 
@@ -537,8 +542,8 @@ ROWS: Final = (
         before=standing(cross=True), law={"loss": {"execution_max_ccy": 200}},
     ),
     Row(
-        "loss.inventory_max_ccy", 100,
-        after(priced(BID - 1_000, ASK - 1_000), after(pass_ms(), holds("R30I"))), at=True, start={"positions": (("PAPER", SYN, 1_000),)},
+        "loss.inventory_max_ccy", 100, after(priced(BID - 1_000, ASK - 1_000), caused("R30I")), at=True,
+        start={"positions": (("PAPER", SYN, 1_000),)},
     ),
     Row(
         "loss.drawdown_max_ccy", 500, after(filled(1_000), after(marked(10_000, 5_000), holds("R31"))),
