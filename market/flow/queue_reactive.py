@@ -3,9 +3,9 @@
 Layers, each with a switch in its Calibration: (1) limit orders, market orders and cancels at rates that
 depend on the spread, the place, the queue there and the regime; (2) events excite events; (3) metaorders of
 others, sent in children; (4) an exogenous efficient price F with market orders toward it; (5) liquidity
-that steps in the further mid has gone from F; (6) time of day and regimes; (7) latencies (`latency`), for
-whoever sends orders. An order of ours moves the price by what it takes from queues that the others look
-at, and by nothing else.
+that steps in the further mid has gone from F; (6) time of day and regimes. The seventh, latency, belongs to
+whoever plays the market: the venue, and the environment's scenario. An order of ours moves the price by what
+it takes from queues that the others look at, and by nothing else.
 
 Randomness is addressed, never drawn in turn (`queue_reactive_clocks`): runs of one seed with and without
 orders of ours share everything exogenous, and meet again soon after they part.

@@ -157,6 +157,7 @@ N_KICK = 58  # bps
 N_KICK_MOST = 59  # mean sizes
 N_READING_FADE = 60  # READINGS: a second
 N_READING_WEIGHT = 63  # READINGS
+N_CANCELS_CUT = 66  # a multiple: bursts of cancels are cut to it
 T_REGIMES = NUMBERS  # REGIMES x (L M C sigma)
 T_INTRADAY = T_REGIMES + REGIMES * 4
 T_SPREAD = T_INTRADAY + INTRADAY_MAX  # bucket by ticks

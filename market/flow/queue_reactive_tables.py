@@ -28,8 +28,10 @@ from market.flow.queue_reactive_layout import (
     LIMITS,
     LOOKUP,
     MARKETS,
+    MULTIPLE_MAX,
     N_BELIEF,
     N_BRANCHING,
+    N_CANCELS_CUT,
     N_CELLS,
     N_CLIP,
     N_DECAYS,
@@ -247,11 +249,14 @@ def put_cancels(t: Reals, c: Calibration) -> None:
     by_distance = np.array(c.cancels_by_distance)
     both = np.array((c.cancels_by_queue, c.cancels_at_best or c.cancels_by_queue))
     by_queue = both if c.layers.queue_reactive else np.ones_like(both)
+    at_best, behind = by_distance[0] * by_queue[1].max(), by_distance[1:].max() * by_queue[0].max()
+    top = max(at_best, behind, 1e-9)
+    t[N_CANCELS_CUT] = MULTIPLE_MAX * by_distance.max() * by_queue.max() / top
     for at, hazard in enumerate(c.class_hazards):
-        t[N_RATES + CANCELS + at] = hazard * by_distance.max() * by_queue.max()
+        t[N_RATES + CANCELS + at] = hazard * top
         t[N_HAZARDS + at] = hazard
-    t[T_CANCEL_DISTANCE : T_CANCEL_DISTANCE + len(by_distance)] = by_distance / by_distance.max()
-    for at, row in enumerate(by_queue / by_queue.max()):
+    t[T_CANCEL_DISTANCE : T_CANCEL_DISTANCE + len(by_distance)] = by_distance / top
+    for at, row in enumerate(by_queue):
         first = T_CANCEL_QUEUE + at * QUEUES_MAX
         t[first : first + len(row)] = row
 

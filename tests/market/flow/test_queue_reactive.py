@@ -8,7 +8,6 @@ from market.book import OrderBook
 from market.book_kernels import state_hash
 from market.flow.calibration import Calibration, Latent, Layers, Metaorders
 from market.flow.flow import ENDED, OWN_ID_MIN
-from market.flow.latency import feed_ns, order_ns
 from market.flow.queue_reactive import DROPPED, QueueReactiveFlow
 from market.flow.queue_reactive_clocks import exp, exponential
 from market.flow.queue_reactive_defaults import large_tick, small_tick
@@ -77,18 +76,6 @@ def test_exponential_function_is_the_exponential_function() -> None:
     xs = np.linspace(-30, 30, 601)
 
     assert [exp(x) for x in xs] == pytest.approx(np.exp(xs).tolist(), rel=1e-8)
-
-
-def test_latencies_are_lognormal_within_their_range_and_addressed_by_number() -> None:
-    t, late = tables(large_tick()), large_tick().latency
-    feed = np.array([feed_ns(5, number, t) for number in range(4000)])
-    order = np.array([order_ns(5, number, t) for number in range(4000)])
-
-    assert late.feed_range_us[0] * 1000 <= feed.min() <= feed.max() <= late.feed_range_us[1] * 1000
-    assert late.order_range_us[0] * 1000 <= order.min() <= order.max() <= late.order_range_us[1] * 1000
-    assert np.median(feed) == pytest.approx(late.feed_us * 1000, rel=0.06)
-    assert np.log(feed).std() == pytest.approx(late.feed_sigma, abs=0.05)
-    assert feed[17] == feed_ns(5, 17, t) != feed_ns(6, 17, t)
 
 
 # --- the same seed, the same market ---------------------------------------------------------------
