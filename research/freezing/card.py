@@ -52,7 +52,7 @@ def aims(goals: Sequence[dict[str, str]]) -> list[str]:
     rows = ["| verdict | goal | measured | aimed at |", "|---|---|---|---|"]
     rows += [f"| {g['verdict']} | {g['goal']} | {g['measured']} | {g['aim']} |" for g in goals]
     note = (
-        "T1: held-out seeds; T2: regimes that it was not trained in; T3: other simulators; T4: recorded tapes. "
+        "T1: held-out seeds; T2: regimes not trained in; T3: other simulators; T4: recorded tapes. "
         "† rests on more passive fills than theirs in markets whose fills are not shown to be real: no claim."
     )
     return ["## Goals\n\n" + "\n".join(rows) + f"\n\n{note}"]
