@@ -23,6 +23,8 @@ from market.flow.queue_reactive_drivers import take_child
 from market.flow.queue_reactive_layout import (
     CANCELS,
     LOOKUP,
+    MULTIPLE_MAX,
+    N_CANCELS_CUT,
     N_CLIP,
     N_HAZARDS,
     N_HIDDEN,
@@ -180,7 +182,7 @@ def limit(
         level = level_at(book, side, price_e4 if cell >= BEST else best_e4)
         size = 0 if level == 0 else book[level + L_SIZE]
         chance *= tables[T_LIMIT_QUEUE + kind * QUEUES_MAX + queue_bucket(tables, size)]
-    if not passes(mark, chance, lasts, burst):
+    if not passes(mark, chance, lasts, burst, MULTIPLE_MAX):
         return n
     kind = class_of(tables, cell, (where >> 16) & U16)
     if state[S_COUNT + kind] == POOL_MAX:
@@ -280,7 +282,7 @@ def market(
     burst = reals[R_EXCITED + 2 + sell] if bursting else 0.0
     if mark >= chance * (burst if bursting else lasting_most(reals, tables, 1, sell)):
         return n
-    if not passes(mark, chance, lasting(state, reals, tables, 1, sell, now), burst):
+    if not passes(mark, chance, lasting(state, reals, tables, 1, sell, now), burst, MULTIPLE_MAX):
         return n
     state[S_MARKETS] += 1
     before = n
@@ -352,7 +354,8 @@ def cancel(
     burst = reals[R_EXCITED + 4 + sell] if bursting else 0.0
     if mark >= chance * (burst if bursting else lasting_most(reals, tables, 2, sell)):
         return n
-    if not passes(mark, chance, lasting(state, reals, tables, 2, sell, now), burst):
+    lasts = lasting(state, reals, tables, 2, sell, now)
+    if not passes(mark, chance, lasts, burst, tables[N_CANCELS_CUT]):
         return n
     if book[level + L_COUNT] == 1 and book[H_LEVELS + sell] <= LEVELS_KEPT:
         state[S_HELD_BACK] += 1

@@ -15,7 +15,6 @@ from market.flow.queue_reactive_layout import (
     CLOCKS,
     LIMITS,
     MARKETS,
-    MULTIPLE_MAX,
     N_BRANCHING,
     N_DECAYS,
     N_INFORMED,
@@ -188,12 +187,12 @@ def lasting(state: Arena, reals: Reals, tables: Reals, kind: int, sell: int, now
 
 
 @inlined_kernel
-def passes(mark: float, chance: float, lasting: float, burst: float) -> bool:
-    """Say whether a point is an event: of a clock (burst = 0), or of what is excited on top of it."""
+def passes(mark: float, chance: float, lasting: float, burst: float, cut: float) -> bool:
+    """Say whether a point is an event: of a clock (burst = 0), or of what is excited on top, up to `cut`."""
     low = chance * lasting
     if burst == 0.0:
         return mark < low
-    return mark < min(low + chance * burst, MULTIPLE_MAX) - low
+    return mark < min(low + chance * burst, cut) - low
 
 
 @inlined_kernel
