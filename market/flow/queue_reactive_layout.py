@@ -19,7 +19,6 @@ ROW_POINTS = 8  # points of a row between two beginnings of its count of draws, 
 STREAM_ROWS = 1 << 12  # + row + ROWS * step of slots
 STREAM_VALUE, STREAM_JUMP, STREAM_REGIME = 101, 102, 103
 STREAM_META, STREAM_CHILD = 104, 105
-STREAM_FEED, STREAM_ORDER = 111, 112
 STREAM_DETAIL = 120
 STREAM_BURST = 121
 
@@ -142,8 +141,6 @@ N_LATENT_CANCELS = 33
 N_LATENT_CURVE = 34
 N_INTRADAY_BINS = 35
 N_INTRADAY_BIN_S = 36
-N_FEED = 37  # median ns, sigma, least, most
-N_ORDER = 41
 N_LEAVE_REGIME = 45  # REGIMES: chance a second
 N_META_HISTORY = 48
 N_PRICE = 49

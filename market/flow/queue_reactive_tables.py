@@ -35,7 +35,6 @@ from market.flow.queue_reactive_layout import (
     N_CELLS,
     N_CLIP,
     N_DECAYS,
-    N_FEED,
     N_HAZARDS,
     N_INFORMED_CANCELS,
     N_INTRADAY_BINS,
@@ -45,7 +44,6 @@ from market.flow.queue_reactive_layout import (
     N_MARKETS_RATE,
     N_META_ALPHA,
     N_META_HISTORY,
-    N_ORDER,
     N_PRICE,
     N_RATES,
     N_READING_FADE,
@@ -83,7 +81,6 @@ from market.flow.queue_reactive_layout import (
 )
 
 Reals = npt.NDArray[np.float64]
-US = 1_000.0  # ns
 
 
 def tables(calibration: Calibration) -> Reals:
@@ -113,7 +110,7 @@ def tables(calibration: Calibration) -> Reals:
 
 def put_numbers(t: Reals, c: Calibration) -> None:
     """Write what is one number each."""
-    layers, value, latent, late = c.layers, c.value, c.latent, c.latency
+    layers, value, latent = c.layers, c.value, c.latent
     on = 1.0 if layers.value else 0.0
     t[N_CELLS] = cells(c)
     t[N_CLIP - 1 : N_CLIP + 3] = 1 / c.mean_size, c.clip * 2**15, c.levels_most, c.partial * 2**16
@@ -140,8 +137,6 @@ def put_numbers(t: Reals, c: Calibration) -> None:
     bins = c.intraday if layers.intraday else (1.0,)
     t[N_INTRADAY_BINS : N_INTRADAY_BINS + 2] = len(bins), c.session_s / len(bins)
     t[T_INTRADAY : T_INTRADAY + len(bins)] = bins
-    t[N_FEED : N_FEED + 4] = late.feed_us * US, late.feed_sigma, *(x * US for x in late.feed_range_us)
-    t[N_ORDER : N_ORDER + 4] = late.order_us * US, late.order_sigma, *(x * US for x in late.order_range_us)
     for at in range(REGIMES):
         regime = c.regimes[at] if layers.intraday else Regime()
         t[N_LEAVE_REGIME + at] = 1.0 / c.regime_stay_s[at]
