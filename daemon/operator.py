@@ -133,7 +133,7 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     assert config.gate is not None
     now_ns, down = 0, None
     try:
-        now_ns = _ask(config, {"cmd": "status", "orders": "live"})["ts_ns"]
+        now_ns = ask(config, {"cmd": "status", "orders": "live"})["ts_ns"]
     except NoGate as error:
         if not args.dry_run:
             raise
@@ -148,7 +148,7 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
         facts = msgspec.to_builtins(order)
         _say(args, {"ok": True, "dry_run": True, "parent": facts}, "reads well; no gate to check it against")
         return DONE
-    answer = _ask(config, {"cmd": "submit", "parent": msgspec.to_builtins(order), "dry_run": args.dry_run})
+    answer = ask(config, {"cmd": "submit", "parent": msgspec.to_builtins(order), "dry_run": args.dry_run})
     done = "would be admitted" if args.dry_run else "admitted"
     _say(args, answer, f"{answer.get('parent_id')} {done}: {args.text}")
     return DONE
@@ -181,14 +181,14 @@ def _amend(config: "Config", args: argparse.Namespace) -> int:
         raise Refused(str(error), USAGE) from None
     if len(request) == 2:
         raise Refused("nothing to amend: give --qty, --limit, --end or --pov", USAGE)
-    _say(args, _ask(config, request), f"{args.parent_id} amended")
+    _say(args, ask(config, request), f"{args.parent_id} amended")
     return DONE
 
 
 def _end_ns(config: "Config", args: argparse.Namespace) -> int:
     from daemon.parent_text import clock_of
 
-    parents = _ask(config, {"cmd": "status", "orders": "live"})["parents"]
+    parents = ask(config, {"cmd": "status", "orders": "live"})["parents"]
     parent = next((p for p in parents if p["parent_id"] == args.parent_id), None)
     if parent is None:
         raise Refused(f"no parent {args.parent_id}")
@@ -201,7 +201,7 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
     p.add_argument("parent_id")
 
     def act(config: "Config", args: argparse.Namespace) -> int:
-        answer = _ask(config, {"cmd": name, "parent_id": args.parent_id})
+        answer = ask(config, {"cmd": name, "parent_id": args.parent_id})
         _say(args, answer, f"{args.parent_id} is {answer.get('status')}")
         return DONE
 
@@ -210,7 +210,7 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
 
 def _stop(config: "Config", args: argparse.Namespace) -> int:
     name = str(args.prog).split()[-1]
-    answer = _ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason})
+    answer = ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason})
     whom = args.scope or "everything"
     if name == "halt":
         _say(args, answer, f"{whom} is halted; {answer.get('open_orders')} orders still work")
@@ -225,7 +225,7 @@ def _clock(config: "Config", args: argparse.Namespace) -> int:
         anchor = tree.get("anchor", tree)
     except (ValueError, AttributeError):
         raise Refused("not JSON: give the line that the venue printed, in quotes", USAGE) from None
-    _say(args, _ask(config, {"cmd": "clock", "anchor": anchor}), "market time has begun")
+    _say(args, ask(config, {"cmd": "clock", "anchor": anchor}), "market time has begun")
     return DONE
 
 
@@ -260,7 +260,7 @@ def _lease(config: "Config", args: argparse.Namespace) -> int:
 
 def _status(config: "Config", args: argparse.Namespace) -> int:
     try:
-        facts = _ask(config, {"cmd": "status"})
+        facts = ask(config, {"cmd": "status"})
     except NoGate as error:
         if args.json:
             print(json.dumps({"ok": False, "error": str(error)}))
@@ -331,11 +331,11 @@ def ask_signed(config: "Config", body: Any, key: Path | None, which: str) -> dic
     from risk.commands import write
 
     private = load_private(key if key is not None else paper_key(config, which))
-    hello = _ask(config, {"cmd": "ping"})
+    hello = ask(config, {"cmd": "ping"})
     expires_ns = hello["mono_ns"] + SIGNED_FOR_NS
     text = write(hello["gate"], secrets.token_hex(16), expires_ns, body)
     signed = {"cmd": "signed", "key": private.key_id, "text": text, "signature": private.sign(text)}
-    return _ask(config, signed)
+    return ask(config, signed)
 
 
 def paper_key(config: "Config", which: str) -> Path:
@@ -357,7 +357,7 @@ def paper_key(config: "Config", which: str) -> Path:
     return path
 
 
-def _ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
+def ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
     """Ask the gate one thing.
 
     Raises:

@@ -7,6 +7,7 @@ symbol that a required file lacks may not trade that day: it goes on the restric
 
 import csv
 import hashlib
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -119,7 +120,7 @@ def price_e4(path: Path, number: int, text: str) -> int:
 
 
 def prepare(
-    folder: Path, day: str, instruments: dict[Symbol, Instrument], synthetic: bool
+    folder: Path, day: str, instruments: Mapping[str, Instrument], synthetic: bool
 ) -> tuple[Manifest, str]:
     """Check a day's files and write their manifest; return it and its hash.
 
@@ -138,7 +139,7 @@ def prepare(
                     untradable.setdefault(symbol, f"{name} does not have it")
     positions, closes = adjusted(place, day)
     for name, close_e4 in closes.items():
-        if Symbol(name) in instruments and close_e4 <= 0:
+        if name in instruments and close_e4 <= 0:
             untradable.setdefault(name, "its close is not known after a corporate action")
     strange = sorted({s for _, s in positions} - {str(s) for s in instruments})
     if strange:
@@ -193,9 +194,7 @@ def adjusted(place: Path, day: str) -> tuple[dict[tuple[str, str], int], dict[st
 # --- what the gate reads ------------------------------------------------------------------------
 
 
-def prepared(
-    folder: Path, day: str, signed_sha256: str, zone_midnight_ns: int = 0
-) -> tuple[DayStarted, RestrictedListed]:
+def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, RestrictedListed]:
     """Return a day from its files, whole as they were signed.
 
     Raises:
@@ -224,10 +223,12 @@ def prepared(
         locates=locates,
     )
     listed = {row[0] for _, row in read(place / "restricted.csv", day)} | set(manifest.untradable)
-    issued_ns = zone_midnight_ns or _midnight_utc_ns(day)
-    return started, RestrictedListed(
-        symbols=tuple(sorted(listed)), issued_ns=issued_ns, sha256=manifest.files["restricted.csv"]
+    restricted = RestrictedListed(
+        symbols=tuple(sorted(listed)),
+        issued_ns=_midnight_utc_ns(day),
+        sha256=manifest.files["restricted.csv"],
     )
+    return started, restricted
 
 
 def compared(folder: Path, day: str, signed_sha256: str) -> DayCompared:
@@ -262,9 +263,14 @@ def _midnight_utc_ns(day: str) -> int:
 
 
 def synthesise(
-    folder: Path, day: str, instruments: dict[Symbol, Instrument], account: str, positions: Path | None
+    folder: Path,
+    day: str,
+    instruments: Mapping[str, Instrument],
+    account: str,
+    positions: Path | None,
+    closes_e4: Mapping[Symbol, int],
 ) -> None:
-    """Write files for a paper day: what the configuration says, and nothing else; they say so themselves.
+    """Write files for a paper day: what the configuration and the gate's prices say, and nothing else.
 
     Raises:
         DayFilesError
@@ -279,7 +285,7 @@ def synthesise(
     rows: dict[str, list[list[str]]] = {
         "positions.csv": held,
         "cash.csv": [[account, "USD", "0"]],
-        "closes.csv": [[s, "1"] for s in instruments],
+        "closes.csv": [[s, f"{c // E4}.{c % E4:04d}"] for s, c in closes_e4.items() if c],
         "adv.csv": [[s, str(i.adv)] for s, i in instruments.items()],
         "volatility.csv": [[s, f"{i.daily_volatility_bps:g}"] for s, i in instruments.items()],
         "symbols.csv": [[s, i.mic, s] for s, i in instruments.items()],

@@ -1,0 +1,155 @@
+"""The dated files of a day: read strictly, hashed, and nothing else than what was signed."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon import sod_files as sod
+from daemon.sod_files import DayFilesError, compared, prepare, prepared, synthesise
+from market.instruments import Instrument
+from market.types import Symbol
+
+DAY = "2024-01-03"
+INSTRUMENTS = {
+    s: Instrument(symbol=Symbol(s), adv=1_000_000, daily_volatility_bps=150.0) for s in ("AAA", "BBB")
+}
+CLOSES = {Symbol("AAA"): 1_000_000, Symbol("BBB"): 205_000}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A day that is whole."""
+    positions = tmp_path / "held.csv"
+    positions.write_text("account,symbol,qty\nPAPER,AAA,500\nPAPER,BBB,-30\n")
+    synthesise(tmp_path, DAY, INSTRUMENTS, "PAPER", positions, CLOSES)
+    return tmp_path
+
+
+def add(folder: Path, name: str, *rows: str) -> None:
+    with (folder / DAY / name).open("a") as file:
+        file.writelines(f"{row}\n" for row in rows)
+
+
+def test_a_whole_day_begins_with_what_its_files_say(folder: Path) -> None:
+    add(folder, "locates.csv", f"{DAY},PAPER,AAA,200")
+    add(folder, "restricted.csv", f"{DAY},CCC,sanctions")
+    manifest, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=True)
+
+    started, listed = prepared(folder, DAY, digest)
+
+    assert manifest.untradable == {}
+    assert manifest.synthetic
+    assert started.day == DAY
+    assert started.positions == (("PAPER", "AAA", 500), ("PAPER", "BBB", -30))
+    assert started.closes_e4 == (("AAA", 1_000_000), ("BBB", 205_000))
+    assert started.locates == (("PAPER", "AAA", 200),)
+    assert listed.symbols == ("CCC",)
+    assert listed.issued_ns == 1_704_240_000_000_000_000  # its midnight in UTC
+
+
+@pytest.mark.parametrize("name", sod.REQUIRED)
+def test_a_symbol_that_a_required_file_lacks_may_not_trade(folder: Path, name: str) -> None:
+    path = folder / DAY / name
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if ",BBB" not in line))
+    manifest, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+    _, listed = prepared(folder, DAY, digest)
+
+    assert manifest.untradable == {"BBB": f"{name} does not have it"}
+    assert listed.symbols == ("BBB",)
+
+
+def test_a_split_adjusts_shares_and_close(folder: Path) -> None:
+    add(folder, "actions.csv", f"{DAY},AAA,split,4,1")
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+    started, _ = prepared(folder, DAY, digest)
+
+    assert started.positions[0] == ("PAPER", "AAA", 2_000)
+    assert started.closes_e4[0] == ("AAA", 250_000)
+
+
+def test_a_split_that_leaves_a_part_of_a_share_is_a_persons_business(folder: Path) -> None:
+    add(folder, "actions.csv", f"{DAY},BBB,split,1,4")
+
+    with pytest.raises(DayFilesError, match="fraction of a share"):
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+
+@pytest.mark.parametrize("name", sorted(sod.COLUMNS))
+def test_a_missing_file_an_old_one_and_one_that_changed_are_refused(folder: Path, name: str) -> None:
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    path = folder / DAY / name
+    text = path.read_text()
+    width = len(sod.COLUMNS[name])
+
+    path.write_text(text + "\n")
+    with pytest.raises(DayFilesError, match="has changed"):
+        prepared(folder, DAY, digest)
+    path.write_text(text + ",".join(["2024-01-02", *["1"] * width]) + "\n")
+    with pytest.raises(DayFilesError, match=rf"{name}:\d+: of day 2024-01-02"):
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    path.unlink()
+    with pytest.raises(DayFilesError, match="does not exist"):
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "fault"),
+    [
+        ("positions.csv", "PAPER,AAA,1", "comes twice"),
+        ("positions.csv", "PAPER,CCC,1", "no configured instruments"),
+        ("positions.csv", "OTHER,AAA,1.5", "whole number"),
+        ("positions.csv", "OTHER,AAA,9999999999999", "whole number"),
+        ("positions.csv", "OTHER,AAA", "columns"),
+        ("closes.csv", "CCC,nan", "a price"),
+        ("closes.csv", "CCC,-1", "a price"),
+        ("closes.csv", "CCC,0", "a price"),
+        ("closes.csv", "CCC,1.00001", "a price"),
+        ("actions.csv", "AAA,merger,1,1", "merger"),
+        ("actions.csv", "AAA,split,0,1", "whole number"),
+        ("restricted.csv", ",why", "empty"),
+    ],
+)
+def test_a_wrong_row_is_named_by_file_and_line(folder: Path, name: str, row: str, fault: str) -> None:
+    add(folder, name, f"{DAY},{row}")
+
+    with pytest.raises(DayFilesError, match=fault) as caught:
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_manifest_than_the_signed_one_is_refused(folder: Path) -> None:
+    prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+    with pytest.raises(DayFilesError, match="not the one that was signed"):
+        prepared(folder, DAY, "0" * 64)
+
+
+@pytest.mark.parametrize("day", ["", "..", "../../etc", "2024-01-03/..", "yesterday", "2024-13-01"])
+def test_a_day_is_a_date_and_no_path(folder: Path, day: str) -> None:
+    with pytest.raises(DayFilesError):
+        prepared(folder, day, "0" * 64)
+    with pytest.raises(DayFilesError):
+        compared(folder, day, "0" * 64)
+
+
+def test_the_brokers_positions_are_those_that_were_signed(folder: Path) -> None:
+    path = folder / DAY / sod.BROKER
+    path.write_text(f"day,account,symbol,qty\n{DAY},PAPER,AAA,500\n")
+
+    found = compared(folder, DAY, sod.sha256(path))
+
+    assert found.positions == (("PAPER", "AAA", 500),)
+    with pytest.raises(DayFilesError, match="signed"):
+        compared(folder, DAY, "0" * 64)
+
+
+def test_what_paper_does_not_know_is_not_made_up(tmp_path: Path) -> None:
+    synthesise(tmp_path, DAY, INSTRUMENTS, "PAPER", None, {Symbol("AAA"): 1_000_000})
+
+    manifest, _ = prepare(tmp_path, DAY, INSTRUMENTS, synthetic=True)
+
+    assert manifest.untradable == {"BBB": "closes.csv does not have it"}
