@@ -9,7 +9,7 @@ from risk.limits import is_listed
 from risk.overlay import RiskOverlay
 
 PARENT_ID = re.compile(r"[A-Z0-9._-]{1,20}")  # it may travel in a FIX field
-SIDES = (Side.BUY, Side.SELL)  # short sales need a locate (R17), which is not checked yet
+LONG = (Side.BUY, Side.SELL)
 URGENCY = range(1, 6)
 QTY_MAX = 2**31 - 1  # fits every counterparty's integer
 
@@ -38,8 +38,7 @@ def shape_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
         found.append(f"R01 parent id {parent.parent_id[:40]!r} is not {PARENT_ID.pattern}")
     if type(parent.qty) is not int or not 0 < parent.qty <= QTY_MAX:
         found.append(f"R01 quantity {parent.qty} is not 1 to {QTY_MAX}")
-    if parent.side not in SIDES:
-        found.append(f"R08 side {parent.side.name} is not supported yet: no locates are kept")
+    found += short_faults(risk, parent)
     if instrument is None or not is_listed(parent.symbol, allowed.symbols):
         known = ", ".join(sorted(risk.instruments))
         found.append(f"R02 symbol {parent.symbol} is not listed; there is {known}")
@@ -61,6 +60,20 @@ def shape_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
     if parent.urgency is not None and parent.urgency not in URGENCY:
         found.append(f"R01 urgency {parent.urgency} is not 1 to 5")
     return found
+
+
+def short_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
+    """R17: short sales are permitted, and the whole parent is located."""
+    limits = risk.limits.shorts
+    if parent.side in LONG:
+        return []
+    if not limits.permitted:
+        return [f"R17 side {parent.side.name}: short sales are not permitted"]
+    key = f"{parent.account} {parent.symbol}"
+    left = risk.memory.locates.get(key, 0) - risk.memory.shorted.get(key, 0)
+    if limits.locate_required and not checks.within(parent.qty, left):
+        return [f"R17 quantity {parent.qty} is above what is located and not used, {left}"]
+    return []
 
 
 def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: bool) -> list[str]:
