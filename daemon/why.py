@@ -271,7 +271,7 @@ def of_limits(
     """Put an ordinary order through every control, on a copy, and return which say no."""
     if symbol not in g.instruments:
         return [Blocker("R02", f"S/{symbol}", "no configured instrument", clears=CLEARS["R02"])]
-    risk = twin(g.risk)
+    risk = twin(g)
     scope = f"P/{parent.order.parent_id}" if parent is not None else f"S/{symbol}"
     sides = [parent.order.side] if parent is not None else [Side.BUY, Side.SELL]
     refused: list[list[Failure]] = []
@@ -337,9 +337,11 @@ def probe(
     return new, Context(stamp, None, order, progress, decision, g.overdue.get(symbol, 0))
 
 
-def twin(risk: RiskOverlay) -> RiskOverlay:
+def twin(g: GateState) -> RiskOverlay:
     """Return a copy that can be asked without any count or cache of the real one moving."""
+    risk = g.risk
     kept: list[Any] = [risk.limits, risk.instruments, *(scope.limits for scope in risk.scopes)]
+    kept += [*risk.instruments.values(), risk._calendars, *g.live_chains()]  # no control changes these
     return copy.deepcopy(risk, {id(value): value for value in kept})
 
 
