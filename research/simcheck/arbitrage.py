@@ -11,10 +11,11 @@ import msgspec
 
 from market.flow.calibration import Calibration
 from research.simcheck.checks import NOT_RUN, Check, outcome, shown
+from research.simcheck.episodes import scenario_of
 
 NAME: Final = "no dynamic arbitrage (adversarial PPO)"
 TARGET: Final = "lower end of gain <= 0"
-ORDERS_MAX, LEVELS_MAX = 4_096, 1_024  # a book that an adversary has pushed about holds more than others
+OPENINGS: Final = 32  # warmed markets that trips begin in
 TRIPS: Final = 512  # played after learning; beyond them the interval shrinks slowly
 
 
@@ -34,23 +35,13 @@ def earned(calibration: Calibration, steps: int) -> Earned | None:
     Raises:
         ModuleNotFoundError: something else than torch is missing.
     """
-    try:  # its own process of thought: the battery runs without it
+    try:  # the battery runs without it
         from research.training import adversary
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "torch":
             raise
         return None
-    from research.environment.scenarios import Scenario
-
-    scenario = Scenario(
-        name=calibration.name,
-        market=calibration,
-        price_e4=calibration.price_e4,
-        tick_e4=calibration.tick_e4,
-        orders_max=ORDERS_MAX,
-        levels_max=LEVELS_MAX,
-    )
-    found = adversary.earns(scenario, steps, episodes=TRIPS)
+    found = adversary.earns(scenario_of(calibration, OPENINGS), steps, episodes=TRIPS)
     return Earned(steps, TRIPS, found.mean, found.mean - found.half, found.mean + found.half)
 
 

@@ -12,7 +12,7 @@ from research.calibrate import curves, facts
 from research.calibrate.facts import Facts
 from research.calibrate.refine import ordinary
 from research.calibrate.simulated import simulate
-from research.simcheck import arbitrage, checks, gate, impact, numbers
+from research.simcheck import arbitrage, checks, episodes, gate, impact, numbers
 from research.simcheck.arbitrage import Earned
 from research.simcheck.checks import Check, Sizes
 from research.simcheck.gate import Verdict
@@ -43,11 +43,12 @@ class Budget(msgspec.Struct, frozen=True):
     batches: int
     batch: int
     repeats: int
+    orders: int  # worked in the environment for its A/A
     adversary_steps: int
 
 
-FULL = Budget(4, SPAN_MOST_S, 400, 300, 5, 600.0, 100, 20, 2_000, 400_000)
-QUICK = Budget(1, SPAN_LEAST_S, 40, 40, 4, 300.0, 24, 8, 400, 40_000)
+FULL = Budget(4, SPAN_MOST_S, 400, 300, 5, 600.0, 100, 20, 2_000, 4_096, 400_000)
+QUICK = Budget(1, SPAN_LEAST_S, 40, 40, 4, 300.0, 24, 8, 400, 1_024, 40_000)
 
 
 class Distance(msgspec.Struct, frozen=True):
@@ -104,9 +105,11 @@ def battery(
         checks.mirror(pairs),
         checks.law_checks("fixed participation", *share[4:], numbers.EXPONENT),
         checks.law_checks("fixed horizon", *horizon[4:], numbers.EXPONENT),
+        checks.coded(plain),
         *checks.round_trips(plain, sizes),
         *checks.dropped(counters, events),
         checks.same_against_same(plain, sizes, budget.batches, budget.batch, budget.repeats),
+        episodes.check(episodes.against_itself(plain, budget.orders)),
         arbitrage.check(found, budget.adversary_steps),
     ]
     return Result(

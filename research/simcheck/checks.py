@@ -27,14 +27,14 @@ AA_BAND = (0.035, 0.065)
 AA_LEVEL = 1.96
 HELD_BACK_MOST = 0.01  # of the flow's events
 LOST = ("pool_full", "refused", "metas_full", "taken_lost", "off_grid", "orders_full", "levels_full")
-PASSED, FAILED, NOT_RUN = "pass", "FAIL", "not run"
+PASSED, FAILED, NOT_RUN, STATED = "pass", "FAIL", "not run", "stated"
 
 
 class Check(msgspec.Struct, frozen=True):
     """One check's outcome."""
 
     name: str
-    outcome: str  # pass, FAIL, not run
+    outcome: str  # pass, FAIL, not run; stated: what is so, without a verdict
     value: str
     target: str
     note: str = ""
@@ -88,6 +88,14 @@ def mirror(found: list[Path]) -> Check:
     """Buying and selling move the price alike."""
     mean, low, high = mean_interval([path.apart_bps for path in found])
     return Check("mirror", outcome(low <= 0.0 <= high), shown(mean, low, high), "buys - sells = 0")
+
+
+def coded(calibration: Calibration) -> Check:
+    """Say whether a response of price to trades is written into the market, or all of it emerges."""
+    kick = calibration.reading.kick_bps if calibration.layers.reading else 0.0
+    value = f"kick {kick:g} bps" if kick else "none"
+    note = "of value, by a market order of the mean size, ours included; the rest emerges" if kick else ""
+    return Check("impact response coded", STATED, value, "stated, not judged", note)
 
 
 def round_trips(calibration: Calibration, sizes: Sizes) -> list[Check]:

@@ -17,7 +17,7 @@ from research.calibrate.command import facts_beside, report
 from research.calibrate.facts import FactsError
 from research.simcheck import battery, gate
 from research.simcheck.battery import Budget, Result
-from research.simcheck.checks import NOT_RUN, PASSED
+from research.simcheck.checks import NOT_RUN, PASSED, STATED
 from research.simcheck.page import page
 
 JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
@@ -62,7 +62,7 @@ def budget_of(args: argparse.Namespace) -> Budget:
 def clean(result: Result) -> bool:
     """Say whether everything passed."""
     rows = [row.passed for row in result.numbers] + [row.passed for row in result.distances]
-    return all(rows) and result.gate.passed and all(row.outcome == PASSED for row in result.checks)
+    return all(rows) and result.gate.passed and all(row.outcome in (PASSED, STATED) for row in result.checks)
 
 
 def encoded(value: object) -> bytes:
@@ -103,7 +103,7 @@ def show(result: Result) -> None:
         out.write(f"{d.feature:22}{d.w1:12.3f}  [{d.halves:.3f}]  {'pass' if d.passed else 'FAIL'}\n")
     out.write("\n")
     for check in result.checks:
-        note = f"  ({check.note})" if check.outcome == NOT_RUN else ""
+        note = f"  ({check.note})" if check.outcome in (NOT_RUN, STATED) and check.note else ""
         out.write(f"{check.name:42}{check.value:34}{check.target:26}{check.outcome}{note}\n")
     out.write("\nThe gate on passive edge\n")
     for cell in result.gate.cells:

@@ -7,7 +7,7 @@ from research.calibrate.facts import Facts
 from research.pages import Series, card, chapter, lines, table, text
 from research.pages import page as whole_page
 from research.simcheck.battery import Result
-from research.simcheck.checks import NOT_RUN, PASSED
+from research.simcheck.checks import NOT_RUN, PASSED, STATED
 from research.simcheck.impact import Law
 
 CURVES = (
@@ -24,7 +24,7 @@ FEATURES_DRAWN = 14
 def page(result: Result) -> str:
     """Return the whole page."""
     passed = sum(row.passed for row in result.numbers)
-    done = [row for row in result.checks if row.outcome != NOT_RUN]
+    done = [row for row in result.checks if row.outcome not in (NOT_RUN, STATED)]
     badges = [
         (f"{passed} of {len(result.numbers)} numbers", "good" if passed == len(result.numbers) else "warn"),
         (
@@ -162,7 +162,7 @@ def check_card(result: Result) -> str:
     rows, kinds = [], []
     for check in result.checks:
         rows.append((check.name, check.value, check.target, check.outcome, check.note))
-        colour = {PASSED: "good", NOT_RUN: "warn"}.get(check.outcome, "bad")
+        colour = {PASSED: "good", NOT_RUN: "warn", STATED: ""}.get(check.outcome, "bad")
         kinds.append(("", "", "", colour, ""))
     lost = ", ".join(f"{escape(name)} {count:,}" for name, count in sorted(result.counters.items()))
     head = ("", "found", "target", "", "")

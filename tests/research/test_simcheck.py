@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from market.flow.calibration import Layers, Regime, dump
+from market.flow.calibration import Layers, Reading, Regime, dump
 from market.flow.queue_reactive_defaults import small_tick
 from research.calibrate.facts import Estimate, Facts
-from research.simcheck import arbitrage, checks, gate, impact, numbers
+from research.calibrate.refine import ordinary
+from research.simcheck import arbitrage, checks, command, episodes, gate, impact, numbers
+from research.simcheck.command_options import parser
 
 ROOT = Path(__file__).parents[2]
 PLAIN = msgspec.structs.replace(
@@ -138,6 +140,55 @@ def test_an_adversary_may_earn_by_chance_but_not_beyond_doubt() -> None:
 
     assert arbitrage.check(chance, 1_000).outcome == checks.PASSED
     assert arbitrage.check(doubtless, 1_000).outcome == checks.FAILED
+
+
+def test_a_coded_response_is_named_and_none_is_said_to_be_none() -> None:
+    kicked = msgspec.structs.replace(PLAIN, reading=Reading(kick_bps=1.02))
+    off = msgspec.structs.replace(kicked, layers=msgspec.structs.replace(PLAIN.layers, reading=False))
+
+    assert checks.coded(kicked).value == "kick 1.02 bps"
+    assert checks.coded(PLAIN).value == checks.coded(off).value == "none"
+    assert checks.coded(kicked).outcome == checks.STATED
+
+
+def test_an_ordinary_market_has_no_hours_and_keeps_its_regimes() -> None:
+    bursts = msgspec.structs.replace(
+        PLAIN, layers=Layers(), intraday=(2.0, 1.0), regimes=(Regime(), Regime(limits=5.0), Regime())
+    )
+
+    assert ordinary(bursts).intraday == (1.0,)
+    assert ordinary(bursts).regimes == bursts.regimes
+    assert ordinary(bursts).layers.intraday
+
+
+def test_twap_against_itself_passes_within_the_band_only() -> None:
+    fine, narrow = episodes.Same(0.052, 8_128, 1_024), episodes.Same(0.12, 8_128, 1_024)
+
+    assert episodes.check(fine).outcome == checks.PASSED
+    assert episodes.check(narrow).outcome == checks.FAILED
+    assert episodes.check(None).outcome == checks.NOT_RUN
+    assert "scipy" in episodes.check(None).note
+
+
+def test_how_long_the_adversary_learns_is_the_callers_choice() -> None:
+    read = parser().parse_args
+
+    asked = command.budget_of(read(["x", "--out", "y", "--quick", "--adversary-steps", "0"]))
+    usual = command.budget_of(read(["x", "--out", "y"]))
+
+    assert (asked.adversary_steps, asked.streams) == (0, 1)
+    assert (usual.adversary_steps, usual.streams) == (400_000, 4)
+
+
+@pytest.mark.slow
+def test_buying_and_selling_are_one_path_and_the_third_run_tells_them_apart() -> None:
+    parent = impact.Parent(600, 4, 30.0, 31.0)
+
+    two, three = (impact.paths(PLAIN, parent, 2, apart=asked) for asked in (False, True))
+
+    assert [path.at_end_bps for path in two] == [path.at_end_bps for path in three]
+    assert all(math.isnan(path.apart_bps) for path in two)
+    assert all(math.isfinite(path.apart_bps) for path in three)
 
 
 @pytest.mark.slow
