@@ -231,7 +231,10 @@ class GateState:
         overlay = self.risk
         facts = [
             [self.epoch, self.counter, self.requests, self.account, self.lockstep],
-            [(p.order, p.progress, list(p.chains), p.refused, p.ended_ts_ns) for p in self.parents.values()],
+            [
+                (p.order, p.progress, list(p.chains), p.refused, p.ended_ts_ns, p.strategy, p.costly)
+                for p in self.parents.values()
+            ],
             list(self.chains.values()),
             list(self.ledger.held.items()),
             list(self.ledger.owed.items()),

@@ -141,6 +141,14 @@ def r22(case: Case) -> None:
     case.counted[0][0].tally.messages.used = BEYOND
 
 
+def r22_changes(case: Case) -> None:
+    """A replace in a second that has had all of its changes."""
+    case.chain = chain_of(case, Side.BUY, case.price_e4)
+    scope = case.counted[0][0]
+    for _ in range(scope.limits.rates.changes_per_second):
+        scope.tally.note_change(case.stamp.mono_ns)
+
+
 def r24(case: Case) -> None:
     """Of a decision that has had all of its orders."""
     case.decision = Decision(case.stamp.mono_ns, NAME, "", 1, HUGE)
@@ -173,7 +181,8 @@ def spent(case: Case) -> None:
 
 
 Doctor = Callable[[Case], None]
-# Each makes an ordinary order one that its control must refuse, whatever the limits are.
+# Each makes an ordinary order one that its control must refuse, whatever the limits are. A control that looks
+# at two things has two: its name and a word.
 MUST_REFUSE: Final[dict[str, Doctor]] = {
     "R01": lambda case: terms(case, qty=0),
     "R02": lambda case: terms(case, time_in_force=TimeInForce.GTC),
@@ -196,6 +205,7 @@ MUST_REFUSE: Final[dict[str, Doctor]] = {
     "R20": r20,
     "R21": spent,
     "R22": r22,
+    "R22 changes": r22_changes,
     "R24": r24,
     "R30": r30,
     "R40": lambda case: setattr(case, "day", UNKNOWN),
@@ -209,14 +219,14 @@ MUST_REFUSE: Final[dict[str, Doctor]] = {
 TURN: Final = tuple(MUST_REFUSE)
 
 
-def sing(risk: RiskOverlay, control: str, stamp: Stamp) -> str:
+def sing(risk: RiskOverlay, name: str, stamp: Stamp) -> str:
     """Send one canary; return what is wrong, "" where its control refused it."""
-    symbol = next(iter(risk.instruments))
+    symbol, control = next(iter(risk.instruments)), name.partition(" ")[0]
     case = plain(risk, symbol, stamp)
-    MUST_REFUSE[control](case)
+    MUST_REFUSE[name](case)
     before = risk.posture.changes
     risk.run(case)
     refused = [failure.control for failure in case.failures]
     if control in refused and "GR1" not in refused and risk.posture.changes == before:
         return ""
-    return f"{control} let pass what it must refuse; refused by {' '.join(refused) or 'nothing'}"
+    return f"{name} let pass what it must refuse; refused by {' '.join(refused) or 'nothing'}"
