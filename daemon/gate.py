@@ -126,6 +126,9 @@ class Gate:
         config, section = self._config, self._section
         self._journal, self._inbound = recovery.open_journals(section.state_dir, self._disk_failed)
         done = recovery.recover(section.state_dir, self._core)
+        looser = recovery.loosened(self._core, self._limits, section.limits)
+        if looser:
+            raise ConfigError(looser)
         directory = config.metrics.directory if config.metrics else None
         currency = next(iter(config.instruments.values())).currency
         self._metrics = GateMetrics(Metrics(directory, "gate"), self._limits, currency)

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from daemon.config import line_of
 from daemon.gate_core import GateCore
 from daemon.gate_journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND, Replayed, replay
 from daemon.journal import FIRST, Journal, JournalError, read
@@ -17,6 +18,7 @@ from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
 from market.events import EngineAlarm, Event, ExecutionReport
 from market.types import Symbol
+from risk.limits import Limits, changes
 
 DIFFERENCES_SHOWN: Final = 3
 
@@ -49,6 +51,22 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
             "Another version wrote it; finish the day with that one, or begin in a new state_dir"
         )
     return done
+
+
+def loosened(core: GateCore, limits: Limits, path: Path) -> str:
+    """Return how a limits file is looser than what holds in a state, "" where it is not (R73).
+
+    A restart changes no limit that two people have not changed.
+    """
+    if core.state.overlay is None:
+        return ""
+    text = path.read_text()
+    return "; ".join(
+        f"{path}:{line_of(text, c.key.split('.'))}:{c.key}: loosened from {c.old} to {c.new} by hand; "
+        "two people loosen limits, while the gate runs: steadyhand limits apply"
+        for c in changes(core.state.risk.limits, limits)
+        if c.looser
+    )
 
 
 def beyond(state_dir: Path, done: Replayed, ours: dict[str, str]) -> Iterator[tuple[int, Event]]:
