@@ -86,7 +86,9 @@ class VectorEnv:
         log_max: int = 0,
         seeds: NDArray[np.int64] | None = None,
         numbers: NDArray[np.int64] | None = None,
+        begun: "VectorEnv | None" = None,
     ) -> None:
+        """`begun`: another one of the same scenarios, whose openings serve here too."""
         self.settings = settings or Settings()
         check(envs, seed, threads, self.settings)
         self.scenarios = [named(s) for s in scenarios]
@@ -96,7 +98,8 @@ class VectorEnv:
         self.actions, self.dims = (0, 2) if continuous else (ACTIONS, 0)
         self._reward: Reward = rewarding.named(reward) if isinstance(reward, str) else reward
         self._reward = getattr(reward, "reward", self._reward)  # a plug-in's module
-        self.openings = openings(self.scenarios)
+        same = begun is not None and begun.scenarios == self.scenarios
+        self.openings = begun.openings if begun is not None and same else openings(self.scenarios)
         orders_max = max(s.orders_max for s in self.scenarios)
         levels_max = max(s.levels_max for s in self.scenarios)
         words, reals = self.openings.flow.shape[2], self.openings.reals.shape[2]

@@ -65,9 +65,10 @@ def market(where: Where) -> Source:
         on_fill=where.on_fill,
         on_touch=where.on_touch,
     )
+    worlds = Worlds(where, chosen, settings, rules["rule"])
     return Source(
-        make=Worlds(where, chosen, settings, rules["rule"]).of,
-        trial=lambda: held_out(where, chosen, settings, rules),
+        make=worlds.of,
+        trial=lambda: held_out(where, chosen, settings, rules, worlds.any()),
         hashes={"observation": STATE_SPEC_SHA256, "action table": ACTION_TABLE_SHA256},
         axes=AXES,
         about={
@@ -116,12 +117,18 @@ class Worlds:
                         threads=self._where.threads,
                         settings=self._settings,
                         continuous=self._where.continuous,
+                        begun=self.any(),
                     )
                 )
             self._made[envs].reseed(seed)
             return self._made[envs]
 
         return make
+
+    def any(self) -> VectorEnv | None:
+        """Return one of the environments that were made, for its openings."""
+        made = next(iter(self._made.values()), None)
+        return made.env if isinstance(made, Quiet) else made
 
     def _quiet(self, env: VectorEnv) -> VectorEnv | Quiet:
         if not self._where.quiet or self._where.continuous or self._where.reward != QUIETABLE:
@@ -148,7 +155,13 @@ def rules_of(numbers: tuple[float, ...]) -> dict[str, Any]:
         raise TrainingError(f"--rule: {error}") from None
 
 
-def held_out(where: Where, chosen: list[str | Scenario], settings: Settings, rules: dict[str, Any]) -> Trial:
+def held_out(
+    where: Where,
+    chosen: list[str | Scenario],
+    settings: Settings,
+    rules: dict[str, Any],
+    begun: VectorEnv | None = None,
+) -> Trial:
     """Return the held-out set of a run: the same seeds whatever is learnt, scenarios in turn."""
     side = min(SIDE_BY_SIDE, where.episodes)
     count = -(-where.episodes // side) * side
@@ -159,7 +172,13 @@ def held_out(where: Where, chosen: list[str | Scenario], settings: Settings, rul
     def play(act: Act, continuous: bool = where.continuous) -> Reals:
         if continuous not in made:
             made[continuous] = VectorEnv(
-                chosen, side, 0, threads=where.threads, settings=settings, continuous=continuous
+                chosen,
+                side,
+                0,
+                threads=where.threads,
+                settings=settings,
+                continuous=continuous,
+                begun=begun,
             )
         world, found = made[continuous], []
         for batch, which in zip(listed, numbers, strict=True):

@@ -12,6 +12,7 @@ are busy to the end whatever their number, and whoever stops early has five poli
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -96,13 +97,15 @@ def main(path: Path, out: Path, minutes: int | None) -> int:
 
 
 def ended(work: list[Any]) -> int:
-    """Wait for every process; return the exit code. An interrupt reaches them by the terminal."""
+    """Wait for every process; return the exit code. An interrupt is handed on to each."""
     for process in work:
         while process.is_alive():
             try:
                 process.join()
             except KeyboardInterrupt:
-                continue  # each of them finishes its turn, and says where it stopped
+                for other in work:
+                    if other.is_alive():
+                        os.kill(other.pid, signal.SIGINT)  # it finishes its turn, and says where it stopped
     codes = {process.exitcode for process in work}
     if codes == {DONE}:
         return DONE
@@ -155,6 +158,7 @@ def prepared(plan: Plan, found: Source) -> Source:
 
 def child(plan: Plan, found: Source, out: Path, seed: int, minutes: int | None) -> None:
     """Train one seed in a process of its own, which ends with its exit code."""
+    os.setsid()  # a scheduler that shares the cores out by session gives each seed a share
     log = folder_of(out, seed).with_suffix(".log")
     with log.open("a", buffering=1) as file, redirect_stderr(file):
         try:
