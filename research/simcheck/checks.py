@@ -7,7 +7,6 @@ import math
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from market.flow.calibration import Calibration
 from research.simcheck.impact import (
@@ -20,11 +19,9 @@ from research.simcheck.impact import (
 )
 
 ROUND_SEED = 82_000_001
-AA_SEED = 83_000_001
 TWIN_SEED = 84_000_001
 SMALL_SEED = 85_000_001
 AA_BAND = (0.035, 0.065)
-AA_LEVEL = 1.96
 HELD_BACK_MOST = 0.01  # of the flow's events
 LOST = ("pool_full", "refused", "metas_full", "taken_lost", "off_grid", "orders_full", "levels_full")
 PASSED, FAILED, NOT_RUN, STATED = "pass", "FAIL", "not run", "stated"
@@ -126,29 +123,6 @@ def round_trips(calibration: Calibration, sizes: Sizes) -> list[Check]:
         mean, low, high = mean_interval(gains)
         rows.append(Check(f"round trip, {name}", outcome(high < 0), shown(mean, low, high), "gain < 0"))
     return rows
-
-
-def same_against_same(
-    calibration: Calibration, sizes: Sizes, batches: int, batch: int, repeats: int
-) -> Check:
-    """TWAP against TWAP on disjoint seeds: a test at 5 % must reject 5 % of the time."""
-    parent = Parent(4 * sizes.usual, 4, 60.0, 60.0)
-    costs = np.full((batches, batch), np.nan)
-    for group in range(batches):
-        for at in range(batch):
-            one = run(calibration, AA_SEED + group * batch + at, even(parent, 1), (60.0, 60.001))
-            if one.bought:
-                costs[group, at] = (-one.cash / one.bought / one.arrival - 1.0) * 1e4
-    rng = np.random.default_rng(AA_SEED)
-    rejected = 0
-    for _ in range(repeats):
-        order = rng.permutation(batches)[:4]
-        a, b = costs[order[:2]].ravel(), costs[order[2:]].ravel()
-        error = math.sqrt(np.nanvar(a, ddof=1) / len(a) + np.nanvar(b, ddof=1) / len(b))
-        rejected += abs(np.nanmean(a) - np.nanmean(b)) > AA_LEVEL * error
-    share = rejected / repeats
-    note = f"{repeats} draws of two disjoint pairs of {batches} batches of {batch} seeds"
-    return Check("A/A", outcome(AA_BAND[0] <= share <= AA_BAND[1]), f"{share:.1%}", "5 % +- 1.5 %", note)
 
 
 def dropped(counters: dict[str, int], events: int) -> list[Check]:
