@@ -79,6 +79,7 @@ def check(path: Path) -> Iterator[Finding]:
     yield from check_instruments(file)
     yield from check_places(file)
     yield from check_limits(file)
+    yield from check_live(file)
     yield from check_profiles(file)
     yield from check_policy(file)
     yield from check_metrics(file)
@@ -172,6 +173,14 @@ def check_limits(file: File) -> Iterator[Finding]:
     for symbol in trader.symbols if trader else ():
         if not is_listed(symbol, limits.allowed.symbols):
             yield file.error("trader.symbols", f"{symbol} is not in allowed.symbols of {gate.limits}")
+
+
+def check_live(file: File) -> Iterator[Finding]:
+    """What live trading needs beyond paper: people, signatures, days, a clock, a guard."""
+    from daemon.live_check import missing
+
+    for key, text in missing(file.config):
+        yield file.error(key, text)
 
 
 def check_profiles(file: File) -> Iterator[Finding]:

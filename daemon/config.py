@@ -71,6 +71,7 @@ class ClockSection(Section):
     # wall: UTC (live). anchor: handed over at the start of a paper run (control command `clock`).
     source: Literal["wall", "anchor"] = "wall"
     lockstep_socket: Path | None = None  # unix socket of a venue in lockstep
+    reference: Literal["none", "fix"] = "none"  # R63; fix: SendingTime of the counterparties' messages
 
 
 class SessionSection(Section):

@@ -11,17 +11,18 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from daemon import gate_engine, gate_rehearsal, notify, positions, recovery
 from daemon.clock import Clock, wall_anchor
-from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
+from daemon.clock_source import Machine
+from daemon.config import Config, ConfigError, GateSection
 from daemon.control_server import ControlServer
 from daemon.gate_control import Desk, roles_of
 from daemon.gate_core import GateCore
+from daemon.gate_files import read_files
 from daemon.gate_links import BusySocket, Links, remove_socket
 from daemon.gate_lockstep import LockstepGate
 from daemon.gate_metrics import GateMetrics
@@ -54,6 +55,7 @@ from risk.posture import Posture
 
 TIMER_S: Final = 0.1  # machine time between timers where nothing else is due
 HOUSEKEEPING_S: Final = 0.25  # kill file, gauges, watchdog
+MEASURE_S: Final = 10.0  # between two looks at clock, loop and disk
 STOP_WAIT_S: Final = 5.0  # for cancels to be confirmed; logout and the rest fit into 10 s
 STOP_POLLS: Final = 120
 log = structlog.get_logger()
@@ -72,6 +74,7 @@ class Gate:
         self._clock = Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
         self._keyring, self._roles = load_keyring(section.keyring, config.mode), roles_of(section)
+        self._machine, self._measure_s = Machine(), 0.0
         self._order_reason = ""
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
@@ -212,6 +215,8 @@ class Gate:
         """Take what the FIX engine says."""
         if isinstance(message, Received):
             self._metrics.received(session)
+            if self._config.clock.reference != "none":
+                self._machine.clock.observe(message.raw, time.time_ns())
             if self._lockstep is not None:
                 self._lockstep.received(session, message)
             else:
@@ -281,6 +286,12 @@ class Gate:
     def _sent(self, session: str) -> int:
         return self._engine.sent(session) if session == ORDER or self._reference is not None else 0
 
+    def _measure(self) -> None:
+        """Tell the core what the machine is like, now and then (R63, R64, R66)."""
+        if self._config.clock.reference != "none" and time.monotonic() >= self._measure_s:
+            self._measure_s = time.monotonic() + MEASURE_S
+            self._shell.post(self._machine.measured(self._section.state_dir))
+
     # --- time -----------------------------------------------------------------------------------
 
     async def _timers(self) -> None:
@@ -293,7 +304,9 @@ class Gate:
                 wait_s = min(wait_s, max(0.0, (wake_ns - stamp.ts_ns) / 1e9 / anchor.speed) + 1e-4)
             due = time.monotonic() + wait_s
             await asyncio.sleep(wait_s)
-            self._metrics.loop_lag.observe(max(0.0, time.monotonic() - due))
+            late_s = max(0.0, time.monotonic() - due)
+            self._metrics.loop_lag.observe(late_s)
+            self._machine.late(late_s)
             self._shell.post(ev.Timer())
 
     async def _housekeeping(self) -> None:
@@ -303,6 +316,7 @@ class Gate:
                 self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
             self._metrics.refresh(self._core)
             self._beat.write(time.monotonic_ns())
+            self._measure()
             notify.watchdog()
             gc.collect(1)
             await asyncio.sleep(HOUSEKEEPING_S)
@@ -360,30 +374,12 @@ class Gate:
         os._exit(EXIT_NOT_CLEAN)
 
 
-def load_limits(path: Path, mode: str) -> Limits:
-    """Read the limits file and check that it is fit for the mode.
-
-    Raises:
-        ConfigError: one line.
-
-    """
-    limits = load_model(path, Limits)
-    faults = limits.faults(mode)
-    if faults:
-        raise ConfigError(f"{path}: {'; '.join(faults)}")
-    return limits
-
-
 def main(args: argparse.Namespace) -> int:
     """Run `steadyhand gate --config FILE`."""
     try:
-        config = load(args.config)
-        if config.gate is None:
-            raise ConfigError(f"{args.config}: there is no [gate] section")
-        configure("gate", config.logs.level)
-        limits = load_limits(config.gate.limits, config.mode)
-        profile = load_profile(config.gate.order_session.profile)
-        gate = Gate(config, config.gate, limits, profile)
+        files = read_files(args.config)
+        configure("gate", files.config.logs.level)
+        gate = Gate(files.config, files.gate, files.limits, files.profile)
     except ConfigError as error:
         print(f"steadyhand gate: {error}", file=sys.stderr)
         return EXIT_CONFIG

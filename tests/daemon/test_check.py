@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import check, check_options, config
+from daemon import check, check_options, config, keys, live_check
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ARTEFACTS = Path(__file__).parents[2] / "policies" / "artifacts"
@@ -43,7 +43,11 @@ def test_the_shipped_live_example_lacks_only_what_an_installation_brings() -> No
     path = DEPLOY / "live.example.toml"
 
     assert config.load(path).mode == "live"
-    assert {f.where.rsplit(":", 1)[1] for f in errors(path)} == {"gate.limits", "gate.positions"}
+    assert {f.where.rsplit(":", 1)[1] for f in errors(path)} == {
+        "gate.limits",
+        "gate.positions",
+        "gate.keyring",
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,3 +182,63 @@ def test_a_broken_artefact_is_named(paper: Path) -> None:
 
     assert [f.where.rsplit(":", 1)[1] for f in found] == ["trader.policy"]
     assert str(weights) in found[0].message
+
+
+def live(folder: Path) -> Path:
+    """A live configuration with two people, signed limits, a day's place, a clock and a guard."""
+    limits = folder / "limits.toml"
+    limits.write_text("version = 1\n")
+    lines = ['mode = "live"']
+    for person in ("alice", "bob"):
+        key = keys.make_private(folder / f"{person}.pem", paper=False)
+        lines.append(keys.keyring_entry(key, person, "risk"))
+    (folder / "keyring.toml").write_text("\n".join(lines))
+    keys.sign_file(limits, keys.load_private(folder / "alice.pem"))
+    text = (DEPLOY / "live.example.toml").read_text().replace("/etc/steadyhand/", f"{folder}/")
+    path = folder / "live.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "says"),
+    [
+        ("keyring =", "# keyring =", "gate.keyring", "nobody could rearm"),
+        ("day_dir =", "# day_dir =", "gate.day_dir", "restricted list"),
+        ('reference = "fix"', "", "clock.reference", "R63"),
+        ('source = "wall"', 'source = "anchor"', "clock.source", "wall clock"),
+        ("[guard]", "[logs]\n#", "guard", "steadyhand guard"),
+        ("cancel_on_disconnect = true", "cancel_on_disconnect = false", "guard", "nothing cancels"),
+    ],
+)
+def test_live_lacks_nothing_or_says_what(tmp_path: Path, old: str, new: str, key: str, says: str) -> None:
+    path = live(tmp_path)
+    assert list(live_check.missing(config.load(path))) == []
+    text = path.read_text()
+    assert old in text
+    if old == "[guard]":
+        text = text[: text.index("[guard]")] + text[text.index("[trader]") :]
+    path.write_text(text.replace(old, new))
+
+    found = dict(live_check.missing(config.load(path)))
+
+    assert says in found[key]
+
+
+def test_live_limits_are_signed_by_somebody_who_may_and_as_they_are(tmp_path: Path) -> None:
+    path = live(tmp_path)
+    (tmp_path / "limits.toml").write_text("version = 2\n")
+    changed = dict(live_check.missing(config.load(path)))
+    (tmp_path / "limits.toml.sig").unlink()
+    unsigned = dict(live_check.missing(config.load(path)))
+
+    assert "has changed" in changed["gate.limits"]
+    assert "does not exist" in unsigned["gate.limits"]
+
+
+def test_live_needs_two_people_and_not_two_keys_of_one(tmp_path: Path) -> None:
+    path = live(tmp_path)
+    ring = tmp_path / "keyring.toml"
+    ring.write_text(ring.read_text().replace("bob", "alice"))
+
+    assert "1 people" in dict(live_check.missing(config.load(path)))["gate.keyring"]

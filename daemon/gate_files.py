@@ -1,0 +1,50 @@
+"""The files that a gate starts from: configuration, limits, FIX profile; in live, signed and whole."""
+
+from pathlib import Path
+
+import msgspec
+
+from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
+from daemon.live_check import missing
+from gateways.fix.profile import Profile
+from risk.limits import Limits
+
+
+class GateFiles(msgspec.Struct, frozen=True):
+    """All of them, checked."""
+
+    config: Config
+    gate: GateSection
+    limits: Limits
+    profile: Profile
+
+
+def read_files(path: Path) -> GateFiles:
+    """Read them.
+
+    Raises:
+        ConfigError: file:line:key, and how to mend it; several are joined by `; `.
+
+    """
+    config = load(path)
+    if config.gate is None:
+        raise ConfigError(f"{path}: there is no [gate] section")
+    limits = load_limits(config.gate.limits, config.mode)
+    lacking = [f"{key}: {text}" for key, text in missing(config)]
+    if lacking:
+        raise ConfigError(f"{path}: " + "; ".join(lacking))
+    return GateFiles(config, config.gate, limits, load_profile(config.gate.order_session.profile))
+
+
+def load_limits(path: Path, mode: str) -> Limits:
+    """Read the limits file and check that it is fit for the mode.
+
+    Raises:
+        ConfigError: one line.
+
+    """
+    limits = load_model(path, Limits)
+    faults = limits.faults(mode)
+    if faults:
+        raise ConfigError(f"{path}: {'; '.join(faults)}")
+    return limits
