@@ -24,7 +24,6 @@ from policies.state import OBS_SIZE
 
 LOGIT_TOLERANCE: Final = 1e-6  # times max(1, |logit|)
 CLEAR_MARGIN: Final = 1e-5  # a golden action may differ only where the choice was a tie
-NAMES: Final = ("w1", "b1", "w2", "b2", "w3", "b3")
 ALL_ACTIONS: Final = (1 << len(ACTIONS)) - 1
 
 
@@ -40,10 +39,8 @@ class FrozenPolicy:
         self.ties = 0  # golden rows that were too close to call
         self._fraction, _ = fraction_of(found.schedule, None, GENERIC)
         self.schedule_kind, self.schedule_params, self.curve = rows_of(found.schedule, None, GENERIC)
-        self._weights: NDArray[np.float32] = np.concatenate([weights[name].ravel() for name in NAMES])
-        self._first = found.shape[1]
-        self._work: NDArray[np.float32] = np.zeros(sum(found.shape[1:3]), dtype=np.float32)
-        self._logits: NDArray[np.float32] = np.zeros(len(ACTIONS), dtype=np.float32)
+        self._net = network.arena(weights)
+        self._first, self._second = found.shape[1], found.shape[2]
 
     @staticmethod
     def load(folder: Path) -> "FrozenPolicy":
@@ -71,19 +68,19 @@ class FrozenPolicy:
 
     def act(self, obs: Observation, mask: Mask) -> Decision:
         """Run the network; ties go to the lower index."""
-        action, margin = network.act(obs, self._weights, self._work, self._logits, self._first, mask)
+        action, margin = network.act(obs, self._net, self._first, self._second, mask)
         return Decision(action, margin)
 
     def act_batch(self, obs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Choose for many parents at once; `allowed` holds a boolean an action."""
         actions: NDArray[np.int64] = np.zeros(len(obs), dtype=np.int64)
-        network.act_rows(obs, self._weights, self._work, self._logits, self._first, allowed, actions)
+        network.act_rows(obs, self._net, self._first, self._second, allowed, actions)
         return actions
 
     def logits(self, obs: Observation) -> NDArray[np.float32]:
         """Return the logits of an observation."""
-        network.forward(obs, self._weights, self._work, self._logits, self._first)
-        return self._logits.copy()
+        outputs = network.forward(obs, self._net, self._first, self._second)
+        return self._net[-outputs:].copy()
 
     def repeat_golden(self, path: Path, found: Manifest) -> None:
         """Hold this machine's numbers to those of the machine that froze them.
@@ -140,8 +137,7 @@ def tensors(path: Path, raw: bytes, shape: list[int]) -> dict[str, NDArray[np.fl
 
 def warm() -> None:
     """Compile (or load) the forward pass."""
-    obs, logits = np.zeros(OBS_SIZE, np.float32), np.zeros(len(ACTIONS), np.float32)
-    weights = np.zeros(OBS_SIZE + 1 + 2 + 2 * len(ACTIONS), np.float32)
-    work = np.zeros(2, np.float32)
-    network.forward(obs, weights, work, logits, 1)
-    network.act(obs, weights, work, logits, 1, ALL_ACTIONS)
+    obs, outputs = np.zeros(OBS_SIZE, np.float32), len(ACTIONS)
+    net = np.zeros(OBS_SIZE + 1 + 2 + 2 * outputs + 2 + outputs, np.float32)
+    assert network.forward(obs, net, 1, 1) == outputs
+    network.act(obs, net, 1, 1, ALL_ACTIONS)

@@ -14,7 +14,6 @@ from market.flow.calibration import Calibration
 from market.flow.zero_intelligence_state import Rates
 from policies import network
 from policies.choose import ERRORS, choose
-from policies.frozen import NAMES as TENSORS
 from policies.frozen import FrozenPolicy, tensors
 from policies.manifest import WEIGHTS, ArtefactError
 from policies.state import OBS_SIZE, STATE_SPEC_SHA256
@@ -164,15 +163,13 @@ class Network:
     """Weights as a function of batches, by the kernel that trades."""
 
     def __init__(self, weights: dict[str, NDArray[np.float32]]) -> None:
-        self._weights: NDArray[np.float32] = np.concatenate([weights[name].ravel() for name in TENSORS])
-        self._first = weights["w1"].shape[0]
-        self._work: NDArray[np.float32] = np.zeros(self._first + weights["w2"].shape[0], dtype=np.float32)
-        self._logits: NDArray[np.float32] = np.zeros(ACTIONS, dtype=np.float32)
+        self._net = network.arena(weights)
+        self._first, self._second = weights["w1"].shape[0], weights["w2"].shape[0]
 
     def __call__(self, obs: Floats, mask: Bools) -> Actions:
         """Choose for each row."""
         actions: NDArray[np.int64] = np.zeros(len(obs), dtype=np.int64)
-        network.act_rows(obs, self._weights, self._work, self._logits, self._first, mask, actions)
+        network.act_rows(obs, self._net, self._first, self._second, mask, actions)
         return actions
 
 

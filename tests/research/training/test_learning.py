@@ -97,11 +97,10 @@ def test_every_learner_in_every_world_on_five_seeds(
 
 def logits_of(weights: dict[str, np.ndarray], obs: np.ndarray) -> np.ndarray:
     """Run the frozen kernel on named weights."""
-    packed = np.concatenate([weights[n].ravel() for n in ("w1", "b1", "w2", "b2", "w3", "b3")])
-    first, second = weights["w1"].shape[0], weights["w2"].shape[0]
+    net, first, second = kernels.arena(weights), weights["w1"].shape[0], weights["w2"].shape[0]
     out = np.zeros((len(obs), weights["w3"].shape[0]), np.float32)
     for row, said in zip(obs, out, strict=True):
-        kernels.forward(row, packed, np.zeros(first + second, np.float32), said, first)
+        said[:] = net[-kernels.forward(row, net, first, second) :]
     return out
 
 
