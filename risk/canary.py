@@ -82,7 +82,8 @@ def terms(case: Case, **changes: object) -> None:
     """Change the order."""
     case.terms = msgspec.structs.replace(case.terms, **changes)
     case.order = case.terms
-    case.price_e4, case.is_buy = case.terms.price_e4 or 0, case.terms.side is Side.BUY
+    case.is_buy = case.terms.side is Side.BUY
+    case.price_e4 = price_e4 if (price_e4 := case.terms.price_e4) is not None else 0
 
 
 def chain_of(case: Case, side: Side, price_e4: int) -> ChildOrder:

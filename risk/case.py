@@ -7,7 +7,7 @@ from market.events import Stamp
 from market.instruments import Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
-from market.types import ParentStatus, Side
+from market.types import Side
 from risk.calendar import DayPhase
 from risk.ledger import Ledger, SymbolBook
 from risk.limits import Limits
@@ -60,11 +60,6 @@ class Case(msgspec.Struct):
     price_e4: int  # 0 for a market order
     value_e4: int  # what things are worth: mid, else last, else previous close; 0 = not known
     adds: int = 0  # worst-case leaves that the order adds to its side
-
-    @property
-    def parent_works(self) -> bool:
-        """True while the parent may send orders."""
-        return self.progress is not None and self.progress.status is ParentStatus.WORKING
 
     @property
     def is_short(self) -> bool:

@@ -116,7 +116,7 @@ def participation_room(share_bp: int, others: int, own: int) -> int:
 
 def reject_share_trips(rejects: int, orders: int, share_bp: int) -> bool:
     """R26: rejects are a share of the last orders; equal trips."""
-    return orders > 0 and rejects * BP >= share_bp * orders
+    return rejects * BP >= share_bp * orders
 
 
 def drawdown_micros(peak_micros: int, now_micros: int) -> int:

@@ -190,7 +190,7 @@ def explain() -> tuple[LimitDoc, ...]:
                     low=0,
                     high=top,
                     tightens=told["tightens"],
-                    doc=field.description or "",
+                    doc=str(field.description),
                     why=told["why"],
                     ceiling=CEILING.get(key),
                 )

@@ -88,8 +88,8 @@ class RiskOverlay:
         references: References,
         posture: PostureTable,
         rates: Rates,
-        calendars: Table | None = None,
-        memory: Memory | None = None,
+        calendars: Table,
+        memory: Memory,
     ) -> None:
         self.limits = limits
         self.instruments = instruments
@@ -98,7 +98,7 @@ class RiskOverlay:
         self.references = references
         self.posture = posture
         self.rates = rates
-        self.memory = memory or Memory(rates, limits.fills.window_ms * MS)
+        self.memory = memory
         self.memory.tally.sent = rates.sent
         self.memory.tally.velocity.window_ns = limits.fills.window_ms * MS
         self.firm = Scope(FIRM, limits, ledger, self.memory.tally)
@@ -106,9 +106,7 @@ class RiskOverlay:
         self.scopes = Scopes(limits, self.firm)
         self.posture.relapses_max = limits.resume.relapses_max
         self.refusals: dict[str, int] = {}  # by control
-        self._calendars: dict[Symbol, DayCalendar] = {}
-        if calendars is not None:
-            self._calendars = {symbol: calendars.of(i) for symbol, i in instruments.items()}
+        self._calendars: dict[Symbol, DayCalendar] = {s: calendars.of(i) for s, i in instruments.items()}
 
     @property
     def execution_micros(self) -> int:

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSERTION = "LOAD_ASSERTION_ERROR"
-NAMES = ("JUMP_IF", "FOR_ITER")  # of conditional jumps
+NAMES = ("_IF_", "FOR_ITER")  # of conditional jumps: POP_JUMP_FORWARD_IF_FALSE and the like
 
 
 class Branches:
@@ -25,6 +25,7 @@ class Branches:
 
     def __init__(self, code: CodeType) -> None:
         self.ways: dict[tuple[int, int], str] = {}  # offset of the jump, of where it leads: what that is
+        self.fused: dict[tuple[int, int], tuple[int, int]] = {}  # as the interpreter's fused compare-and-jump
         steps = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
         at = {step.offset: n for n, step in enumerate(steps)}
         line = code.co_firstlineno
@@ -32,9 +33,13 @@ class Branches:
             line = step.starts_line or line
             if not any(name in step.opname for name in NAMES):
                 continue
+            seen = n  # a wide jump is seen at its first EXTENDED_ARG
+            while seen and steps[seen - 1].opname == "EXTENDED_ARG":
+                seen -= 1
             for offset, kind in ((steps[n + 1].offset, "goes on"), (step.argval, "jumps")):
                 if steps[at[offset]].opname != ASSERTION:
-                    self.ways[step.offset, offset] = (
+                    self.fused[steps[max(0, seen - 1)].offset, offset] = (steps[seen].offset, offset)
+                    self.ways[steps[seen].offset, offset] = (
                         f"{line}: never {kind} to line {line_at(steps, at[offset])}"
                     )
 
@@ -64,12 +69,14 @@ class Watch:
         if not left:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        last = -1
+        last, fused = -1, self._of(code).fused
 
         def step(frame: FrameType, event: str, _: Any) -> Any:
             nonlocal last
             if event == "opcode":
-                left.discard((last, frame.f_lasti))
+                way = (last, frame.f_lasti)
+                left.discard(way)
+                left.discard(fused.get(way, way))
                 last = frame.f_lasti
             return step
 

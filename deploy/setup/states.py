@@ -41,7 +41,9 @@ def build() -> str:
             "## A parent order (`market/parents.py`)\n",
             diagram(parent),
             "## The posture (`risk/posture.py`)\n",
-            "The worst of the causes that hold.\n",
+            "The worst of the causes that hold, for the firm or a scope of it. A cause lives by one table:\n",
+            diagram([(a.value, t.value, b.value) for (a, t), b in posture.LIFE.items()]),
+            "RETURNING means reduce only. A person signs, and another one with another key countersigns.\n",
             *causes(),
             "",
         ]

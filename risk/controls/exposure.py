@@ -1,6 +1,6 @@
 """R10 position, R12 open orders, R14 parent overfill, R16 self-trade, R18 reduce only, R08 for a child."""
 
-from market.types import Side
+from market.types import ParentStatus, Side
 from risk import checks
 from risk.case import Case
 from risk.ledger import ANY_PRICE_E4
@@ -66,7 +66,7 @@ def parent_terms(case: Case) -> None:
     parent, progress, price = case.parent, case.progress, case.price_e4
     if parent is None or progress is None:
         return
-    if not case.parent_works:
+    if progress.status is not ParentStatus.WORKING:
         case.fail("R08", progress.status, "working", "the parent is not working")
     limit = parent.limit_price_e4
     if limit is None:
