@@ -11,10 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, NamedTuple
 
 from research.validation.jobs import Job, Jobs
-from research.validation.play import Table
+from research.validation.play import PlayError, Table
 from research.validation.prepared import Prepared
 
 Tables = dict[str, Table]
+AT_HAND: dict[str, Prepared] = {}  # one, in each process that plays
 
 
 class Piece(NamedTuple):
@@ -23,6 +24,7 @@ class Piece(NamedTuple):
     args: argparse.Namespace
     job: Job
     tuned: dict[str, dict[str, Any]]
+    code: str  # that asked
 
 
 class Brought(NamedTuple):
@@ -37,15 +39,29 @@ class FanError(Exception):
 
 
 def played(piece: Piece) -> Brought:
-    """Do a job in a process of its own."""
-    prepared = Prepared(piece.args, silent)
-    prepared.session.tuned = dict(piece.tuned)
-    try:
-        Jobs(prepared, silent).do(piece.job)
-        new = {n: t for n, t in prepared.session.tuned.items() if n not in piece.tuned}
-        return Brought(prepared.session.cells.written, new)
-    finally:
-        prepared.session.close()
+    """Do a job in a process of its own.
+
+    Raises:
+        PlayError: the code has become another since the command began.
+
+    """
+    prepared = at_hand(piece.args)
+    if prepared.code != piece.code:
+        raise PlayError("the code was changed while this ran: what was played is kept, start again")
+    session = prepared.session
+    session.tuned, session.cells.written = dict(piece.tuned), {}
+    Jobs(prepared, silent).do(piece.job)
+    new = {n: t for n, t in session.tuned.items() if n not in piece.tuned}
+    return Brought(session.cells.written, new)
+
+
+def at_hand(args: argparse.Namespace) -> Prepared:
+    """Return a command line made ready, which takes most of a second: the last one is kept by its process."""
+    key = repr(sorted(vars(args).items(), key=lambda item: item[0]))
+    if key not in AT_HAND:
+        AT_HAND.clear()
+        AT_HAND[key] = Prepared(args, silent)
+    return AT_HAND[key]
 
 
 def silent(_: str) -> None:
@@ -59,7 +75,7 @@ def spread(prepared: Prepared, say: Callable[[str], None]) -> None:
         todo = listed()
         if not todo:
             continue
-        pieces = [Piece(prepared.args, job, prepared.session.tuned) for job in todo]
+        pieces = [Piece(prepared.args, job, prepared.session.tuned, prepared.code) for job in todo]
         left = len(pieces)
 
         def done(at: int, brought: Brought, pieces: list[Piece] = pieces) -> None:

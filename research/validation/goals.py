@@ -11,6 +11,7 @@ MET, MISSED, UNKNOWN, DOUBTFUL = "met", "missed", "not measured", "met †"
 AGAINST: Final = (("best", 0.20), ("twap", 0.45), ("vwap", 0.35), ("almgren-chriss", 0.30))  # T1, of theirs
 WON: Final = 0.90  # of regimes
 IMPACT: Final = 0.50  # of the crossing TWAP's
+THIN_BPS: Final = 0.25  # a cost below is too near to zero to take shares of
 KEPT: Final = 0.60  # of the gain, in simulators that were not trained in
 AA_BAND: Final = 0.015  # around 5 %
 SEEDS: Final = 5
@@ -42,7 +43,7 @@ def row(goal: str, aim: str, measured: str, verdict: str) -> Row:
 
 def interval(one: dict[str, Any]) -> str:
     """Return a difference as it is read."""
-    share = f" ({one['share']:+.1%})" if one.get("share") is not None else ""
+    share = f" ({one['share']:+.1%})" if one.get("share") is not None else f" (theirs {one['cost']:+.3f})"
     return f"{one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}] bps{share}"
 
 
@@ -75,9 +76,11 @@ def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
 
 
 def reached(one: dict[str, Any], least: float) -> bool:
-    """Say whether a gain is as large as was aimed at, and no chance."""
-    share = one.get("share")
-    return one["high"] < 0.0 and share is not None and share <= -least
+    """Say whether a gain is as large as was aimed at, and no chance.
+
+    Of a cost near zero a share means nothing: there the gain must be that share of THIN_BPS.
+    """
+    return bool(one["high"] < 0.0 and one["mean"] <= -least * max(one["cost"], THIN_BPS))
 
 
 def seeds(found: dict[str, Any], one: dict[str, Any]) -> Row:

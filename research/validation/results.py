@@ -13,7 +13,7 @@ from research.environment.scenarios import Scenario
 from research.validation import compare, seeds
 from research.validation.cells import ROOT, scenario_sha256, seeds_sha256
 from research.validation.gate import NOT_IDENTIFIED, verdict_of
-from research.validation.goals import goals
+from research.validation.goals import THIN_BPS, goals
 from research.validation.play import Table
 from research.validation.prepared import Prepared
 from research.validation.statistics import SIZE_REPETITIONS, Floats, cvar, paired_statistic, size_of_test
@@ -24,7 +24,6 @@ SCHEMA: Final = 1
 VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
 GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 DIGITS: Final = 9  # kept of every number: what differs beyond is no result
-SHARE_OF_BPS: Final = 0.25  # a share of less than this is no number to be proud of
 MORE_PASSIVE: Final = 0.05  # of the fills: beyond it a difference rests on them
 SIZE_CLUSTERS_MIN: Final = 8  # fewer have too few signs to draw
 HOLM: Final = ("twap", "vwap", "almgren-chriss", "best")
@@ -144,7 +143,7 @@ def comparisons(by_name: dict[str, list[Table]], ours: str, baselines: list[str]
         rows[name] |= {
             "rests_on_passive_fills": passive_of(by_name[ours]) > passive_of(by_name[name]) + MORE_PASSIVE,
             "cost": costs[name],
-            "share": rows[name]["mean"] / costs[name] if costs[name] >= SHARE_OF_BPS else None,
+            "share": rows[name]["mean"] / costs[name] if costs[name] >= THIN_BPS else None,
         }
     rivals = [n for n in costs if n != "random"]
     if rivals:

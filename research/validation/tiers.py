@@ -2,7 +2,8 @@
 
 T1  the scenarios that it was trained in, other seeds, and openings that no training ever began in
 T2  regimes that it was not trained in: those of the list, and some made harder in one way each
-T3  other simulators: zero intelligence, other latent liquidity, a propagator over the market
+T3  other simulators: zero intelligence, other latent liquidity, a propagator over the market, and markets of
+    the list that it was not trained in at all
 T4  recorded tapes (tape_world.py)
 
 Seeds of a tier are frozen; `fresh` draws others of the same purpose. An opening is a market that was
@@ -30,6 +31,7 @@ ROOM: Final[dict[str, Any]] = {"orders_max": 8_192, "levels_max": 1_024}
 SECONDS: Final = 300.0  # of a regime's ordinary order; one of longer orders plays fewer of them
 FEWEST: Final = 4  # ... but a quarter at least
 ORDERS_MIN: Final = 8  # of a regime
+STRANGE: Final = ("-base", "-mixed")  # regimes of a market that was not trained in
 ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
 
 
@@ -107,7 +109,8 @@ def cells(
     if "T2" in tiers:
         made += of_tier("T2", HELD_OUT_REGIMES, unknown(first, learnt, known, bool(scenarios)), half, run)
     if "T3" in tiers:
-        made += of_tier("T3", OTHER_SIMULATORS, simulators(first), half, run)
+        others = simulators(first) + ([] if scenarios else strangers(learnt, known))
+        made += of_tier("T3", OTHER_SIMULATORS, others, half, run)
         for base in one_each(first):
             over = named(base, f"{base.name} + propagator")
             made += [c._replace(overlay=1.0) for c in of_tier("T3", OTHER_SIMULATORS, [over], half, run)]
@@ -190,6 +193,19 @@ def simulators(first: list[Scenario]) -> list[Scenario]:
                 name = f"{scenario.name} c {word}"
                 made.append(msgspec.structs.replace(scenario, name=name, differs=differs, **ROOM))
     return made
+
+
+def strangers(learnt: list[str], known: dict[str, Scenario]) -> list[Scenario]:
+    """Return two regimes of each market that no training saw: the ordinary one, and everything at once."""
+    seen = {family(known[name]) for name in learnt}
+    return [
+        scenario
+        for name, scenario in known.items()
+        if isinstance(scenario.market, Calibration)
+        and family(scenario) not in seen
+        and name.endswith(STRANGE)
+        and name != MIDCAP
+    ]
 
 
 def ablated(cell: Cell, what: str) -> Cell | None:

@@ -10,7 +10,7 @@ from tests.research.validation.made import table
 def compared(mean, half=0.1, share=None, **more):
     return {
         "mean": mean, "low": mean - half, "high": mean + half, "share": share, "detectable": 0.2,
-        "rests_on_passive_fills": False, **more,
+        "rests_on_passive_fills": False, "cost": 2.0 if share is None else mean / share, **more,
     }  # fmt: skip
 
 
@@ -58,6 +58,15 @@ def test_a_goal_needs_the_size_and_the_interval():
     assert verdict_of(tree, "shortfall against almgren-chriss") == "missed"  # 25 % of 30 %
     rows["twap"] = compared(-1.0, half=1.5, share=-0.5)
     assert verdict_of(tree, "shortfall against twap") == "missed"
+
+
+def test_of_a_cost_near_zero_a_gain_is_held_to_a_quarter_of_a_basis_point():
+    tree = found()
+    for mean, said in ((-0.06, "met"), (-0.04, "missed")):
+        tree["tiers"]["T1"]["against"]["best"] = compared(mean, half=0.01, cost=-0.1, **{"is": "rule"})
+        tree["tiers"]["T1"]["against_with_hidden"] = tree["tiers"]["T1"]["against"]
+
+        assert verdict_of(tree, "against the best rule (rule)") == said
 
 
 def test_it_must_hold_with_hidden_price_improvement_too():

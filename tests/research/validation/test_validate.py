@@ -13,6 +13,10 @@ from tests.research.validation.made import tiny
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setitem(scenarios.SCENARIOS, "tiny", tiny())
+    monkeypatch.setattr(
+        "research.validation.results.commit", lambda: "abc"
+    )  # who edits beside us is no matter
+    monkeypatch.setattr("research.validation.prepared.code_sha256", lambda: "code")
 
 
 def validate(capsys, *argv):
@@ -190,6 +194,8 @@ def test_every_market_is_tried_in_other_simulators():
     for base in ("small-base", "large-base"):
         assert {f"{base} c low", f"{base} c high", f"{base} + propagator"} <= set(names)
     assert "small-heavy c low" not in names
+    assert {"goog-2012-base", "goog-2012-mixed"} <= set(names), "a market that was not trained in"
+    assert not {"small-mixed", "large-mixed", "MIDCAP-15"} & set(names)
 
 
 def test_a_regime_of_long_orders_plays_fewer():
