@@ -3,8 +3,9 @@
     python -m benchmarks.flows [--hours 4] [--rounds 5] [--calibration PATH]
 
 Both play market hours into the same kind of book with nobody of ours in it; an event is one outcome (an
-order that rests, a cancel, a trade). The queue-reactive flow has all its layers on. Rounds are interleaved;
-CPU seconds are counted, since on a shared machine wall time says little.
+order that rests, a cancel, a trade). The queue-reactive flow has all its layers on: both made-up markets,
+both fitted ones, and those of --calibration. Rounds are interleaved; CPU seconds are counted, since on a
+shared machine wall time says little.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from market.flow.calibration import Calibration, load
 from market.flow.queue_reactive import QueueReactiveFlow
-from market.flow.queue_reactive_defaults import large_tick, small_tick
+from market.flow.queue_reactive_defaults import chosen, large_tick, small_tick
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
 from market.instruments import NS
 from market.matching import MatchingEngine
@@ -41,7 +42,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calibration", type=Path, action="append", default=[])
     args = parser.parse_args()
-    calibrations: list[Calibration] = [large_tick(), small_tick(), *(load(path) for path in args.calibration)]
+    shipped = [chosen(name) for name in ("btc-large-tick", "goog-2012")]
+    calibrations: list[Calibration] = [large_tick(), small_tick(), *shipped]
+    calibrations += [load(path) for path in args.calibration]
     end_ns = int(args.hours * 3600) * NS
     rates: dict[str, list[float]] = {
         name: [] for name in ("zero-intelligence", *(c.name for c in calibrations))
