@@ -3,12 +3,14 @@
 import importlib.metadata
 import platform
 import time
+from collections import Counter
 from typing import Any, Final
 
 from daemon.gate_core import GateCore
 from daemon.gate_effects import ParentEnded, SendCancel, SendOrder, Step, Tell
+from daemon.gate_risk_metrics import RiskMetrics
 from daemon.metrics import Metrics
-from daemon.metrics_catalogue import CONTROLS
+from daemon.metrics_catalogue import CAUSE_IDS, CONTROLS
 from daemon.metrics_slots import ParentSlots
 from market import events as ev
 from market.orders import NewOrder
@@ -63,6 +65,7 @@ class GateMetrics:
         self._refused = m.counter("steadyhand_order_rejects_total", origin="risk")
         self._rejected = m.counter("steadyhand_order_rejects_total", origin="venue")
         self._killed = m.gauge("steadyhand_kill_switch_engaged")
+        self._causes = {c: m.gauge("steadyhand_posture_causes", cause=c) for c in CAUSE_IDS}
         self._working = m.gauge("steadyhand_orders_working")
         self._oldest = m.gauge("steadyhand_orders_unacked_oldest_timestamp_seconds")
         self._connected = m.gauge("steadyhand_trader_connected")
@@ -75,6 +78,7 @@ class GateMetrics:
             for s in ("order", "reference")
         }
         self._seen_refusals: dict[str, int] = {}
+        self._risk = RiskMetrics(m)
         self._ack = {
             kind: m.histogram("steadyhand_order_ack_seconds", kind=kind)
             for kind in ("new", "replace", "cancel")
@@ -156,6 +160,9 @@ class GateMetrics:
         """Set the gauges."""
         g = core.state
         self._killed.set(float(core.posture is Posture.KILLED))
+        holding = Counter(key.partition("@")[0] for key in g.posture.causes)
+        for cause, handle in self._causes.items():
+            handle.set(holding[cause])
         self._working.set(g.ledger.open_orders)
         self._connected.set(float(bool(g.traders)))
         self._up["order"].set(float(g.session.up))
@@ -173,6 +180,7 @@ class GateMetrics:
             self._m.gauge("steadyhand_position_quantity", symbol=symbol).set(book.position)
         self._money(core)
         self._parents(core)
+        self._risk.refresh(core)
 
     def _count_control(self, control: str, more: int) -> None:
         if control in CONTROLS:

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from risk.posture import CAUSES, Posture
+
 
 class Kind(enum.Enum):
     """What a metric does."""
@@ -65,9 +67,22 @@ def histogram(name: str, text: str, **labels: tuple[str, ...] | None) -> Metric:
 
 SESSIONS: Final = ("order", "reference")
 SLOTS: Final = tuple(str(n) for n in range(16))  # parents at once: R24's ceiling
-CONTROLS: Final = (
-    *("R01", "R02", "R03", "R04", "R05", "R06", "R08", "R10", "R12", "R14", "R16"),
-    *("R18", "R20", "R24", "R30", "R50", "R60", "R61", "R62", "R67", "R70"),
+CAUSE_IDS: Final = tuple(sorted(CAUSES))
+# What an order can be refused by: the controls' own ids, and every cause that halts or kills.
+CONTROLS: Final = tuple(
+    sorted(
+        {
+            *("R01", "R02", "R03", "R04", "R05", "R06", "R07", "R08", "R10", "R11", "R12", "R13", "R14"),
+            *("R15", "R16", "R17", "R18", "R19", "R20", "R21", "R22", "R24", "R30", "R40", "R41", "R42"),
+            *("R50", "R61", "R65"),
+            *(cause for cause, row in CAUSES.items() if row.posture >= Posture.HALTED),
+        }
+    )
+)
+# Whose use can be told between orders; the others judge sizes, prices and lists.
+COUNTED: Final = (
+    *("R02", "R10", "R11", "R12", "R13", "R19", "R20", "R21", "R22", "R25", "R26", "R30", "R31"),
+    *("R62", "R63", "R64", "R65", "R67", "R71"),
 )
 ITCH_TYPES: Final = tuple("AFECXDUPQSRH")
 
@@ -96,6 +111,15 @@ _DECISIONS = (
 )
 _RISK = (
     counter("steadyhand_risk_refusals_total", "What the gate refused, by control.", control=CONTROLS),
+    gauge("steadyhand_posture_causes", "Scopes in which a cause holds now; 0: none.", cause=CAUSE_IDS),
+    counter("steadyhand_risk_checks_total", "Orders that went through every control."),
+    gauge(
+        "steadyhand_risk_utilization_ratio", "Fullest limit of a control, 1 is the limit.", control=COUNTED
+    ),
+    counter("steadyhand_risk_canaries_total", "Orders of the self-test that were refused as they must be."),
+    gauge("steadyhand_risk_canary_ok", "0 once an order that must be refused was let pass."),
+    gauge("steadyhand_risk_lease_remaining_seconds", "Time until nobody has looked for too long."),
+    gauge("steadyhand_risk_dynamic_multiplier_ratio", "Lowest share of a static limit that signals leave."),
     gauge("steadyhand_kill_switch_engaged", "1 while the kill switch is latched."),
     counter(
         "steadyhand_kill_switch_activations_total",

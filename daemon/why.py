@@ -62,7 +62,6 @@ CLEARS: Final[dict[str, str]] = {
     "R50": "a fresh decision of a listed policy",
     "R61": "the EMS answers",
     "R65": "orders in flight are answered",
-    "R75": "signals relax, a tenth of the limit in five minutes",
     "GR1": PEOPLE,
 }
 

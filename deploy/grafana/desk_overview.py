@@ -89,7 +89,7 @@ def lights() -> list[stat.Panel]:
             "max(steadyhand_kill_switch_engaged)",
             steps((None, GREEN), (1, RED)),
             {"0": "armed", "1": "KILLED"},
-            "Latched until `steadyhand rearm` with a reason.",
+            "Latched until two people rearm (`steadyhand rearm`).",
         ),
         light(
             "Processes",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.metrics_catalogue import CATALOGUE, CONTROLS, Kind
+from daemon.metrics_catalogue import CATALOGUE, CAUSE_IDS, CONTROLS, Kind
+from risk.posture import CAUSES, Posture
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "prometheus"
@@ -81,6 +82,22 @@ def test_the_catalogue_lists_what_is_written_and_nothing_else() -> None:
 
 def test_every_control_of_the_house_can_be_counted() -> None:
     sources = [p for d in ("risk", "daemon") for p in (ROOT / d).rglob("*.py")]
-    used = set(re.findall(r'"(R[0-9]{2})"', "\n".join(p.read_text() for p in sources)))
+    used = set(re.findall(r'"(R[0-9]{2}[A-Z]?)"', "\n".join(p.read_text() for p in sources)))
 
-    assert used == set(CONTROLS)
+    assert used - set(CONTROLS) - set(CAUSE_IDS) == {"R75"}  # it lowers others' limits, which then refuse
+    assert {c for c in CONTROLS if c.startswith("R")} <= used
+
+
+def test_every_cause_pages_or_waits_for_the_morning_as_bad_as_it_is() -> None:
+    text = (ROOT / "deploy" / "prometheus" / "rules" / "alerts.yml").read_text()
+    not_halted = re.search(r'causes\{cause!~"([^"]+)"', text)
+    reduced = re.search(r'causes\{cause=~"([^"]+)"', text)
+    assert not_halted
+    assert reduced
+    elsewhere = {"R70", "R60", "R67", "STOPPING"}  # the kill switch, the session, and starting and stopping
+
+    pages = {c for c in CAUSES if not re.fullmatch(not_halted[1], c)}
+    tickets = {c for c in CAUSES if re.fullmatch(reduced[1], c)}
+
+    assert pages == {c for c, row in CAUSES.items() if row.posture >= Posture.HALTED} - elsewhere
+    assert tickets == {c for c, row in CAUSES.items() if row.posture is Posture.REDUCE_ONLY}
