@@ -175,6 +175,10 @@ class Gate:
         )
         if self._limits.open_ends():
             log.warning("limits allow anything in these lists", lists=self._limits.open_ends())
+        if config.clock.reference == "none":
+            log.warning("clock.reference is none: nobody holds this clock against another (R63)")
+        if config.mode == "paper" and len(self._keyring):
+            log.warning("paper keys: throw-away ones may sign here", people=len(self._keyring))
 
     def _beginning(self, held: tuple[Any, ...], lockstep: bool) -> ev.GateStarted:
         """Return all that the core needs to know of the outside."""

@@ -204,9 +204,9 @@ def hello_fault(g: GateState, event: TraderHello) -> str:
     if taken or len(g.traders) >= TRADERS_MAX:
         return f"another trader works {', '.join(taken)}"
     if event.policy_sha256 and not is_listed(event.policy_sha256, allowed.artefacts):
-        return f"artefact {event.policy_sha256[:12]} of {event.policy} is not in allowed.artefacts"
+        return f"R51 artefact {event.policy_sha256[:12]} of {event.policy} is not in allowed.artefacts"
     if not event.policy_sha256 and not is_listed(event.policy, allowed.policies):
-        return f"policy {event.policy} is not in allowed.policies"
+        return f"R50 policy {event.policy} is not in allowed.policies"
     return ""
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from daemon.gate_core import GateCore
-from daemon.gate_effects import ClearKill, LatchKill, SendCancel, SendMassCancel
+from daemon.gate_effects import ClearKill, DropTrader, LatchKill, SendCancel, SendMassCancel
 from daemon.gate_people import digest_of, identity
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
@@ -387,3 +387,15 @@ def test_a_lease_is_renewed_by_whoever_may_operate() -> None:
     assert sign(w, "olga", co.LeaseRenew())["ok"]
     assert w.core.state.risk.memory.lease.person == "olga"
     assert next(NONCES) > 0
+
+
+# --- who may decide -----------------------------------------------------------------------------
+
+
+def test_an_artefact_or_policy_that_the_limits_do_not_list_is_not_admitted() -> None:
+    w = World(limits(allowed={"artefacts": ("a" * 64,), "policies": ("vwap",)}))
+
+    frozen = w.hello(7, policy="rl", policy_sha256="b" * 64)
+    named = w.hello(8, policy="twap")
+
+    assert [e.reason[:3] for e in (*frozen, *named) if isinstance(e, DropTrader)] == ["R51", "R50"]
