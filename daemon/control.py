@@ -57,7 +57,7 @@ class Connection:
         wanted = self.send(request)
         while True:
             answer = await self._line()
-            if answer.get("id") == wanted:
+            if answer.get("id") == wanted or "id" not in answer:  # without one it is about the connection
                 return answer
             self._kept.append(answer)
 

@@ -30,6 +30,7 @@ from risk.commands import CommandError, Role, is_scope
 CLIENTS_MAX: Final = 32  # people and scripts at one gate
 UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day must fit
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
+REFUSED_MAX: Final = 8  # connections that are told no when they ask; more are cut off at once
 NESTED_MAX: Final = 64  # brackets in a request; a parent order has three
 BAD_SIGNATURES_MAX: Final = 5  # of one connection; then it is cut off
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
@@ -148,6 +149,7 @@ class ControlServer:
         self._signed = signed
         self._roles = {**(roles or {}), os.getuid(): Role.OPERATE}
         self._clients: set[Client] = set()
+        self._refused: set[Client] = set()
         self._pending: dict[int, tuple[Client, int]] = {}
         self._next_id = 0
         self._server: asyncio.AbstractServer | None = None
@@ -185,9 +187,17 @@ class ControlServer:
         self._clients.add(client)
         return True
 
+    def refused(self, client: "Client") -> bool:
+        """Let a connection that is not admitted wait for its answer; False where too many do."""
+        if len(self._refused) >= REFUSED_MAX:
+            return False
+        self._refused.add(client)
+        return True
+
     def left(self, client: "Client") -> None:
         """Forget a connection."""
         self._clients.discard(client)
+        self._refused.discard(client)
         for request_id in [n for n, (c, _) in self._pending.items() if c is client]:
             del self._pending[request_id]
 
@@ -286,6 +296,7 @@ class Client(asyncio.Protocol):
         self.uid = -1
         self.role = Role.VIEW
         self.bad_signatures = 0
+        self._refusal = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the kernel who it is."""
@@ -296,16 +307,20 @@ class Client(asyncio.Protocol):
         role = self._server.role_of(self.uid)
         if role is None:
             log.error("control: refused", uid=self.uid)
-            self.send({"ok": False, "error": f"user {self.uid} may not control this gate"})
-            self.close()
+            self._refusal = f"user {self.uid} may not control this gate"
         elif not self._server.joined(self):
-            self.send({"ok": False, "error": f"more than {CLIENTS_MAX} connections"})
-            self.close()
+            self._refusal = f"more than {CLIENTS_MAX} connections"
         else:
             self.role = role
+        if self._refusal and not self._server.refused(self):
+            self._transport.abort()
 
     def data_received(self, received: bytes) -> None:
         """Take whole lines; a line without end is cut off."""
+        if self._refusal:  # said when something was asked: a client that has yet to write would not read it
+            self.send({"ok": False, "error": self._refusal})
+            self.close()
+            return
         *lines, self._rest = (self._rest + received).split(b"\n")
         if len(self._rest) > REQUEST_BYTES_MAX or any(len(line) > REQUEST_BYTES_MAX for line in lines):
             self.send({"ok": False, "error": f"a request of more than {REQUEST_BYTES_MAX} bytes"})
