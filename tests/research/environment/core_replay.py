@@ -61,8 +61,8 @@ def opening_tape(scenario: Scenario, i: int) -> np.ndarray:
     return w.tape[i, : w.head[i, e.TAPED]].copy()
 
 
-def episodes(env: VectorEnv, seed: int, steps_max: int = 5_000) -> list[EPISODE]:
-    """Play one episode in each environment with random legal actions; keep all that the trader was given."""
+def episodes(env: VectorEnv, seed: int, steps_max: int = 5_000, choose: Any = None) -> list[EPISODE]:
+    """Play an episode in each environment, any legal action or `choose`; keep what the trader was given."""
     chance = np.random.default_rng(seed)
     obs, mask = env.reset()
     w = env.world
@@ -70,7 +70,10 @@ def episodes(env: VectorEnv, seed: int, steps_max: int = 5_000) -> list[EPISODE]
     seen: list[tuple[list[Any], list[Any], list[int]]] = [([], [], []) for _ in range(env.envs)]
     finished = [False] * env.envs
     for _ in range(steps_max):
-        taken = np.array([chance.choice(np.flatnonzero(row)) for row in mask])
+        if choose is not None:
+            taken = choose(obs, mask)
+        else:
+            taken = np.array([chance.choice(np.flatnonzero(row)) for row in mask])
         for i in range(env.envs):
             if not finished[i]:
                 seen[i][0].append(obs[i].copy())
