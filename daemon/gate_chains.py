@@ -7,7 +7,7 @@ from daemon.gate_state import GateState, Parent, Unwanted
 from market.child_order import ChildOrder
 from market.events import Stamp
 from market.orders import CancelOrder, StatusRequest
-from market.types import ClOrdID
+from market.types import ClOrdID, Symbol
 from risk import checks
 
 CANCEL_AGAIN_NS: Final = 1_000_000_000  # a refused or lost cancel is repeated after a second
@@ -126,11 +126,22 @@ def pull_unfit(g: GateState, stamp: Stamp) -> None:
     for symbol, picture in g.references.pictures.items():
         if not g.references.fault(picture, stamp.mono_ns, limits):
             picture.unfit_since_ns = 0
+            fit_again(g, stamp, symbol)
             continue
         picture.unfit_since_ns = picture.unfit_since_ns or stamp.mono_ns
         book = g.ledger.books.get(symbol)
         unfit_ns = stamp.mono_ns - picture.unfit_since_ns
-        if book is None or not book.open_orders or unfit_ns < limits.cancel_after_ms * 1_000_000:
+        if unfit_ns < limits.cancel_after_ms * 1_000_000:
+            continue
+        if picture.current and picture.trading:  # what has not been told yet is no halt, and a halt is R41's
+            g.posture.raise_("R06", f"unfit for {unfit_ns // 1_000_000} ms", stamp.mono_ns, f"S/{symbol}")
+        if book is None or not book.open_orders:
             continue
         for chain_id in [*book.buys, *book.sells]:
             unwant(g, chain_id)
+
+
+def fit_again(g: GateState, stamp: Stamp, symbol: Symbol) -> None:
+    """R06: prices are fit: a halt for them is over."""
+    if f"R06@S/{symbol}" in g.posture.causes:
+        g.posture.clear("R06", stamp.mono_ns, f"S/{symbol}", g.risk.limits.resume.reduce_only_ms > 0)

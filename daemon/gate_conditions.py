@@ -7,7 +7,7 @@ takes back what works there.
 from typing import Final
 
 from daemon import gate_chains
-from daemon.gate_effects import Reply
+from daemon.gate_effects import LatchKill, Reply
 from daemon.gate_state import GateState
 from market.child_order import ChildOrder
 from market.desk_events import (
@@ -128,12 +128,11 @@ def halt(g: GateState, stamp: Stamp, event: SecurityStatus) -> None:
 
 
 def tick(g: GateState, stamp: Stamp) -> None:
-    """What a timer brings: the first day of a new state, postures that return, scopes that were halted."""
+    """What a timer brings: the first day of a new state, postures that return, the close, the self-test."""
     limits = g.risk.limits
     begin_first_day(g, stamp)
     if g.posture.returning and g.session.trading and not g.breaks:
         g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
-    carry_out(g)
     closing(g, stamp)
     if stamp.mono_ns >= g.risk.memory.canary_next_ns:
         self_test(g, stamp)
@@ -177,6 +176,10 @@ def carry_out(g: GateState) -> None:
         halts = row.posture >= Posture.HALTED and (scope or cause in CANCEL_ALL)
         if halts or cause == "R25":
             pull_scope(g, scope)
+        elif row.posture is Posture.REDUCE_ONLY:
+            pull_opening(g, scope)
+        if row.posture is Posture.KILLED and scope:
+            g.effects.append(LatchKill(f"{cause} {g.posture.causes[key]}"[:500], scope))
         g.posture.pulled[key] = None
     for key in [key for key in g.posture.pulled if key not in g.posture.causes]:
         del g.posture.pulled[key]
@@ -191,6 +194,20 @@ def pull_scope(g: GateState, scope: str) -> None:
     for chain_id in list(g.ledger.held):
         if in_scope(g, g.chains[chain_id], scope):
             gate_chains.unwant(g, chain_id)
+
+
+def pull_opening(g: GateState, scope: str) -> None:
+    """R18: cancel what could enlarge or turn a position; what only brings it to zero may stand."""
+    for book in g.ledger.books.values():
+        position = book.position
+        for orders, leaves, room in (
+            (book.buys, book.buy_leaves, -position),
+            (book.sells, book.sell_leaves, position),
+        ):
+            if leaves > max(0, room):
+                for chain_id, chain in orders.items():
+                    if in_scope(g, chain, scope):
+                        gate_chains.unwant(g, chain_id)
 
 
 def in_scope(g: GateState, chain: ChildOrder, scope: str) -> bool:

@@ -58,6 +58,9 @@ class GateCore:
         if g.overlay is not None and type(event) not in FAST:
             self._routine(stamp, event)
         gate_sessions.settle_posture(g, stamp)
+        if g.posture.changes != g.carried_changes:
+            g.carried_changes = g.posture.changes
+            gate_conditions.carry_out(g)
         if g.unwanted:
             gate_chains.pull(g, stamp)
         if type(event) not in FAST:
@@ -121,6 +124,9 @@ def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> 
     picture = g.references.take(event, stamp.mono_ns, g.risk.limits.market)
     g.risk.priced(event, stamp)
     gate_conditions.begin_first_day(g, stamp)
+    held = f"R06@S/{event.symbol}" in g.posture.causes
+    if held and not g.references.fault(picture, stamp.mono_ns, g.risk.limits.market):
+        gate_chains.fit_again(g, stamp, event.symbol)
     book = g.ledger.books.get(event.symbol)
     if book is not None and book.sod_qty and not book.sod_mark_e4:
         book.sod_mark_e4 = picture.mark_bid_e4 if book.sod_qty > 0 else picture.mark_ask_e4

@@ -118,6 +118,7 @@ class GateState:
         self.references = References()
         self.posture = PostureTable()
         self.told_posture = (Posture.ACTIVE, "")
+        self.carried_changes = -1  # of the posture, when what it cancels was last looked at
         self.settled_changes = -1  # of the posture, when it was last told
         self.kill_done = False
         self.breaks: list[str] = []

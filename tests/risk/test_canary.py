@@ -1,4 +1,4 @@
-"""R68: what must be refused is refused by the live overlay, and a control that is missing is found and kills."""
+"""R68: what must be refused is refused by the live overlay; a control that is missing is found, and kills."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from daemon.gate_core import GateCore
-from daemon.gate_effects import Reply
+from daemon.gate_effects import LatchKill, Reply
 from market import desk_events as desk
 from market import events as ev
 from market.instruments import Instrument
@@ -274,12 +274,12 @@ def test_the_days_budget_spent_reduces_only_and_a_cancel_is_never_refused() -> N
 
 
 def test_too_many_messages_for_the_fills_reduce_until_there_are_fills() -> None:
-    w = world(law=limits(rates={"messages_per_fill": 2, "judged_after": 2}))
-    chains = [w.working(10 + n) for n in range(3)]
+    w = world(law=limits(rates={"messages_per_fill": 4, "judged_after": 2}))
+    chains = [w.working(10 + n) for n in range(5)]
     w.wait(0.1)
     assert "R22" in w.core.state.posture.causes
-    w.fill(chains[0], 5, BID)
-    w.fill(chains[0], 5, BID)
+    for chain in chains[:3]:  # they were pulled, and trade before that: 5 orders, 5 cancels, 3 fills
+        w.fill(chain, 5, BID)
     w.wait(0.1)
 
     assert "R22" not in w.core.state.posture.causes
@@ -348,3 +348,46 @@ def test_fast_fills_pull_what_works_and_reduce_until_people_have_looked() -> Non
     assert "R25" in w.core.state.posture.latched
     assert ask(w, BUY, 1) == ("R18",)
     assert OPEN_NS
+
+
+def test_reduce_only_takes_back_what_could_enlarge_the_position_and_leaves_the_rest() -> None:
+    w = world()
+    chain = w.working(300)
+    w.fill(chain, 100, BID)
+    w.step(desk.Condition(cause="R76"))
+    w.wait(0.1)
+    assert chain in w.core.state.unwanted
+
+    w = world(SELL, positions=(("PAPER", SYN, 500),))
+    resting = w.working(300, ASK, side=SELL)
+    w.step(desk.Condition(cause="R76", scope=f"S/{SYN}"))
+    w.wait(0.1)
+    assert w.core.state.unwanted == {}
+    assert ask(w, SELL, 200) == ()
+    assert resting in w.core.state.ledger.held
+
+
+def test_a_market_that_stays_unfit_halts_its_symbol_until_it_is_fit() -> None:
+    w = world()
+    w.price(0, ASK)
+    w.wait(1)
+    assert w.core.state.posture.causes == {}
+    w.wait(6)
+    assert list(w.core.state.posture.causes) == [f"R06@S/{SYN}"]
+    assert "R06" in ask(w, BUY, 10)
+    w.price()
+    assert w.core.state.posture.causes == {}
+
+    assert ask(w, BUY, 10) == ()
+
+
+def test_a_loss_that_kills_a_scope_is_latched_outside_of_the_journal_too() -> None:
+    w = world(law=own("symbol", loss={"execution_max_ccy": 30}))
+    chain = w.working(1_000, ASK)
+    w.fill(chain, 1_000, ASK)
+    w.price(BID - 200, ASK - 200)
+    effects = w.wait(0.1)
+
+    assert [(e.scope, e.reason[:3]) for e in [*w.sent, *effects] if isinstance(e, LatchKill)][:1] == [
+        (f"S/{SYN}", "R30")
+    ]
