@@ -153,15 +153,15 @@ def self_test(g: GateState, stamp: Stamp) -> None:
 
 
 def begin_first_day(g: GateState, stamp: Stamp) -> None:
-    """A new state directory begins with the day that its first start names: positions came with it."""
+    """A new state directory of paper begins with the day that its first start names; live waits for `sod`."""
     memory = g.risk.memory
-    if memory.day or not stamp.ts_ns:
+    if memory.day or not stamp.ts_ns or g.mode != "paper":
         return
     days = sorted({p.day for p in (g.risk.phase(s, stamp.ts_ns) for s in g.instruments) if p.open and p.day})
     if days:
         memory.day = days[-1]
         g.note("info", "day started", day=memory.day, positions=len(g.ledger.positions))
-    if memory.restricted is None and g.mode == "paper":
+    if memory.restricted is None:
         memory.restricted = Restricted((), stamp.ts_ns, "paper")
         g.note("info", "R42 an empty restricted list, made for paper")
 

@@ -30,7 +30,8 @@ def to_next_morning(w: World) -> None:
 def begin(w: World, day: str = NEXT_DAY, person: str = "alice", **fields: Any) -> dict[str, Any]:
     positions = fields.pop("positions", (("PAPER", Symbol("SYN"), 40),))
     started = DayStarted(day=day, positions=positions, closes_e4=((Symbol("SYN"), BID),), **fields)
-    listed = RestrictedListed(symbols=(), issued_ns=MIDNIGHT_NS)
+    issued_ns = MIDNIGHT_NS if day == NEXT_DAY else OPEN_NS
+    listed = RestrictedListed(symbols=(), issued_ns=issued_ns)
     return sign(w, person, co.DayBegin(day=day, manifest=digest_of(day)), day=started, listed=listed)
 
 
@@ -128,3 +129,24 @@ def test_latches_and_limits_outlive_the_day() -> None:
     assert w.core.state.risk.limits.order.qty_max == 100
     assert LIMITS.order.qty_max > 100
     assert w.ts > OPEN_NS
+
+
+def test_live_waits_for_its_start_of_day() -> None:
+    law = limits(
+        allowed={
+            "symbols": ("SYN",),
+            "accounts": ("PAPER",),
+            "policies": ("twap",),
+            "artefacts": ("a" * 64,),
+        }
+    ).model_copy(update={"mode": "live"})
+    w = World(law, mode="live")
+    w.open()
+    w.parent()
+    assert "R42" in w.intent(100, BID).controls
+    assert w.core.state.risk.memory.day == ""
+
+    assert begin(w, "2024-01-02", positions=())["error"] == "1 parents have not ended"
+    w.wait(700.0)
+    assert begin(w, "2024-01-02", positions=())["ok"]
+    assert w.core.state.risk.memory.day == "2024-01-02"
