@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon import gate_chains, gate_conditions, gate_parents
-from daemon.gate_effects import ClearKill, LatchKill, Reply
+from daemon import gate_parents
+from daemon.gate_effects import ClearKill, Reply
 from daemon.gate_state import GateState
 from market.events import Rearm, Stamp
 from market.parents import ParentTrigger
@@ -58,13 +58,11 @@ def stop_scope(g: GateState, stamp: Stamp, event: StopScope) -> None:
 
 
 def kill(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
-    """Latch; then stop authorising; then cancel. The firm's own is carried out by the posture."""
+    """Raise the cause and end the scope's parents; the posture's rules latch and cancel in this very step."""
     g.posture.raise_("R70", text, stamp.mono_ns, scope)
     if not scope:
         return
-    g.effects.append(LatchKill(text[:500], scope))
     g.note("error", "killed", scope=scope, reason=text)
-    gate_conditions.pull_scope(g, scope)
     if scope[0] in ENDS_PARENTS:
         kind, _, name = scope.partition("/")
         for parent in list(g.live_parents.values()):
@@ -74,7 +72,6 @@ def kill(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
                 gate_parents.move(g, stamp, parent, ParentTrigger.CANCEL, reason, ParentStatus.CANCELED)
     for parent_id in g.live_parents:
         g.touched[parent_id] = None
-    gate_chains.pull(g, stamp)
 
 
 def reply_stopped(g: GateState, request_id: int, scope: str) -> None:

@@ -401,3 +401,13 @@ def test_an_artefact_or_policy_that_the_limits_do_not_list_is_not_admitted() -> 
     named = w.hello(8, policy="twap")
 
     assert [e.reason[:3] for e in (*frozen, *named) if isinstance(e, DropTrader)] == ["R51", "R50"]
+
+
+def test_a_scope_is_latched_before_its_first_cancel_leaves() -> None:
+    w = world()
+    w.working()
+
+    kinds = [type(e) for e in w.step(StopScope(source="cli", scope="S/SYN"))]
+
+    assert kinds.count(LatchKill) == 1
+    assert kinds.index(LatchKill) < kinds.index(SendCancel)
