@@ -1,4 +1,4 @@
-"""Branch coverage of a package by its tests: `python deploy/setup/branches.py risk tests/risk [pytest options]`.
+"""Branch coverage of a package: `python deploy/setup/branches.py risk tests/risk [pytest options]`.
 
 Every conditional jump of every code object of the package is a branch with two ways; what a test run never
 took is printed as file:line and which way, and the exit code is 1. Ways that end in a failed assertion are
@@ -58,7 +58,7 @@ class Watch:
         self._left: dict[CodeType, set[tuple[int, int]]] = {}
         self._last: dict[int, int] = {}  # by frame: offset of the instruction before
 
-    def call(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def call(self, frame: FrameType, _event: str, _arg: Any) -> Any:
         """Follow frames of the package that have ways left."""
         code = frame.f_code
         if not code.co_filename.startswith(self._prefix):
