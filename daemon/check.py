@@ -79,6 +79,7 @@ def check(path: Path) -> Iterator[Finding]:
     yield from check_instruments(file)
     yield from check_places(file)
     yield from check_limits(file)
+    yield from check_people(file)
     yield from check_live(file)
     yield from check_profiles(file)
     yield from check_policy(file)
@@ -173,6 +174,32 @@ def check_limits(file: File) -> Iterator[Finding]:
     for symbol in trader.symbols if trader else ():
         if not is_listed(symbol, limits.allowed.symbols):
             yield file.error("trader.symbols", f"{symbol} is not in allowed.symbols of {gate.limits}")
+
+
+def check_people(file: File) -> Iterator[Finding]:
+    """The keyring can be read, and whoever has a role is a user of this host."""
+    gate = file.config.gate
+    if gate is None:
+        return
+    from daemon.gate_control import roles_of
+    from daemon.keys import load_keyring
+
+    if gate.keyring is None:
+        yield file.warning(
+            "gate.keyring", "there is none: nobody could rearm after a kill (steadyhand keys paper)"
+        )
+    elif file.config.mode == "paper":  # of a live one: below
+        try:
+            load_keyring(gate.keyring, file.config.mode)
+        except ConfigError as error:
+            if str(error).startswith(f"{gate.keyring}:"):
+                yield from split(str(error), gate.keyring)
+            else:
+                yield file.error("gate.keyring", str(error))
+    try:
+        roles_of(gate)
+    except ConfigError as error:
+        yield file.error("gate.roles", str(error).partition(": ")[2])
 
 
 def check_live(file: File) -> Iterator[Finding]:

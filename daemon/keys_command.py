@@ -1,4 +1,4 @@
-"""`steadyhand keys`: make a key, sign a file, say who signed it, show whose word counts at a gate."""
+"""`steadyhand keys`: make keys, sign a file, say who signed it, show whose word counts at a gate."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN
 def main(args: argparse.Namespace) -> int:
     """Run one of make, sign, verify, show."""
     try:
-        return {"make": make, "sign": sign, "verify": verify, "show": show}[args.what](args)
+        return {"make": make, "paper": paper, "sign": sign, "verify": verify, "show": show}[args.what](args)
     except ConfigError as error:
         print(f"steadyhand keys: {error}", file=sys.stderr)
         return EXIT_CONFIG
@@ -25,6 +25,12 @@ def make(args: argparse.Namespace) -> int:
         raise ConfigError(f"--person {args.person!r}: give 1 to 40 letters, digits, spaces or ._-") from None
     key = keys.make_private(args.file, args.paper)
     print(keys.keyring_entry(key, args.person, args.role), end="")
+    return EXIT_DONE
+
+
+def paper(args: argparse.Namespace) -> int:
+    """Make what a paper gate needs."""
+    print(f'keyring = "{keys.make_paper_keys(args.folder)}"  # of [gate]')
     return EXIT_DONE
 
 

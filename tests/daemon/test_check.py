@@ -242,3 +242,24 @@ def test_live_needs_two_people_and_not_two_keys_of_one(tmp_path: Path) -> None:
     ring.write_text(ring.read_text().replace("bob", "alice"))
 
     assert "1 people" in dict(live_check.missing(config.load(path)))["gate.keyring"]
+
+
+def test_a_keyring_that_is_none_and_a_user_who_is_none_are_named(paper: Path) -> None:
+    ring = paper.with_name("keyring.toml")
+    ring.write_text('mode = "paper"\n[[key]]\nperson = "a"\nrole = "king"\npublic = "00"\n')
+    text = paper.read_text().replace('account = "PAPER"', f'account = "PAPER"\nkeyring = "{ring}"', 1)
+    paper.write_text(
+        text.replace("[gate.order_session]", '[gate.roles]\nnobody-here = "view"\n[gate.order_session]', 1)
+    )
+
+    found = {f.where.rpartition(":")[2]: f.message for f in errors(paper)}
+
+    assert set(found) == {"key.0.role", "key.0.public", "gate.roles"}
+    assert "nobody-here" in found["gate.roles"]
+
+
+def test_a_gate_without_a_keyring_is_told_that_nobody_rearms(paper: Path) -> None:
+    warned = [f.message for f in check.check(paper) if f.where.endswith("gate.keyring")]
+
+    assert warned
+    assert "nobody could rearm" in warned[0]
