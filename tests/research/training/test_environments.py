@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from research.environment.scenarios import SCENARIOS
+from research.environment import vector
+from research.environment.layout import Openings
+from research.environment.scenarios import SCENARIOS, Scenario
 from research.training import checkpoint
 from research.training.sources import Where, source
 from research.training.train_options import main
@@ -74,6 +76,25 @@ def test_a_world_asked_for_again_begins_as_a_new_one_does() -> None:
 
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_openings_are_played_once_whoever_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[int] = []
+    original = vector.openings
+
+    def openings(scenarios: list[Scenario]) -> Openings:
+        played.append(len(scenarios))
+        return original(scenarios)
+
+    monkeypatch.setattr(vector, "openings", openings)
+    where = Where(scenarios=("plain",), episodes=8, threads=1, quiet=True)
+    alone = source(where).trial().paid("twap")
+    found = source(where)
+    found.make(8)(1)
+    found.make(4)(1)
+
+    np.testing.assert_array_equal(found.trial().paid("twap"), alone)
+    assert played == [1, 1]
 
 
 def test_an_adversary_is_paid_what_its_round_trips_make() -> None:
