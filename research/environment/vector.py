@@ -99,7 +99,7 @@ class VectorEnv:
         self._reward: Reward = rewarding.named(reward) if isinstance(reward, str) else reward
         self._reward = getattr(reward, "reward", self._reward)  # a plug-in's module
         same = begun is not None and begun.scenarios == self.scenarios
-        self.openings = begun.openings if begun is not None and same else openings(self.scenarios)
+        self.openings: e.Openings = begun.openings if begun is not None and same else openings(self.scenarios)
         orders_max = max(s.orders_max for s in self.scenarios)
         levels_max = max(s.levels_max for s in self.scenarios)
         words, reals = self.openings.flow.shape[2], self.openings.reals.shape[2]
