@@ -136,6 +136,10 @@ def day_begin(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body
     if event.listed is not None:
         gate_conditions.restricted_listed(g, stamp, event.listed)
     gate_conditions.day_started(g, stamp, msgspec.structs.replace(event.day, request_id=event.request_id))
+    if g.risk.memory.day == body.day:
+        g.volumes = {symbol: (adv, volatility) for symbol, adv, volatility in event.day.volumes}
+        for symbol, instrument in g.instruments.items():
+            g.instruments[symbol] = g.as_of_today(instrument)
 
 
 def day_end(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.DayEnd) -> None:

@@ -125,6 +125,7 @@ class GateState:
         self.counters: Counter[str] = Counter()
         self.overlay: RiskOverlay | None = None
         self.memory: Memory | None = None
+        self.volumes: dict[Symbol, tuple[int, float]] = {}  # of the day's files; they outlive a restart
         self.people = People()  # nonces, and what waits for a second person
         self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
         self.effects: list[Effect] = []
@@ -135,7 +136,7 @@ class GateState:
         self.epoch, self.counter, self.requests = event.epoch, 0, 0
         self.mode, self.account, self.lockstep = event.mode, event.account, event.lockstep
         self.reconcile_wait_ns = event.reconcile_wait_ms * 1_000_000
-        self.instruments = {i.symbol: i for i in event.instruments}
+        self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
         if not self.started:
             for account, symbol, qty in event.positions:
                 self.ledger.start_of_day(account, symbol, qty)
@@ -164,6 +165,13 @@ class GateState:
             self.memory.own = self.overlay.scopes.own
         machine.began(self.memory, limits, self.posture, event.epoch, mono_ns)
         self.started = True
+
+    def as_of_today(self, instrument: Instrument) -> Instrument:
+        """Return an instrument with what the day's files say of its volume and volatility."""
+        told = self.volumes.get(instrument.symbol)
+        if told is None:
+            return instrument
+        return msgspec.structs.replace(instrument, adv=told[0], daily_volatility_bps=told[1])
 
     @property
     def risk(self) -> RiskOverlay:
@@ -255,6 +263,7 @@ class GateState:
             overlay.memory.state(),
             sorted(self.strategies.items()),
             self.people,
+            sorted(self.volumes.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
         ]

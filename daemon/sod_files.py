@@ -24,6 +24,7 @@ BROKER: Final = "broker_positions.csv"  # what an end of day is held against
 ROWS_MAX: Final = 10_000  # of one file: accounts times symbols of a desk
 BYTES_MAX: Final = 4_194_304  # of one file
 QTY_MAX: Final = 10**12  # shares, or currency units: no desk has more
+DIGITS_MAX: Final = 12  # of a volatility; more is no number of this world
 PRICE_E4_MAX: Final = 10**13  # a thousand million a share: nothing trades there
 E4: Final = 10_000
 # Columns after `day`. What a symbol needs in order to trade is in REQUIRED.
@@ -138,6 +139,7 @@ def prepare(
                 if symbol not in known:
                     untradable.setdefault(symbol, f"{name} does not have it")
     positions, closes = adjusted(place, day)
+    volumes(place, day)
     for name, close_e4 in closes.items():
         if name in instruments and close_e4 <= 0:
             untradable.setdefault(name, "its close is not known after a corporate action")
@@ -167,12 +169,7 @@ def adjusted(place: Path, day: str) -> tuple[dict[tuple[str, str], int], dict[st
 
     A split that leaves a fraction of a share needs a person: what becomes of it is the broker's choice.
     """
-    splits: dict[str, tuple[int, int]] = {}
-    path = place / "actions.csv"
-    for number, (symbol, kind, gives, takes) in read(path, day):
-        if kind != "split":
-            raise DayFilesError(f"{path}:{number}: kind {kind!r} is not known, split is")
-        splits[symbol] = (whole(path, number, gives, 1), whole(path, number, takes, 1))
+    splits = splits_of(place, day)
     positions = {}
     path = place / "positions.csv"
     for number, (account, symbol, text) in read(path, day):
@@ -189,6 +186,17 @@ def adjusted(place: Path, day: str) -> tuple[dict[tuple[str, str], int], dict[st
         new, old = splits.get(symbol, (1, 1))
         closes[symbol] = price_e4(path, number, text) * old // new
     return positions, closes
+
+
+def splits_of(place: Path, day: str) -> dict[str, tuple[int, int]]:
+    """Return (new shares, for old ones) by symbol."""
+    splits: dict[str, tuple[int, int]] = {}
+    path = place / "actions.csv"
+    for number, (symbol, kind, gives, takes) in read(path, day):
+        if kind != "split":
+            raise DayFilesError(f"{path}:{number}: kind {kind!r} is not known, split is")
+        splits[symbol] = (whole(path, number, gives, 1), whole(path, number, takes, 1))
+    return splits
 
 
 # --- what the gate reads ------------------------------------------------------------------------
@@ -218,6 +226,7 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
     locates = tuple((a, Symbol(s), whole(path, n, q, 0)) for n, (a, s, q) in read(path, day))
     started = DayStarted(
         day=day,
+        volumes=volumes(place, day),
         positions=tuple((a, Symbol(s), q) for (a, s), q in sorted(positions.items())),
         closes_e4=tuple((Symbol(s), c) for s, c in sorted(closes.items())),
         locates=locates,
@@ -229,6 +238,27 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         sha256=manifest.files["restricted.csv"],
     )
     return started, restricted
+
+
+def volumes(place: Path, day: str) -> tuple[tuple[Symbol, int, float], ...]:
+    """Return average daily volume, splits accounted for, and volatility of every symbol that has both."""
+    path = place / "volatility.csv"
+    moves = {symbol: volatility(path, number, text) for number, (symbol, text) in read(path, day)}
+    path, splits = place / "adv.csv", splits_of(place, day)
+    found = []
+    for number, (symbol, text) in read(path, day):
+        gives, takes = splits.get(symbol, (1, 1))
+        shares = whole(path, number, text, 0) * gives // takes
+        if symbol in moves:
+            found.append((Symbol(symbol), shares, moves[symbol]))
+    return tuple(sorted(found))
+
+
+def volatility(path: Path, number: int, text: str) -> float:
+    """Return a daily volatility in basis points."""
+    if not text.replace(".", "", 1).isdecimal() or len(text) > DIGITS_MAX:
+        raise DayFilesError(f"{path}:{number}: basis points a day are needed, got {text[:40]!r}")
+    return float(text)
 
 
 def compared(folder: Path, day: str, signed_sha256: str) -> DayCompared:

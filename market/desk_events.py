@@ -57,3 +57,4 @@ class DayStarted(Event, frozen=True, kw_only=True):
     closes_e4: tuple[tuple[Symbol, int], ...] = ()  # previous closes
     locates: tuple[tuple[str, Symbol, int], ...] = ()  # account, symbol, shares that may be sold short
     buying_power_micros: int | None = None
+    volumes: tuple[tuple[Symbol, int, float], ...] = ()  # average daily volume, daily volatility in bps

@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.gate_people import digest_of
+from market import events as ev
 from market.desk_events import DayStarted, RestrictedListed
 from market.people_events import DayCompared
 from market.types import ExecType, OrdStatus, Symbol
@@ -61,6 +62,17 @@ def test_a_day_begins_with_its_files_and_counts_begin_anew() -> None:
     assert w.core.state.ledger.positions == {"PAPER SYN": 40}
     assert memory.tally.traded_qty == 0
     assert w.core.state.references.picture(Symbol("SYN")).close_e4 == BID
+
+
+def test_the_days_volume_is_what_limits_are_shares_of_after_a_restart_too() -> None:
+    w = world()
+    to_next_morning(w)
+
+    assert begin(w, volumes=((Symbol("SYN"), 1_000, 90.0),))["ok"]
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+
+    instrument = w.core.state.risk.instruments[Symbol("SYN")]
+    assert (instrument.adv, instrument.daily_volatility_bps) == (1_000, 90.0)
 
 
 def test_a_day_that_no_calendar_knows_does_not_begin() -> None:

@@ -42,6 +42,7 @@ def test_a_whole_day_begins_with_what_its_files_say(folder: Path) -> None:
     assert started.day == DAY
     assert started.positions == (("PAPER", "AAA", 500), ("PAPER", "BBB", -30))
     assert started.closes_e4 == (("AAA", 1_000_000), ("BBB", 205_000))
+    assert started.volumes == (("AAA", 1_000_000, 150.0), ("BBB", 1_000_000, 150.0))
     assert started.locates == (("PAPER", "AAA", 200),)
     assert listed.symbols == ("CCC",)
     assert listed.issued_ns == 1_704_240_000_000_000_000  # its midnight in UTC
@@ -67,6 +68,7 @@ def test_a_split_adjusts_shares_and_close(folder: Path) -> None:
 
     assert started.positions[0] == ("PAPER", "AAA", 2_000)
     assert started.closes_e4[0] == ("AAA", 250_000)
+    assert started.volumes[0] == ("AAA", 4_000_000, 150.0)
 
 
 def test_a_split_that_leaves_a_part_of_a_share_is_a_persons_business(folder: Path) -> None:
@@ -107,6 +109,9 @@ def test_a_missing_file_an_old_one_and_one_that_changed_are_refused(folder: Path
         ("closes.csv", "CCC,0", "a price"),
         ("closes.csv", "CCC,1.00001", "a price"),
         ("actions.csv", "AAA,merger,1,1", "merger"),
+        ("adv.csv", "CCC,-1", "whole number"),
+        ("volatility.csv", "AAB,nan", "basis points"),
+        ("volatility.csv", "AAB,-1", "basis points"),
         ("actions.csv", "AAA,split,0,1", "whole number"),
         ("restricted.csv", ",why", "empty"),
     ],
