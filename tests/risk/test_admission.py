@@ -1,4 +1,4 @@
-"""R08 and R17: a parent is admitted whole, or every reason why not is named. And the corners of days and lists."""
+"""R08 and R17: a parent is admitted whole, or every reason why not is named. Corners of days and lists."""
 
 from datetime import date, time, timedelta
 from typing import Any
