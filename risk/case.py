@@ -59,6 +59,7 @@ class Case(msgspec.Struct):
     is_buy: bool
     price_e4: int  # 0 for a market order
     value_e4: int  # what things are worth: mid, else last, else previous close; 0 = not known
+    locked_micros: tuple[int, ...] = ()  # R30, of each of `counted`: loss that its open orders would lock in
     adds: int = 0  # worst-case leaves that the order adds to its side
 
     @property

@@ -142,6 +142,7 @@ class RiskOverlay:
             if not case.failures:
                 case.adds = exposure.added_leaves(case)
                 money.settle_others(case, self.references)
+                loss.settle(case, self.references)
                 for control in AFTER_SCHEMA:
                     control(case)
         except CONTROL_ERRORS as error:
@@ -280,6 +281,7 @@ class RiskOverlay:
         for scope in self.scopes:
             if event.symbol in scope.ledger.books:
                 scope.ledger.unvalued[event.symbol] = None
+                scope.moved = True
         window_ns = self.limits.participation.window_ms * MS
         self.memory.volumes.printed(event.symbol, event.volume, stamp.ts_ns, window_ns)
 

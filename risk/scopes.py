@@ -23,7 +23,16 @@ CACHED_MAX: Final = 4_096  # combinations of account, strategy and symbol; a des
 class Scope:
     """One of them, with what holds for it."""
 
-    __slots__ = ("execution_micros", "inventory_micros", "ledger", "limits", "name", "peak_micros", "tally")
+    __slots__ = (
+        "execution_micros",
+        "inventory_micros",
+        "ledger",
+        "limits",
+        "moved",
+        "name",
+        "peak_micros",
+        "tally",
+    )
 
     def __init__(self, name: str, limits: Limits, ledger: Ledger, tally: Tally) -> None:
         self.name = name  # F, A/ACCT1, T/twap, S/GOOG, C/order
@@ -32,6 +41,7 @@ class Scope:
         self.tally = tally
         self.execution_micros = 0  # kept by risk.controls.loss
         self.inventory_micros = 0
+        self.moved = False  # a price came since the positions were marked
         self.peak_micros = 0  # highest execution profit of the day (R31)
 
     def state(self) -> list[object]:

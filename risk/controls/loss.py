@@ -28,6 +28,26 @@ def losses_micros(ledger: Ledger, references: References, limits: Limits, mono_n
     return execution, inventory
 
 
+def settle(case: Case, references: References) -> None:
+    """Mark what moved since the last look, and add up what the open orders of all symbols would lock in."""
+    locked = []
+    for scope, _ in case.counted:
+        ledger = scope.ledger
+        if scope.moved:
+            scope.moved = False
+            scope.execution_micros, scope.inventory_micros = losses_micros(
+                ledger, references, scope.limits, case.stamp.mono_ns
+            )
+        locked.append(
+            sum(
+                book.adverse_micros(references.picture(symbol))
+                for symbol, book in ledger.books.items()
+                if book.buys or book.sells
+            )
+        )
+    case.locked_micros = tuple(locked)
+
+
 def daily_loss(case: Case) -> None:
     """R30 before the trade: today's loss, plus what is locked in, stays below the limit."""
     bid_e4, ask_e4 = case.picture.mark_bid_e4, case.picture.mark_ask_e4
@@ -36,9 +56,8 @@ def daily_loss(case: Case) -> None:
     if not case.is_buy and case.price_e4 == 0:
         low_e4 = checks.collar_low_e4(bid_e4, case.limits.market.collar_bp)
         this = checks.adverse_micros(False, case.terms.qty, low_e4, bid_e4, ask_e4)
-    for scope, book in case.counted:
-        open_micros = book.adverse_micros(case.picture)
-        loss = -scope.execution_micros + this + open_micros
+    for (scope, _), locked_micros in zip(case.counted, case.locked_micros, strict=True):
+        loss = -scope.execution_micros + this + locked_micros
         limit = scope.limits.loss.execution_max_ccy * MICROS
         if checks.trips(loss, limit):
             case.fail("R30", loss, limit, f"daily loss with what is locked in{of(scope.name)}, micros")

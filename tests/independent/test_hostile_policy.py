@@ -38,7 +38,7 @@ def law_of(world: Limits) -> Law:
         per_second_symbol=rates.orders_per_second_symbol,
         duplicates=rates.duplicates,
         duplicate_window_ns=rates.duplicate_window_ms * MS,
-        loss_max=None,
+        loss_max=world.loss.execution_max_ccy * 10**6,
         fee_e4=world.loss.fee_e4,
         order_types=frozenset({"2"}),
         times_in_force=frozenset("034"),
