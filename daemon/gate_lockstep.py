@@ -22,6 +22,8 @@ from gateways.fix.sessions import ORDER, REFERENCE, Received
 from gateways.link import FromVenue, Peer
 from market import events as ev
 from market import updates as up
+from market.people_events import SignedCommand, StopScope
+from risk import commands
 
 WAIT_S: Final = 30.0  # for what a count promised, and for a trader's tock: a run that hangs says so
 GRID_NS: Final = 1_000_000  # the venue's grid: answers of this instant are seen at the next
@@ -100,7 +102,7 @@ class LockstepGate:
 
     def command(self, event: ev.Event) -> None:
         """Keep a command until the next instant; a kill does not wait."""
-        if isinstance(event, ev.Kill | ev.Shutdown):
+        if isinstance(event, ev.Kill | ev.Shutdown | StopScope) or stops(event):
             self._shell.post(event)
         elif len(self._commands) < QUEUE_MAX:
             self._commands.append(event)
@@ -201,3 +203,10 @@ class LockstepGate:
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
+
+
+def stops(event: ev.Event) -> bool:
+    """Return whether a signed command kills or halts."""
+    if not isinstance(event, SignedCommand):
+        return False
+    return isinstance(commands.read(event.text).body, commands.KillOrder | commands.HaltOrder)
