@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from daemon.clock import Clock
 from daemon.gate_lockstep import LockstepGate
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
@@ -40,7 +41,7 @@ def signed(body: Any) -> SignedCommand:
 def test_what_stops_does_not_wait(event: ev.Event, at_once: bool) -> None:
     shell = Shell()
     nothing: Any = None
-    gate = LockstepGate(shell, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+    gate = LockstepGate(shell, Clock(), nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
 
     gate.command(event)
 
