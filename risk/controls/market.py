@@ -25,7 +25,7 @@ def impact(case: Case) -> None:
     levels = picture.asks if case.is_buy else picture.bids
     walked, shown = walk_e4(levels, qty, case.price_e4, case.is_buy)
     mid_e4 = picture.price_e4
-    if walked and not checks.collar_passes(case.is_buy, walked // qty, mid_e4, limits.walk_max_bp):
+    if not checks.collar_passes(case.is_buy, walked // qty, mid_e4, limits.walk_max_bp):
         case.fail("R07", walked // qty, mid_e4, f"averages more than {limits.walk_max_bp} bp beyond the mid")
     cap = checks.share_of(shown, limits.depth_max_bp)
     if not checks.within(qty, cap):

@@ -13,7 +13,7 @@ from market.parents import Progress
 from market.types import OrdType, ParentStatus, Side, TimeInForce
 from risk import checks, memory, posture, rates
 from risk.case import Decision
-from risk.controls import money, sanity
+from risk.controls import money, sanity, trips
 from risk.headroom import collar, headroom, price_of_market
 from risk.ledger import ANY_PRICE_E4, Ledger, SymbolBook
 from risk.overlay import Context
@@ -23,6 +23,7 @@ from risk.verdict import Approved, Failure, Refused
 from risk.volumes import Sums, Volumes
 from tests.daemon.gate_harness import ASK, BID, SECOND, SYN, World, limits, parent_order
 from tests.risk.boundary_world import BUY, SELL, ask
+from tests.risk.test_levels import own
 
 
 def world(side: Side = BUY, law: Any = None, **more: Any) -> World:
@@ -391,3 +392,148 @@ def test_a_first_signature_may_be_given_again() -> None:
     table.raise_("R30S", "y", 5)
 
     assert table.rearm(6) == []
+
+
+def verdict_of(w: World, order: NewOrder, parent: Any, progress: Any) -> tuple[str, ...]:
+    made = Decision(w.now, "twap", "", 1)
+    found = w.core.state.risk.check(order, Context(ev.Stamp(w.ts, w.now), None, parent, progress, made))
+    return found.controls if isinstance(found, Refused) else ()
+
+
+def test_a_parent_without_progress_has_no_quantity() -> None:
+    w = world()
+
+    assert verdict_of(w, order_of(w), w.ask_parent().order, None) == ("R14",)
+
+
+def test_a_market_order_is_beyond_any_limit_price() -> None:
+    w = World(limits())
+    w.open()
+    assert w.parent(qty=1_000, limit_price_e4=BID)["ok"]
+
+    assert {"R05", "R08"} <= set(judged(w, ord_type=OrdType.MARKET, price_e4=None))
+
+
+def test_a_symbol_that_is_configured_and_not_listed() -> None:
+    w = world()
+    allowed = w.core.state.risk.limits.allowed.model_copy(update={"symbols": ("OTHER",)})
+    risk = w.core.state.risk
+    risk.limits = risk.scopes.limits = risk.limits.model_copy(update={"allowed": allowed})
+
+    assert judged(w) == ("R02",)
+
+
+def test_a_crossing_order_of_a_symbol_that_nobody_configured_or_whose_volume_is_not_known() -> None:
+    w = world()
+    w.step(ev.ReferencePrice(symbol="NONE", bid_e4=BID, ask_e4=ASK, bid_qty=50, ask_qty=50))
+    assert "R07" not in judged(w, symbol="NONE", price_e4=ASK)
+    bare = World(limits(), instruments=(Instrument(symbol=SYN, daily_volatility_bps=100.0),))
+    bare.open()
+    assert bare.parent(qty=1_000)["ok"]
+
+    assert ask(bare, BUY, 10, ASK) == ()
+
+
+def test_open_shorts_count_and_open_longs_do_not() -> None:
+    w = World(limits(shorts={"permitted": True, "locate_required": True}), positions=(("PAPER", SYN, 500),))
+    w.open()
+    w.core.state.risk.memory.locates = {"PAPER SYN": 1_000}
+    assert w.parent(side=Side.SELL, qty=400)["ok"]
+    assert w.parent(side=Side.SELL_SHORT, qty=1_000, pid="P2")["ok"]
+    w.working(400, ASK, side=SELL)
+    w.working(600, ASK, side=Side.SELL_SHORT, pid="P2")
+    w.core.state.risk.memory.locates = {"PAPER SYN": 700}
+
+    assert ask(w, Side.SELL_SHORT, 101, ASK, pid="P2") == ("R17",)
+    assert ask(w, Side.SELL_SHORT, 100, ASK, pid="P2") == ()
+
+
+def test_a_market_order_that_stands_has_no_worth_of_its_own() -> None:
+    ledger, references = Ledger(), References()
+    w = world()
+    chain = ChildOrder(
+        chain_id="X", terms=order_of(w, price_e4=None), cl_ord_id="X", order_qty=10, price_e4=0
+    )
+    ledger.track(chain)
+    money.settle_values(ledger, references, limits(), 0)
+    assert ledger.unpriced == {SYN: None}  # open, and nothing to value it with
+    references.picture(SYN).last_e4 = 100
+    ledger.unvalued[SYN] = None
+    money.settle_values(ledger, references, limits(), 0)
+
+    assert (ledger.gross_e4, ledger.unpriced) == (1_000, {})
+
+
+def test_an_own_symbol_without_a_price_is_valued_with_the_order() -> None:
+    w = world(positions=(("PAPER", SYN, 5),))
+    w.core.state.ledger.unpriced[SYN] = None
+
+    assert judged(w) == ()
+
+
+def test_a_correction_without_shares_moves_money_alone() -> None:
+    book = SymbolBook(symbol=SYN)
+    book.book(BUY, 100, 1_000, 0)
+    book.book(SELL, 0, 50, 0)
+
+    assert (book.exec_qty, book.paid_e4, book.open_cost_e4) == (100, 950, 950)
+
+
+def test_what_rests_beside_what_crosses_locks_nothing_in() -> None:
+    w = world()
+    book = SymbolBook(symbol=SYN)
+    for name, side, price in (("B", BUY, 105), ("C", BUY, 99), ("S", SELL, 110), ("T", SELL, 0)):
+        terms = order_of(w, side=side)
+        chain = ChildOrder(chain_id=name, terms=terms, cl_ord_id=name, order_qty=10, price_e4=price)
+        (book.buys if side is BUY else book.sells)[name] = chain
+        book.price(name, side is BUY, price)
+    marks = Picture(symbol=SYN, mark_bid_e4=100, mark_ask_e4=102)
+
+    assert book.adverse_micros(marks) == 10 * 5 * 100
+
+
+def test_a_star_stands_alone() -> None:
+    law = limits()
+    mixed = law.model_copy(update={"allowed": law.allowed.model_copy(update={"symbols": ("*", "A")})})
+
+    assert mixed.faults("paper") == ["allowed.symbols: '*' stands alone or not at all"]
+
+
+def test_the_state_hash_sees_rejects_and_faults() -> None:
+    w = world()
+    before = w.core.state_hash()
+    order = w.intent(10, BID)
+    w.report(order.cl_ord_id, "8", "8")
+    w.intent(10, BID * 2)
+    memory_ = w.core.state.risk.memory
+    memory_.sold_short("PAPER", SYN, 0)
+
+    assert memory_.shorted == {}
+    assert w.core.state_hash() != before
+
+
+def test_bands_of_one_side_are_none() -> None:
+    w = world()
+    plain = collar(w.core.state.risk, SYN)
+    w.step(ev.SecurityStatus(symbol=SYN, trading=True, band_low_e4=BID))
+
+    assert collar(w.core.state.risk, SYN) == plain
+    w.core.state.references.picture(SYN).last_e4 = 0
+    assert collar(w.core.state.risk, SYN)[0] <= plain[0]
+
+
+def test_a_new_scope_is_fed_with_orders_that_never_traded_as_well() -> None:
+    w = world()
+    w.working(10, BID)
+    tight = own("account", exposure={"long_max": 500})
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2, "limits": tight.model_dump_json()}))
+    scope = w.core.state.risk.scopes.own["A/PAPER"]
+
+    assert (scope.ledger.open_qty, scope.tally.traded_qty) == (10, 0)
+    assert len(w.core.state.risk.scopes.state()) == 2
+    w.step(ev.ReferencePrice(symbol=SYN, bid_e4=BID, ask_e4=ASK, asks=((ASK, 1), (ASK + 100, 2))))
+    assert w.core.state.references.picture(SYN).asks == ((ASK, 1), (ASK + 100, 2))
+
+
+def test_a_parent_that_has_no_arrival_price_costs_nothing_yet() -> None:
+    assert trips.parent_cost(limits(), parent_order(), Progress(qty=10, cum_qty=5)) == ""
