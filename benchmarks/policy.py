@@ -88,7 +88,7 @@ def eager(weights: dict[str, np.ndarray], obs: np.ndarray) -> Call:
 def options() -> argparse.Namespace:
     """Read the command line."""
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    p.add_argument("--policy", default="cloned-twap-passive", help="a shipped artefact's name, or a folder")
+    p.add_argument("--policy", default="ppo-three-markets", help="a shipped artefact's name, or a folder")
     p.add_argument("--rounds", type=int, default=9)
     p.add_argument("--calls", type=int, default=20_000)
     return p.parse_args()

@@ -5,7 +5,7 @@ from typing import Final
 
 from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, price_e4, speed, whole
 
-DEFAULT_POLICY: Final = "cloned-twap-passive"  # the frozen policy that ships
+DEFAULT_POLICY: Final = "ppo-three-markets"  # the frozen policy that ships
 DEFAULT_SPEED: Final = 10.0
 LIMITS: Final = Path(__file__).parents[1] / "deploy" / "limits.paper.toml"
 

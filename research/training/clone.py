@@ -4,7 +4,7 @@ An honest first artefact: it proves the road from training to the trader, and it
 no more. The teacher is asked on every state; what is then done is sometimes something else, so that
 the pupil also sees states that the teacher avoids. Deterministic by seed on one machine.
 
-    python -m research.training.clone --out policies/artifacts/cloned-twap-passive
+    python -m research.training.clone --out tests/artefacts/cloned-twap-passive
 """
 
 import argparse

@@ -28,7 +28,7 @@ def goals(found: dict[str, Any]) -> list[Row]:
         rows += gains(found, tiers[LEARNT])
         rows += [seeds(found, tiers[LEARNT]), impact(tiers[LEARNT]), worst(tiers[LEARNT])]
         rows.append(deviation(tiers[LEARNT]))
-    rows += regimes(tiers)
+    rows += [*regimes(tiers), not_worse(tiers, "twap-passive")]
     if LEARNT in tiers and OTHERS in tiers:
         rows += [kept(tiers, "twap"), kept(tiers, "best")]
     rows += learners(found)
@@ -142,6 +142,15 @@ def regimes(tiers: dict[str, Any]) -> list[Row]:
         said = f"{lost}: {named}" if lost else "0"
         rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", said, word(lost == 0)))
     return rows
+
+
+def not_worse(tiers: dict[str, Any], name: str) -> Row:
+    """Return the regimes of every simulated tier in which it is worse than a rule, and no chance."""
+    cells = [cell for tier in (LEARNT, ELSEWHERE, OTHERS) for cell in tiers.get(tier, {}).get("cells", [])]
+    lost = [c["scenario"] for c in cells if name in c["against"] and c["against"][name]["low"] > 0.0]
+    said = f"{len(lost)} of {len(cells)}" + (f": {', '.join(lost[:NAMED_MAX])}" if lost else "")
+    verdict = word(not lost) if any(name in c["against"] for c in cells) else UNKNOWN
+    return row(f"T1 to T3: regimes significantly worse than {name}", "none", said, verdict)
 
 
 def lost_names(played: list[dict[str, Any]], suffix: str) -> list[str]:

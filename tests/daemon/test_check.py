@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from daemon import check, check_options, config, keys, live_check
+from daemon.paper_options import DEFAULT_POLICY
 
+POLICY = f'policy = "{DEFAULT_POLICY}"'  # of deploy/paper.toml
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ARTEFACTS = Path(__file__).parents[2] / "policies" / "artifacts"
 
@@ -63,7 +65,7 @@ def test_the_shipped_live_example_lacks_only_what_an_installation_brings() -> No
         ("window = [10:00:00, 10:15:00]", "window = [10:15:00, 10:00:00]", "venue.window", "ends before"),
         ('limits = "limits.paper.toml"', 'limits = "nowhere.toml"', "gate.limits", "does not exist"),
         ('profile = "venue"', 'profile = "nobody"', "gate.order_session.profile", "venue"),
-        ('policy = "twap"', 'policy = "tawp"', "trader.policy", "twap"),
+        (POLICY, 'policy = "tawp"', "trader.policy", "twap"),
         ('link_socket = "..', f'link_socket = "{"x" * 108}', "gate.link_socket", "107 bytes"),
     ],
 )
@@ -146,7 +148,7 @@ def test_a_policy_is_found_from_the_folder_of_the_file_that_names_it(
     monkeypatch.chdir(elsewhere)
     spec = spec.format(here=paper.parent.name)
 
-    edited(paper, 'policy = "twap"', f'policy = "{spec}"')
+    edited(paper, POLICY, f'policy = "{spec}"')
 
     assert errors(paper) == []
     trader = config.load(paper).trader
@@ -157,15 +159,15 @@ def test_a_policy_is_found_from_the_folder_of_the_file_that_names_it(
 def test_the_name_of_a_policy_is_a_name_wherever_a_process_stands(
     paper: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("twap", "mine"):
+    for name in (DEFAULT_POLICY, "mine"):
         shutil.copytree(next(p.parent for p in ARTEFACTS.glob("*/manifest.json")), paper.with_name(name))
     monkeypatch.chdir(paper.parent)
     trader = config.load(paper).trader
     assert trader is not None
-    assert trader.policy == "twap"
+    assert trader.policy == DEFAULT_POLICY
     assert errors(paper) == []
 
-    (found,) = errors(edited(paper, 'policy = "twap"', 'policy = "mine"'))
+    (found,) = errors(edited(paper, POLICY, 'policy = "mine"'))
 
     assert "write ./mine for the folder of that name" in found.message
 
@@ -178,7 +180,7 @@ def test_a_broken_artefact_is_named(paper: Path) -> None:
     spoiled[-1] ^= 1
     weights.write_bytes(spoiled)
 
-    found = errors(edited(paper, 'policy = "twap"', f'policy = "{artefact}"'))
+    found = errors(edited(paper, POLICY, f'policy = "{artefact}"'))
 
     assert [f.where.rsplit(":", 1)[1] for f in found] == ["trader.policy"]
     assert str(weights) in found[0].message
