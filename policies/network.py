@@ -60,7 +60,7 @@ def squash(x: Any) -> None:
     Plain sums and products, no library's tanh: side by side where the machine can, the same on every one.
     """
     for i in range(x.shape[0]):
-        z = np.float64(x[i])
+        z: Any = np.float64(x[i])
         z = SATURATED if z > SATURATED else z  # NaN stays what it is
         z = (-SATURATED if z < -SATURATED else z) * PART
         p = ((((E13 * z + E12) * z + E11) * z + E10) * z + E9) * z + E8

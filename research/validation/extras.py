@@ -22,7 +22,7 @@ LIKE_TAPES: Final = ("goog-2012", "small-tick")  # whose rules are the tapes', t
 TAPE: Final = "tape"  # under which the numbers found on tapes are kept
 MIDCAP_RIVALS: Final = ("twap", "vwap", ALMGREN_CHRISS, "twap-passive", "rule")
 MIDCAP_MORE: Final = 3  # its orders last thrice as long, and a regime of long orders plays fewer
-MIDCAP_ORDERS_MAX: Final = 3_000
+MIDCAP_ORDERS_MAX: Final = 3_000  # an interval of a third of a basis point; more is patience alone
 Say = Callable[[str], None]
 
 

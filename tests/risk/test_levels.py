@@ -68,10 +68,18 @@ def test_each_level_counts_for_itself(level: str, table: str, values: dict[str, 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_replaces_of_a_level_are_counted(level: str) -> None:
-    w = world(own(level, rates={"changes_per_second": 0, "judged_after": 0, "messages_per_fill": 0}))
+    w = world(own(level, rates={"changes_per_second": 0}))
     chain = w.working(300)
 
-    assert w.replace(chain, 200, BID).controls[:2] == ("R22", "R22")
+    assert w.replace(chain, 200, BID).controls == ("R22",)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_messages_a_fill_of_a_level_are_counted(level: str) -> None:
+    w = world(own(level, rates={"judged_after": 0, "messages_per_fill": 0}))
+    w.working(300)
+
+    assert any(cause.startswith("R22") for cause in w.core.state.posture.causes)
 
 
 @pytest.mark.parametrize(
