@@ -26,6 +26,7 @@ def goals(found: dict[str, Any]) -> list[Row]:
     rows: list[Row] = []
     if LEARNT in tiers:
         rows += gains(found, tiers[LEARNT])
+        rows += in_markets(tiers[LEARNT])
         rows += [seeds(found, tiers[LEARNT]), impact(tiers[LEARNT]), worst(tiers[LEARNT])]
         rows.append(deviation(tiers[LEARNT]))
     rows += [*regimes(tiers), not_worse(tiers, "twap-passive")]
@@ -72,6 +73,17 @@ def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
                 word(good, doubtful),
             )
         )
+    return rows
+
+
+def in_markets(one: dict[str, Any]) -> list[Row]:
+    """Return the gain on each market's own best rule: one over all of them may be one market's alone."""
+    rows = []
+    for market, against in one.get("markets", {}).items():
+        got = against.get("best")
+        if got is not None and len(one["markets"]) > 1:
+            goal = f"{LEARNT} in {market} alone: against its best rule ({got['is']})"
+            rows.append(row(goal, "interval below 0", interval(got), word(got["high"] < 0.0)))
     return rows
 
 

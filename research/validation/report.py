@@ -60,13 +60,16 @@ def tier(name: str, one: dict[str, Any], policy: str) -> str:
     ]
     shown = [pages.card(pages.forest(ranges, UNIT), "Against each baseline, all regimes together")]
     if len(one["cells"]) > 1:
-        key = one["cells"][0]["against_what"]
-        each = [
-            pages.Range(c["scenario"], r["mean"], r["low"], r["high"])
-            for c in one["cells"]
-            for r in [c["against"][key]]
-        ]
-        shown.append(pages.card(pages.forest(each, UNIT), f"Each regime, against {key}"))
+        best = one["against"].get("best", {}).get("is")
+        for key in filter(None, dict.fromkeys((one["cells"][0]["against_what"], "twap-passive", best))):
+            each = [
+                pages.Range(c["scenario"], r["mean"], r["low"], r["high"])
+                for c in one["cells"]
+                for r in [c["against"].get(key)]
+                if r is not None
+            ]
+            if each:
+                shown.append(pages.card(pages.forest(each, UNIT), f"Each regime, against {key}"))
     shown += [
         pages.card(regimes(one), titled(one)),
         pages.card(bars(one["contenders"], policy), "Where the shortfall comes from, bps"),

@@ -105,6 +105,7 @@ def of_tier(played: Played, ours: str, subjects: list[str], also: list[str]) -> 
         "cells": cells,
         "contenders": {name: compare.facts_of(by_name[name]) for name in common},
         "against": pooled,
+        "markets": by_market(played, ours, baselines),
         "against_with_hidden": comparisons(refunded(by_name), ours, baselines),
         "impact_against": impacts(by_name, ours, baselines),
         "risk_against": risks(by_name, ours, [n for n in ("twap", best) if n]),
@@ -116,6 +117,16 @@ def of_tier(played: Played, ours: str, subjects: list[str], also: list[str]) -> 
         "lost": sum(c["verdict"] == "lost" for c in cells),
         "regimes": len(cells),
     }
+
+
+def by_market(played: Played, ours: str, baselines: list[str]) -> dict[str, Any]:
+    """Return the comparisons in each market apart: a gain may be one market's alone."""
+    found = {}
+    for market in dict.fromkeys(family(cell.scenario) for cell, _ in played):
+        mine = [tables for cell, tables in played if family(cell.scenario) == market]
+        by_name = {name: [tables[name] for tables in mine] for name in (ours, *baselines)}
+        found[market] = comparisons(by_name, ours, baselines)
+    return found
 
 
 def of_cell(cell: Cell, tables: dict[str, Table], ours: str, baselines: list[str]) -> dict[str, Any]:
