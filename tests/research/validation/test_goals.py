@@ -86,6 +86,39 @@ def test_what_rests_on_passive_fills_is_no_claim_until_the_gate_has_passed():
     assert verdict_of(tree | {"gate": {"passed": True}}, "shortfall against twap") == "met"
 
 
+def test_a_gain_that_is_one_markets_alone_is_said():
+    tree = found()
+    tree["tiers"]["T1"]["markets"] = {
+        "small": {"best": compared(-0.3, **{"is": "rule"})},
+        "large": {"best": compared(0.0, **{"is": "constant"})},
+    }
+
+    assert verdict_of(tree, "in small alone") == "met"
+    assert verdict_of(tree, "in large alone") == "missed"
+
+
+def test_worse_than_resting_in_any_regime_is_said():
+    tree = found()
+    tree["tiers"]["T1"]["cells"] = [
+        {
+            "scenario": "calm",
+            "against": {"twap-passive": compared(-0.1)},
+            "against_what": "twap",
+            "verdicts": {},
+        },
+        {
+            "scenario": "wild",
+            "against": {"twap-passive": compared(0.2)},
+            "against_what": "twap",
+            "verdicts": {},
+        },
+    ]
+
+    (said,) = [g for g in goals.goals(tree) if "significantly worse than twap-passive" in g["goal"]]
+    assert said["verdict"] == "missed"
+    assert "wild" in said["measured"]
+
+
 def test_one_training_seed_measures_no_luck():
     assert verdict_of(found(), "training seeds") == "not measured"
     tree = found(subjects=[{"name": "mine"}] * 5)
