@@ -93,7 +93,7 @@ class Ems:
         name = rng.choice(list(self.active))
         order = self.active[name]
         dice = rng.random()
-        if not order.acked:
+        if order.live and not order.acked:
             order.acked = True
             if dice < 0.05:
                 order.live = False
