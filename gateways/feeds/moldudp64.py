@@ -64,6 +64,7 @@ class Gap(msgspec.Struct):
     """Messages that no line has brought, while later ones wait."""
 
     since_mono_ns: int
+    seq: int  # the first that is missing
     told: bool = False  # the listener knows
     tries: int = 0
     asked_mono_ns: int = 0
@@ -211,7 +212,9 @@ class Arbiter:
     def _settle(self, mono_ns: int) -> None:
         """Open or close the gap, and end with the session."""
         if self.next_seq < self._known_seq:
-            self.gap = self.gap or Gap(since_mono_ns=mono_ns)
+            gap = self.gap
+            if gap is None or (not gap.told and gap.seq != self.next_seq):  # each hole has its own wait
+                self.gap = Gap(since_mono_ns=mono_ns, seq=self.next_seq)
             return
         if self.gap is not None:
             self.counters.recovered += self.gap.told

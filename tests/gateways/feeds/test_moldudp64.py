@@ -98,6 +98,17 @@ def test_what_one_line_loses_the_other_brings_and_nobody_is_asked() -> None:
     assert a.counters.gaps == 0
 
 
+def test_each_hole_waits_for_the_other_line_from_its_own_beginning() -> None:
+    heard = Listener()
+    a = Arbiter(heard)
+    a.receive(a.lines[0], datagram(1, b"one"), 0)
+    a.receive(a.lines[0], datagram(3, b"three"), 0)
+    a.receive(a.lines[0], datagram(5, b"five"), mold.ARBITRATION_NS - 1)
+    a.receive(a.lines[1], datagram(2, b"two"), mold.ARBITRATION_NS - 1)
+    assert a.due(mold.ARBITRATION_NS) == [], "the second hole is a nanosecond old"
+    assert len(a.due(2 * mold.ARBITRATION_NS)) == 1
+
+
 def test_what_both_lose_is_asked_for_and_the_feed_is_down_meanwhile() -> None:
     heard = Listener()
     a = Arbiter(heard)
