@@ -25,11 +25,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from daemon.config import load_profile
-from daemon.gate_effects import SendCancel, SendMassCancel, SendOrder
-from daemon.gate_metrics import GateMetrics
-from daemon.gate_shell import GateShell
+from daemon.gate.effects import SendCancel, SendMassCancel, SendOrder
+from daemon.gate.metrics import GateMetrics
+from daemon.gate.shell import GateShell
 from daemon.journal import Journal
-from daemon.metrics import Metrics
+from daemon.metrics.block import Metrics
 from gateways.fix.codec import Encoder
 from gateways.fix.engine import Engine
 from gateways.fix.order_entry import OrderEntry

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from daemon import cli, paper
+from daemon import cli
+from daemon.paper import main as paper
 
 
 def changed(text: str, settings: list[str]) -> str:

@@ -181,8 +181,8 @@ def check_people(file: File) -> Iterator[Finding]:
     gate = file.config.gate
     if gate is None:
         return
-    from daemon.gate_control import roles_of
-    from daemon.keys import load_keyring
+    from daemon.gate.control import roles_of
+    from daemon.people.keys import load_keyring
 
     if gate.keyring is None:
         yield file.warning(

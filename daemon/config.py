@@ -101,8 +101,8 @@ class GateSection(Section):
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
-    day_dir: Path | None = None  # folders of trading days (daemon/sod_files.py); none: no sod, no eod
-    keyring: Path | None = None  # whose signatures count (daemon/keys.py); none: nobody rearms
+    day_dir: Path | None = None  # folders of trading days (daemon/people/sod_files.py); none: no sod, no eod
+    keyring: Path | None = None  # whose signatures count (daemon/people/keys.py); none: nobody rearms
     roles: dict[str, RoleName] = {}  # other users of this host: view or operate; this one may operate
 
 

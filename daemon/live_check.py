@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from daemon.config import Config, ConfigError, load_profile
-from daemon.keys import Keyring, SignatureError, load_keyring, verify_file
+from daemon.people.keys import Keyring, SignatureError, load_keyring, verify_file
 from risk.commands import Role
 
 PEOPLE_MIN: Final = 2  # one asks, another confirms (R72, R73)

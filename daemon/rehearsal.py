@@ -1,8 +1,8 @@
 """When to rehearse: a process that slept comes back to cold caches, so an order's way is walked now and then.
 
 A `Pacer` calls a walk every so often, on the loop, between real events, and leaves it out where real work
-went the same way since the last time. What is walked is a stand-in's affair (daemon.gate_rehearsal,
-daemon.trader_rehearsal); nothing here knows of an order. A walk that fails ends the rehearsing, not the
+went the same way since the last time. What is walked is a stand-in's affair (daemon.gate.rehearsal,
+daemon.trader.rehearsal); nothing here knows of an order. A walk that fails ends the rehearsing, not the
 process: nobody depends on a stand-in. Decision 14 says why all this is there, and what it costs.
 """
 

@@ -14,14 +14,14 @@ from typing import Final
 
 import msgspec
 
-from daemon import gate_journal
-from daemon.gate_core import GateCore
+from daemon.gate import journal as gate_journal
+from daemon.gate.core import GateCore
 from daemon.journal import JournalError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE
-from daemon.trader_core import TraderCore
-from daemon.trader_events import NOTHING, Step
-from daemon.trader_feed import Intake
-from daemon.trader_journal import FORMAT, Begin, Frame, Input, Midnight, Output, Read, StateHash, read
+from daemon.trader.core import TraderCore
+from daemon.trader.events import NOTHING, Step
+from daemon.trader.feed import Intake
+from daemon.trader.journal import FORMAT, Begin, Frame, Input, Midnight, Output, Read, StateHash, read
 from market.types import Symbol
 from policies import choose
 from policies.actions import ACTION_TABLE_SHA256

@@ -1,6 +1,6 @@
 """Kernels of what a trader knows of one parent: caps, room, and the rows that a decision starts from.
 
-The plain sums behind `daemon.trader_parents` and `policies.working`, on a desk (policies.layout), so
+The plain sums behind `daemon.trader.parents` and `policies.working`, on a desk (policies.layout), so
 that an environment fills its desks by the same rules.
 """
 

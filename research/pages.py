@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-from daemon.report_style import CSS
+from daemon.report.style import CSS
 
 WIDTH: Final = 1000
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 14, 40

@@ -6,7 +6,7 @@
 A command is signed over its text, whose bytes are what the journal keeps. It names the gate that it is for
 (account, mode and epoch: a restart ends every command that was not carried out), a nonce that is
 used once, and when it expires, in the gate's machine time. Killing and halting need one person; what
-lets trade again or more needs two, with two keys. Checking a signature is the rim's (daemon.keys).
+lets trade again or more needs two, with two keys. Checking a signature is the rim's (daemon.people.keys).
 """
 
 from enum import IntEnum

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from daemon.metrics_catalogue import CAUSE_IDS, CONTROLS  # noqa: E402
+from daemon.metrics.catalogue import CAUSE_IDS, CONTROLS  # noqa: E402
 from risk.limits import explain  # noqa: E402
 
 TARGET = ROOT / "docs" / "TRACEABILITY.md"
@@ -61,12 +61,12 @@ ITEMS: list[tuple[str, str, tuple[str, ...]]] = [
 ]  # fmt: skip
 # Where a control lives whose id is no argument of a call there.
 ELSEWHERE = {
-    "R51": ("daemon/gate_sessions.py: hello_fault", "policies/manifest.py"),
-    "R52": ("daemon/gate_conditions.py: condition",),
-    "R70": ("daemon/gate_people.py: kill",),
-    "R72": ("daemon/gate_people.py: rearm_ask", "daemon/gate_people.py: rearm_confirm"),
-    "R76": ("daemon/gate_conditions.py: condition",),
-    "R76H": ("daemon/gate_conditions.py: condition",),
+    "R51": ("daemon/gate/sessions.py: hello_fault", "policies/manifest.py"),
+    "R52": ("daemon/gate/conditions.py: condition",),
+    "R70": ("daemon/gate/people.py: kill",),
+    "R72": ("daemon/gate/people.py: rearm_ask", "daemon/gate/people.py: rearm_confirm"),
+    "R76": ("daemon/gate/conditions.py: condition",),
+    "R76H": ("daemon/gate/conditions.py: condition",),
 }
 WRITERS = ("fail", "raise_", "hold", "reduce_for")  # calls that refuse, or raise a cause
 
@@ -84,7 +84,7 @@ def families() -> dict[str, set[str]]:
 def code_of() -> dict[str, list[str]]:
     """Return `module: function` of every call that refuses or raises by an id."""
     found: dict[str, list[str]] = {}
-    for path in [*sorted((ROOT / "risk").rglob("*.py")), *sorted((ROOT / "daemon").glob("gate_*.py"))]:
+    for path in [*sorted((ROOT / "risk").rglob("*.py")), *sorted((ROOT / "daemon" / "gate").glob("*.py"))]:
         tree = ast.parse(path.read_text())
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):

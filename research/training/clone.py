@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import Settings
+from daemon.trader.core import TraderCore
+from daemon.trader.events import Settings
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
 from market.parents import ParentOrder
 from market.types import ParentID, Side

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import FeedUp, Intent, LinkUp
-from daemon.trader_feed import Intake
+from daemon.trader.core import TraderCore
+from daemon.trader.events import FeedUp, Intent, LinkUp
+from daemon.trader.feed import Intake
 from gateways.venue.exchange import Exchange
 from gateways.venue.publisher import Publisher
 from market import events as ev

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.trader_events import Intent
+from daemon.trader.events import Intent
 from gateways.venue.exchange import Exchange, Own
 from market import events as ev
 from market import updates as up

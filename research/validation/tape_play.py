@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import Settings as CoreSettings
+from daemon.trader.core import TraderCore
+from daemon.trader.events import Settings as CoreSettings
 from market.flow.tape import TapeFlow
 from market.parents import ParentOrder
 from market.types import ParentID, Side

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from daemon.config import load_model
-from daemon.gate_core import GateCore
-from daemon.gate_effects import Effect, Reply, SendCancel, SendOrder, Tell
+from daemon.gate.core import GateCore
+from daemon.gate.effects import Effect, Reply, SendCancel, SendOrder, Tell
 from market import events as ev
 from market import updates as up
 from market.instruments import Instrument

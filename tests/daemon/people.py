@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from daemon.gate_effects import Reply
-from daemon.gate_people import identity
+from daemon.gate.effects import Reply
+from daemon.gate.people import identity
 from market.people_events import SignedCommand
 from risk import commands as co
 from tests.daemon.gate_harness import SECOND, World

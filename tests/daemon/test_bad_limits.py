@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.config import ConfigError
-from daemon.gate_files import load_limits
+from daemon.gate.files import load_limits
 from risk.limits import explain
 
 ROOT = Path(__file__).parents[2]

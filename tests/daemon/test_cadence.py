@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from daemon.config import TraderSection
-from daemon.trader_core import TraderCore
-from daemon.trader_events import Settings
-from daemon.trader_parents import ParentView
-from daemon.trader_setup import settings_of
+from daemon.trader.core import TraderCore
+from daemon.trader.events import Settings
+from daemon.trader.parents import ParentView
+from daemon.trader.setup import settings_of
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
 from market.parents import ParentOrder
 from market.types import ParentID, Side

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import check, check_options, config, keys, live_check
-from daemon.paper_options import DEFAULT_POLICY
+from daemon import check, check_options, config, live_check
+from daemon.paper.options import DEFAULT_POLICY
+from daemon.people import keys
 
 POLICY = f'policy = "{DEFAULT_POLICY}"'  # of deploy/paper.toml
 DEPLOY = Path(__file__).parents[2] / "deploy"

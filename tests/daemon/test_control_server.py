@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from daemon import control_server as cs
 from daemon.control import request
-from daemon.control_server import ControlServer, LookCommand, SignedText
-from daemon.keys import SignatureError
+from daemon.gate import control_server as cs
+from daemon.gate.control_server import ControlServer, LookCommand, SignedText
+from daemon.people.keys import SignatureError
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
 from risk.commands import Role

@@ -1,7 +1,7 @@
 """The gate's core in scenarios: parents from admission to their end, with fills, races and crashes."""
 
-from daemon.gate_core import GateCore
-from daemon.gate_effects import Reply
+from daemon.gate.core import GateCore
+from daemon.gate.effects import Reply
 from market import events as ev
 from market import updates as up
 from market.types import ExecType, OrdStatus, ParentStatus

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.gate_people import digest_of
+from daemon.gate.people import digest_of
 from market import events as ev
 from market.desk_events import DayStarted, RestrictedListed
 from market.people_events import DayCompared

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.gate_effects import AskStatus, Reply
+from daemon.gate.effects import AskStatus, Reply
 from market import events as ev
 from market.types import ExecType, OrdStatus, ParentStatus, Side
 from tests.daemon.gate_harness import BID, World, cancels, limits

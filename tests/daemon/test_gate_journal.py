@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.gate_core import GateCore
-from daemon.gate_journal import Digest, Input, Output, decisions, encode, frames, replay
+from daemon.gate.core import GateCore
+from daemon.gate.journal import Digest, Input, Output, decisions, encode, frames, replay
+from daemon.gate.recovery import next_epoch, recover
 from daemon.journal import Journal, JournalError
-from daemon.recovery import next_epoch, recover
 from market import events as ev
 from tests.daemon.gate_harness import BID, World
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from daemon.gate_effects import ParentEnded, Step
-from daemon.gate_metrics import GateMetrics
-from daemon.metrics import Metrics
-from daemon.metrics_server import read_block
+from daemon.gate.effects import ParentEnded, Step
+from daemon.gate.metrics import GateMetrics
+from daemon.metrics.block import Metrics
+from daemon.metrics.server import read_block
 from market import events as ev
 from market.types import Side
 from tests.daemon.gate_harness import ASK, BID, LIMITS, World, limits

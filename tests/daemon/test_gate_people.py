@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from daemon.gate_core import GateCore
-from daemon.gate_effects import ClearKill, DropTrader, LatchKill, SendCancel, SendMassCancel
-from daemon.gate_people import digest_of, identity
+from daemon.gate.core import GateCore
+from daemon.gate.effects import ClearKill, DropTrader, LatchKill, SendCancel, SendMassCancel
+from daemon.gate.people import digest_of, identity
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
 from market.types import ExecType, OrdStatus, ParentStatus

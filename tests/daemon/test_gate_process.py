@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import operator
+from daemon.people import operator
 from gateways import link
 from market import events as ev
 from market import updates as up

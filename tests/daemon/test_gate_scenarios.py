@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.gate_effects import (
+from daemon.gate.effects import (
     AskMassStatus,
     AskStatus,
     DropTrader,

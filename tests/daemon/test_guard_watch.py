@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from daemon import heartbeat
-from daemon.guard import gone, is_zombie, kill
-from daemon.guard_watch import POLL_NS, Watch, Word
+from daemon.guard.main import gone, is_zombie, kill
+from daemon.guard.watch import POLL_NS, Watch, Word
 from daemon.heartbeat import Beat, Heartbeat
 
 STUCK_NS = 1_000_000_000

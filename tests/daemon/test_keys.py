@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import keys
 from daemon.config import ConfigError
-from daemon.keys import Keyring, KeyringFile, SignatureError, load_keyring, load_private, make_private
+from daemon.people import keys
+from daemon.people.keys import Keyring, KeyringFile, SignatureError, load_keyring, load_private, make_private
 from risk.commands import Role
 
 

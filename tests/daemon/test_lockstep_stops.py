@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from daemon.clock import Clock
-from daemon.gate_lockstep import LockstepGate
+from daemon.gate.lockstep import LockstepGate
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
 from market.types import ParentID

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.metrics import FILE_BYTES, SUFFIX, Metrics
-from daemon.metrics_catalogue import CATALOGUE, LABEL_CHARS_MAX, LATENCY_S
-from daemon.metrics_server import BlockCollector, read_block
-from daemon.metrics_slots import ParentSlots
+from daemon.metrics.block import FILE_BYTES, SUFFIX, Metrics
+from daemon.metrics.catalogue import CATALOGUE, LABEL_CHARS_MAX, LATENCY_S
+from daemon.metrics.server import BlockCollector, read_block
+from daemon.metrics.slots import ParentSlots
 from market.parents import ParentOrder
 from market.types import ParentID, Side, Symbol
 
@@ -153,7 +153,7 @@ def test_a_restarted_process_starts_from_nothing(tmp_path: Path) -> None:
 
 def test_a_killed_process_counts_as_down_and_its_numbers_do_not_look_alive(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from daemon.metrics import Metrics\n"
+        "import sys; from pathlib import Path; from daemon.metrics.block import Metrics\n"
         "m = Metrics(Path(sys.argv[1]), 'trader'); m.counter('steadyhand_feed_bytes_total').inc(3)\n"
         "print('written', flush=True); sys.stdin.read()"
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from daemon import eod_options, keys, keys_options, limits_options, operator, sod_options, why_options
 from daemon.config import load
+from daemon.people import eod_options, keys, keys_options, limits_options, operator, sod_options, why_options
 from market import updates as up
 from risk import commands as co
 from tests.daemon.gate_process import BID, ROOT, GateProcess

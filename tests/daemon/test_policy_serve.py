@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from daemon import policy_command, policy_options, policy_serve
+from daemon.policy import command as policy_command
+from daemon.policy import options as policy_options
+from daemon.policy import serve as policy_serve
 from market.flow.zero_intelligence import SYN
 from policies.choose import choose
 from tests.artefacts.shelf import CLONED
@@ -39,7 +41,7 @@ class Talk:
         self.said: list[str] = []
 
     def __call__(self, line: dict[str, Any]) -> dict[str, Any]:
-        from daemon.policy_lines import parse
+        from daemon.policy.lines import parse
 
         self.desk, answer = policy_serve.take(self.policy, self.desk, parse(json.dumps(line).encode()))
         self.said.append(json.dumps(answer))

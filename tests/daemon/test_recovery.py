@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from daemon.gate_journal import INBOUND_NAME, NOT_INBOUND, Replayed
+from daemon.gate.journal import INBOUND_NAME, NOT_INBOUND, Replayed
+from daemon.gate.recovery import beyond, event_of
 from daemon.journal import Journal
-from daemon.recovery import beyond, event_of
 
 SOH = "\x01"
 FIELDS = "35=8|37=O1|11=SH1-1|17=E1|150=0|39=0|55={}|54=1|151=100|14=0|6=0|58={}|"

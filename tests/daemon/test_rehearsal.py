@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from daemon import gate_journal, trader_rehearsal
-from daemon.gate_core import GateCore
+from daemon.gate import journal as gate_journal
+from daemon.gate.core import GateCore
 from daemon.rehearsal import Pacer
-from daemon.trader_rehearsal import TraderRehearsal
-from daemon.trader_setup import warm_up
+from daemon.trader import rehearsal as trader_rehearsal
+from daemon.trader.rehearsal import TraderRehearsal
+from daemon.trader.setup import warm_up
 from gateways.feeds import itch_encode as itch
 from gateways.fix.numbers import SequenceNumbers
 from market import updates as up
@@ -33,7 +34,7 @@ IN_A_GATE = """
 import asyncio, json, os, sys, threading
 from pathlib import Path
 from daemon.config import load_model, load_profile
-from daemon.gate_rehearsal import GateRehearsal
+from daemon.gate.rehearsal import GateRehearsal
 from gateways.fix.sessions import EngineError
 from risk.limits import Limits
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from daemon import report, report_options
-from daemon.report_charts import clock_ticks, round_values
-from daemon.report_market import FROM_BOOK, FROM_SAMPLES
+from daemon.report import main as report
+from daemon.report import options as report_options
+from daemon.report.charts import clock_ticks, round_values
+from daemon.report.market import FROM_BOOK, FROM_SAMPLES
 from market.instruments import NS
 from tests.daemon.made_run import SOH, MadeRun
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon import sod_files as sod
-from daemon.sod_files import DayFilesError, compared, prepare, prepared, synthesise
+from daemon.people import sod_files as sod
+from daemon.people.sod_files import DayFilesError, compared, prepare, prepared, synthesise
 from market.instruments import Instrument
 from market.types import Symbol
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import LinkDown, LinkUp, Settings
+from daemon.trader.core import TraderCore
+from daemon.trader.events import LinkDown, LinkUp, Settings
 from market import events as ev
 from market import updates as up
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import FeedDown, FeedIdle, FeedUp, LinkDown, LinkUp, Settings
+from daemon.trader.core import TraderCore
+from daemon.trader.events import FeedDown, FeedIdle, FeedUp, LinkDown, LinkUp, Settings
 from market import events as ev
 from market import updates as up
 from market.book_events import MARKET_EVENT, Kind

@@ -12,12 +12,13 @@ import numba
 import pytest
 from numba.core import event as numba_events
 
-from daemon import replay_options, trader_options
+from daemon import replay_options
 from daemon.journal import FIRST, Journal
 from daemon.replay import TraderReplay
-from daemon.trader_events import FeedIdle, LinkUp
-from daemon.trader_journal import Begin, Input, Output, Read, StateHash, decode, encode, read
-from daemon.trader_setup import Epochs, warm_up
+from daemon.trader import options as trader_options
+from daemon.trader.events import FeedIdle, LinkUp
+from daemon.trader.journal import Begin, Input, Output, Read, StateHash, decode, encode, read
+from daemon.trader.setup import Epochs, warm_up
 from market import events as ev
 from market.types import ParentID, ParentStatus
 from tests.artefacts.shelf import CLONED
@@ -283,8 +284,8 @@ def test_a_journal_directory_has_one_trader(tmp_path: Path, capsys: pytest.Captu
 def test_the_trader_stays_small_and_knows_no_framework() -> None:
     code = """
 import sys
-import daemon.trader
-from daemon.trader_setup import warm_up
+import daemon.trader.main
+from daemon.trader.setup import warm_up
 warm_up()
 heavy = sorted({"torch", "pyarrow", "quickfix", "pandas", "sklearn"} & set(sys.modules))
 # VmHWM and not getrusage: that one begins with the high-water mark of whoever started us.

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from daemon.gate_people import identity
+from daemon.gate.people import identity
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
 from risk import commands as co

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from daemon import why
-from daemon.gate_core import GateCore
+from daemon.gate import why
+from daemon.gate.core import GateCore
 from market import events as ev
 from market.people_events import StopScope
 from risk.posture import CAUSES

@@ -6,12 +6,12 @@ from typing import Any
 
 from daemon.clock import Clock
 from daemon.journal import Journal
-from daemon.metrics import Metrics
-from daemon.trader_core import TraderCore
-from daemon.trader_events import FeedUp, LinkUp, Settings
-from daemon.trader_journal import FORMAT, Begin, encode
-from daemon.trader_metrics import TraderMetrics
-from daemon.trader_shell import Shell
+from daemon.metrics.block import Metrics
+from daemon.trader.core import TraderCore
+from daemon.trader.events import FeedUp, LinkUp, Settings
+from daemon.trader.journal import FORMAT, Begin, encode
+from daemon.trader.metrics import TraderMetrics
+from daemon.trader.shell import Shell
 from market import events as ev
 from market import updates as up
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow

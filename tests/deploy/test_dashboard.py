@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from daemon.metrics import Counter, Gauge, Histogram, Metrics
-from daemon.metrics_catalogue import CATALOGUE, SERVED, Kind, Metric
+from daemon.metrics.block import Counter, Gauge, Histogram, Metrics
+from daemon.metrics.catalogue import CATALOGUE, SERVED, Kind, Metric
 from tests.deploy.scrape import (
     DEPLOY,
     Prometheus,

@@ -30,7 +30,7 @@ def under_mdwe(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_gate_runs_its_loop_and_its_fix_engine() -> None:
     code = """
-import asyncio, uvloop, quickfix, daemon.gate
+import asyncio, uvloop, quickfix, daemon.gate.main
 from gateways.fix import engine
 message = quickfix.Message(); message.setField(55, "GOOG"); message.toString()
 async def beat(): await asyncio.sleep(0)

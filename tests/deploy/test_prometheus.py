@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.metrics_catalogue import CATALOGUE, CAUSE_IDS, CONTROLS, Kind
+from daemon.metrics.catalogue import CATALOGUE, CAUSE_IDS, CONTROLS, Kind
 from risk.posture import CAUSES, Posture
 
 ROOT = Path(__file__).parents[2]

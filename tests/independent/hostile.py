@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from daemon.config import load_model
-from daemon.gate_effects import AskMassStatus, AskStatus, SendCancel, SendMassCancel, SendOrder
+from daemon.gate.effects import AskMassStatus, AskStatus, SendCancel, SendMassCancel, SendOrder
 from gateways.fix.codec import Encoder, decode
 from gateways.fix.profile import PROFILES, Profile
 from gateways.fix.wire import Malformed

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from daemon.paper_options import DEFAULT_POLICY
+from daemon.paper.options import DEFAULT_POLICY
 from policies import frozen, manifest, network
 from policies.actions import ACTIONS
 from policies.choose import ARTEFACTS, shipped_artefacts

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon.paper_options import DEFAULT_POLICY
-from daemon.trader_core import TraderCore
-from daemon.trader_events import Settings
+from daemon.paper.options import DEFAULT_POLICY
+from daemon.trader.core import TraderCore
+from daemon.trader.events import Settings
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
 from market.parents import ParentOrder
 from market.types import ParentID, ParentStatus, Side

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, note, seed, settings
 from hypothesis import strategies as st
 
-from daemon.trader_parents import ParentView
+from daemon.trader.parents import ParentView
 from market.parents import ParentOrder, Progress
 from market.types import ClOrdID, OrdStatus, ParentID, ParentStatus, Side, Symbol
 from market.updates import Headroom, OrderUpdate, ParentUpdate

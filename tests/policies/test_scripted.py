@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.trader_core import TraderCore
+from daemon.trader.core import TraderCore
 from market.types import ClOrdID, OrdStatus, OrdType, ParentID, ParentStatus, Side, TimeInForce
 from policies.executor import Act
 from policies.script_language import Trigger, parse

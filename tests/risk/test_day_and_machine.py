@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from daemon.gate_core import GateCore
-from daemon.gate_effects import LatchKill, Reply
+from daemon.gate.core import GateCore
+from daemon.gate.effects import LatchKill, Reply
 from market import desk_events as desk
 from market import events as ev
 from market.instruments import Instrument

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.metrics_catalogue import COUNTED
+from daemon.metrics.catalogue import COUNTED
 from market import desk_events as desk
 from risk.utilisation import ratio, utilisation
 from tests.daemon.gate_harness import ASK, BID, World, limits

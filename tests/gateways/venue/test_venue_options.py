@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from daemon.config import ConfigError
-from daemon.venue_options import parser
-from daemon.venue_parts import build_flow
-from daemon.venue_settings import SYNTHETIC, Options, read
+from daemon.venue.options import parser
+from daemon.venue.parts import build_flow
+from daemon.venue.settings import SYNTHETIC, Options, read
 from market.flow.queue_reactive import QueueReactiveFlow
 
 PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")

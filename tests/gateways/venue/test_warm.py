@@ -5,9 +5,9 @@ from pathlib import Path
 
 from numba.core.dispatcher import Dispatcher
 
-from daemon.venue_options import parser
-from daemon.venue_parts import Parts, build_flow
-from daemon.venue_settings import read
+from daemon.venue.options import parser
+from daemon.venue.parts import Parts, build_flow
+from daemon.venue.settings import read
 from gateways.feeds.soupbintcp_server import PacketStore
 from gateways.venue import record
 from tests.gateways.venue.desk import SOH

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from daemon.trader_core import TraderCore
-from daemon.trader_events import FeedIdle, FeedUp, LinkUp
-from daemon.trader_events import Settings as CoreSettings
+from daemon.trader.core import TraderCore
+from daemon.trader.events import FeedIdle, FeedUp, LinkUp
+from daemon.trader.events import Settings as CoreSettings
 from market import events as ev
 from market import updates as up
 from market.book_layout import new_arena

@@ -1,0 +1,249 @@
+"""What holds beside orders: the day, halts, lists, leases, signals, and what other parts watch.
+
+Each becomes a cause of the posture table or a word in the overlay's memory; a halt or a kill of a scope also
+takes back what works there.
+"""
+
+from typing import Final
+
+from daemon.gate import chains as gate_chains
+from daemon.gate.effects import LatchKill, Reply
+from daemon.gate.state import GateState
+from market.child_order import ChildOrder
+from market.desk_events import (
+    Condition,
+    DayStarted,
+    LeaseRenewed,
+    LimitSignal,
+    MachineMeasured,
+    RestrictedListed,
+)
+from market.events import SecurityStatus, Stamp
+from market.types import Symbol
+from risk import canary
+from risk.calendar import may_begin
+from risk.controls import machine
+from risk.memory import Restricted
+from risk.posture import CAUSES, Posture
+
+MS: Final = 1_000_000
+# What others may say; the rest the gate finds out by itself.
+TOLD: Final = frozenset({"R14", "R52", "R62", "R62L", "R63", "R63S", "R64", "R66", "R66S", "R76", "R76H"})
+
+
+def condition(g: GateState, stamp: Stamp, event: Condition) -> None:
+    """Another part says that a cause holds, or no longer."""
+    if event.cause not in TOLD:
+        g.note("error", "no cause for others to raise", cause=event.cause, text=event.text)
+    elif event.holds:
+        g.posture.raise_(event.cause, event.text or CAUSES[event.cause].doc, stamp.mono_ns, event.scope)
+    else:
+        g.posture.clear(event.cause, stamp.mono_ns, event.scope)
+
+
+def measured(g: GateState, stamp: Stamp, event: MachineMeasured) -> None:
+    """R62 to R66: judge what the shells measured."""
+    seen = g.risk.memory.measured
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if value is not None:
+            setattr(seen, name, value)
+    machine.measured(g.risk.memory, g.risk.limits, g.posture, stamp.mono_ns)
+
+
+def lease_renewed(g: GateState, stamp: Stamp, event: LeaseRenewed) -> None:
+    """R71: somebody looks."""
+    g.risk.memory.lease.renew(event.person, stamp.mono_ns)
+    g.posture.clear("R71S", stamp.mono_ns)
+    g.note("info", "lease renewed", person=event.person)
+    if event.request_id:
+        g.effects.append(Reply(event.request_id, {"ok": True}))
+
+
+def restricted_listed(g: GateState, _: Stamp, event: RestrictedListed) -> None:
+    """R42: a new list; what works in a symbol that came onto it goes."""
+    g.risk.memory.restricted = Restricted(event.symbols, event.issued_ns, event.sha256)
+    g.note("info", "restricted list", symbols=len(event.symbols), sha256=event.sha256[:12])
+    for symbol in event.symbols:
+        pull_symbol(g, Symbol(symbol))
+
+
+def limit_signal(g: GateState, stamp: Stamp, event: LimitSignal) -> None:
+    """R75: a signal lowers limits at once; what it asks for less of comes back slowly."""
+    limits = g.risk.limits.dynamic
+    tighter = g.risk.memory.multipliers.signal(
+        event.scope, event.signal, event.multiplier_bp, limits, stamp.mono_ns
+    )
+    if tighter:
+        g.note("warning", "limits lowered", scope=event.scope, signal=event.signal, bp=event.multiplier_bp)
+    for parent in g.live_parents:
+        g.touched[parent] = None
+
+
+def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
+    """R40: begin a trading day, where the calendar agrees and nothing is open."""
+    memory = g.risk.memory
+    phases = [g.risk.phase(symbol, stamp.ts_ns) for symbol in g.instruments]
+    error = may_begin(event.day, memory.day, phases)
+    if g.ledger.open_orders:
+        error = f"{g.ledger.open_orders} orders are still open"
+    elif g.live_parents:
+        error = f"{len(g.live_parents)} parents have not ended"
+    elif g.breaks:
+        error = f"{len(g.breaks)} breaks are not cleared up"
+    if error:
+        g.note("error", "no start of day", day=event.day, error=error)
+        if event.request_id:
+            g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+        return
+    memory.new_day(event.day)
+    g.ledger.new_day()
+    for scope in g.risk.scopes:
+        if scope is not g.risk.firm:
+            scope.ledger.new_day()
+        scope.peak_micros = 0
+    for account, symbol, qty in event.positions:
+        g.ledger.start_of_day(account, symbol, qty)
+        g.risk.scopes.start_of_day(account, symbol, qty)
+    for symbol, close_e4 in event.closes_e4:
+        g.references.picture(symbol).close_e4 = close_e4
+    memory.locates = {f"{account} {symbol}": qty for account, symbol, qty in event.locates}
+    memory.buying_power_micros = event.buying_power_micros
+    g.posture.clear("R40", stamp.mono_ns)
+    g.note("info", "day started", day=event.day, positions=len(event.positions))
+    if event.request_id:
+        g.effects.append(Reply(event.request_id, {"ok": True, "day": event.day}))
+
+
+def halt(g: GateState, stamp: Stamp, event: SecurityStatus) -> None:
+    """R41: what works in a halted symbol is pulled; trading returns on the venue's word alone."""
+    scope, dwell = f"S/{event.symbol}", g.risk.limits.resume.reduce_only_ms > 0
+    if event.trading:
+        g.posture.clear("R41", stamp.mono_ns, scope, dwell)
+    else:
+        g.posture.raise_("R41", event.text or "halted", stamp.mono_ns, scope)
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+def tick(g: GateState, stamp: Stamp) -> None:
+    """What a timer brings: the first day of a new state, postures that return, the close, the self-test."""
+    limits = g.risk.limits
+    begin_first_day(g, stamp)
+    if g.posture.returning and g.session.trading and not g.breaks:
+        g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
+    closing(g, stamp)
+    if stamp.mono_ns >= g.risk.memory.canary_next_ns:
+        self_test(g, stamp)
+
+
+def self_test(g: GateState, stamp: Stamp) -> None:
+    """R68: send the next canary; one that passes kills."""
+    memory = g.risk.memory
+    memory.canary_next_ns = stamp.mono_ns + g.risk.limits.canary.every_ms * MS
+    control = canary.TURN[memory.canary_at % len(canary.TURN)]
+    memory.canary_at += 1
+    fault = canary.sing(g.risk, control, stamp)
+    if fault:
+        g.posture.raise_("R68", fault, stamp.mono_ns)
+        g.note("error", "canary", control=control, fault=fault)
+    else:
+        memory.canary_passed[control] = memory.canary_passed.get(control, 0) + 1
+
+
+def begin_first_day(g: GateState, stamp: Stamp) -> None:
+    """A new state directory of paper begins with the day that its first start names; live waits for `sod`."""
+    memory = g.risk.memory
+    if memory.day or not stamp.ts_ns or g.mode != "paper":
+        return
+    days = sorted({p.day for p in (g.risk.phase(s, stamp.ts_ns) for s in g.instruments) if p.open and p.day})
+    if days:
+        memory.day = days[-1]
+        g.note("info", "day started", day=memory.day, positions=len(g.ledger.positions))
+    if memory.restricted is None:
+        memory.restricted = Restricted((), stamp.ts_ns, "paper")
+        g.note("info", "R42 an empty restricted list, made for paper")
+
+
+def carry_out(g: GateState) -> None:
+    """A scope that is halted or killed, or whose fills came too fast, has nothing working."""
+    for key in g.posture.causes:
+        if key in g.posture.pulled:
+            continue
+        cause, _, scope = key.partition("@")
+        row = CAUSES[cause]
+        halts = row.posture >= Posture.HALTED and (scope or cause in CANCEL_ALL)
+        if halts or cause == "R25":
+            pull_scope(g, scope)
+        elif row.posture is Posture.REDUCE_ONLY:
+            pull_opening(g, scope)
+        if row.posture is Posture.KILLED and scope:
+            g.effects.append(LatchKill(f"{cause} {g.posture.causes[key]}"[:500], scope))
+        g.posture.pulled[key] = None
+    for key in [key for key in g.posture.pulled if key not in g.posture.causes]:
+        del g.posture.pulled[key]
+
+
+# Causes of the firm that take back everything: RISK's column "+CA". Kills do so by themselves.
+CANCEL_ALL: Final = frozenset({"R23", "R31", "R62", "R66", "R76H", "R67L", "R63"})
+
+
+def pull_scope(g: GateState, scope: str) -> None:
+    """Cancel what works in a scope; "" is everything."""
+    for chain_id in list(g.ledger.held):
+        if in_scope(g, g.chains[chain_id], scope):
+            gate_chains.unwant(g, chain_id)
+
+
+def pull_opening(g: GateState, scope: str) -> None:
+    """R18: cancel what could enlarge or turn a position; what only brings it to zero may stand."""
+    for book in g.ledger.books.values():
+        position = book.position
+        for orders, leaves, room in (
+            (book.buys, book.buy_leaves, -position),
+            (book.sells, book.sell_leaves, position),
+        ):
+            if leaves > max(0, room):
+                for chain_id, chain in orders.items():
+                    if in_scope(g, chain, scope):
+                        gate_chains.unwant(g, chain_id)
+
+
+def in_scope(g: GateState, chain: ChildOrder, scope: str) -> bool:
+    """Return whether a chain belongs to a scope."""
+    letter, _, name = scope.partition("/")
+    terms = chain.terms
+    names = {
+        "A": terms.account,
+        "T": g.strategies.get(chain.chain_id, ""),
+        "P": terms.parent_id,
+        "S": terms.symbol,
+    }
+    return letter in ("", "C") or names.get(letter) == name
+
+
+def pull_symbol(g: GateState, symbol: Symbol) -> None:
+    """Cancel what works in a symbol."""
+    pull_scope(g, f"S/{symbol}")
+
+
+def closing(g: GateState, stamp: Stamp) -> None:
+    """R40: at the close nothing works any more."""
+    for symbol, book in g.ledger.books.items():
+        if book.open_orders and stamp.ts_ns and not g.risk.phase(symbol, stamp.ts_ns).open:
+            pull_symbol(g, symbol)
+
+
+def open_now(g: GateState, stamp: Stamp, symbol: Symbol) -> bool:
+    """Return whether the calendar, the lists and the day let a symbol trade (R40, R42)."""
+    memory, limits = g.risk.memory, g.risk.limits
+    now, listed = g.risk.phase(symbol, stamp.ts_ns), memory.restricted
+    if not now.open or (memory.day and now.day != memory.day):
+        return False
+    early = stamp.ts_ns - now.from_ns < limits.session.opening_ms * MS
+    if early or now.until_ns - stamp.ts_ns <= limits.session.closing_ms * MS:
+        return False
+    if listed is None or symbol in listed.symbols:
+        return False
+    return 0 <= stamp.ts_ns - listed.issued_ns <= limits.restricted.age_max_ms * MS

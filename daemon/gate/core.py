@@ -1,0 +1,204 @@
+"""The gate's core: one event in, everything to be done out. No clock, no waiting, no chance.
+
+    core = GateCore()
+    core.step(stamp, GateStarted(...))            # the first event, and again after every start
+    step = core.step(stamp, event)                # Step(effects): the shell acts in this order
+    core.next_wake_ns(stamp)                      # market time of the next wish, 0 = none
+    core.status(stamp); core.state_hash()
+
+The same events give the same effects and the same state, which is what recovery and replay are.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from daemon.gate import chains as gate_chains
+from daemon.gate import commands as gate_commands
+from daemon.gate import conditions as gate_conditions
+from daemon.gate import intents as gate_intents
+from daemon.gate import parents as gate_parents
+from daemon.gate import people as gate_people
+from daemon.gate import reports as gate_reports
+from daemon.gate import sessions as gate_sessions
+from daemon.gate import status as gate_status
+from daemon.gate.effects import Step
+from daemon.gate.state import GateState
+from market import desk_events as desk
+from market import events as ev
+from market import people_events as people
+from risk.posture import Posture
+
+Rule = Callable[[GateState, ev.Stamp, Any], None]
+WATCH_NS: Final = 50_000_000  # losses are marked with every picture, at most 20 times a second
+
+
+class GateCore:
+    """All state is in `state`; `step` is the only thing that changes it."""
+
+    def __init__(self) -> None:
+        self.state = GateState()
+        self._watched_ns = 0
+
+    def step(self, stamp: ev.Stamp, event: ev.Event) -> Step:
+        """Take one event and return what is to be done, in order."""
+        g = self.state
+        assert g.started or isinstance(event, ev.GateStarted), "the first event is GateStarted"
+        g.effects = []
+        if g.lockstep and g.references.up:
+            g.references.alive_mono_ns = (
+                stamp.mono_ns
+            )  # each instant that the venue announces proves the line
+        if g.next_parent_ns:
+            gate_parents.advance(g, stamp)
+        rule = RULES.get(type(event))
+        if rule is not None:
+            rule(g, stamp, event)
+        if g.overlay is not None and type(event) not in FAST:
+            self._routine(stamp, event)
+        gate_sessions.settle_posture(g, stamp)
+        if g.posture.changes != g.carried_changes:
+            g.carried_changes = g.posture.changes
+            gate_conditions.carry_out(g)
+        if g.unwanted:
+            gate_chains.pull(g, stamp)
+        if type(event) not in FAST:
+            self._tell_touched(stamp)  # an intent's parent is told with the order's first report, or soon
+        return Step(tuple(g.effects))
+
+    def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:
+        """What time and prices bring about."""
+        g = self.state
+        gate_parents.advance(g, stamp)
+        gate_sessions.reconcile(g, stamp)
+        if isinstance(event, ev.Timer):
+            gate_conditions.tick(g, stamp)
+            gate_chains.overdue(g, stamp)
+            gate_chains.pull_unfit(g, stamp)
+            gate_parents.tell_headroom(g, stamp)
+        late = stamp.mono_ns - self._watched_ns >= WATCH_NS
+        if isinstance(event, ev.ExecutionReport | ev.Timer | ev.Rearm) or late:
+            self._watched_ns = stamp.mono_ns
+            g.risk.watch(stamp)
+
+    def _tell_touched(self, stamp: ev.Stamp) -> None:
+        g = self.state
+        touched, g.touched = g.touched, {}
+        for parent_id in touched:
+            parent = g.parents.get(parent_id)
+            if parent is not None:
+                gate_parents.tell(g, stamp, parent)
+
+    @property
+    def open_orders(self) -> int:
+        """Chains that can still trade."""
+        return self.state.ledger.open_orders
+
+    @property
+    def posture(self) -> Posture:
+        """What the gate may do."""
+        return self.state.posture.posture
+
+    def next_wake_ns(self, stamp: ev.Stamp) -> int:
+        """Return the market time at which this core wants a Timer, 0 = none."""
+        g = self.state
+        wishes = [g.next_parent_ns] if g.next_parent_ns else []
+        if g.lockstep:  # machine time is market time: what waits for it must be woken by it
+            wishes += [u.next_mono_ns for c, u in g.unwanted.items() if g.chains[c].may_cancel]
+            age_ns = g.risk.limits.sessions.ack_age_max_ms * 1_000_000
+            wishes += [c.asked_mono_ns + (c.queries + 1) * age_ns for c in g.live_chains() if c.asked_mono_ns]
+        return max(min(wishes), stamp.ts_ns + 1) if wishes else 0
+
+    def status(self, stamp: ev.Stamp) -> dict[str, Any]:
+        """Return how everything stands, for people and programs."""
+        return gate_status.status(self.state, stamp)
+
+    def state_hash(self) -> str:
+        """Return a hash of the state: equal after equal events."""
+        return self.state.digest()
+
+
+def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> None:
+    """A new picture: marks, arrival prices, and who may trade."""
+    picture = g.references.take(event, stamp.mono_ns, g.risk.limits.market)
+    g.risk.priced(event, stamp)
+    gate_conditions.begin_first_day(g, stamp)
+    held = f"R06@S/{event.symbol}" in g.posture.causes
+    if held and not g.references.fault(picture, stamp.mono_ns, g.risk.limits.market):
+        gate_chains.fit_again(g, stamp, event.symbol)
+    book = g.ledger.books.get(event.symbol)
+    if book is not None and book.sod_qty and not book.sod_mark_e4:
+        book.sod_mark_e4 = picture.mark_bid_e4 if book.sod_qty > 0 else picture.mark_ask_e4
+    for parent in list(g.live_parents.values()):
+        if parent.order.symbol == event.symbol:
+            if parent.progress.arrival_mid_micros is None:
+                gate_parents.read_arrival(g, stamp, parent)
+            _tell_if_flipped(g, stamp, parent)
+
+
+def security_status(g: GateState, stamp: ev.Stamp, event: ev.SecurityStatus) -> None:
+    """A halt, or its end."""
+    g.references.take_status(event, stamp.mono_ns)
+    gate_conditions.halt(g, stamp, event)
+    g.note("info", "security status", symbol=event.symbol, trading=event.trading, text=event.text)
+    for parent in g.live_parents.values():
+        if parent.order.symbol == event.symbol:
+            g.touched[parent.order.parent_id] = None
+
+
+def _tell_if_flipped(g: GateState, stamp: ev.Stamp, parent: Any) -> None:
+    """Say at once where a parent can trade again, or no longer; anything else may wait."""
+    told = parent.told
+    if told is not None and told[2].can_trade != gate_parents.can_trade(g, stamp, parent):
+        g.touched[parent.order.parent_id] = None
+
+
+def reference_alive(g: GateState, stamp: ev.Stamp, _: ev.ReferenceAlive) -> None:
+    """A heartbeat of the reference line."""
+    g.references.alive_mono_ns = stamp.mono_ns
+
+
+def execution_report(g: GateState, stamp: ev.Stamp, event: ev.ExecutionReport) -> None:
+    """35=8, or the answer to a question."""
+    if not gate_sessions.answered(g, event):
+        gate_reports.report(g, stamp, event)
+
+
+RULES: Final[dict[type[ev.Event], Rule]] = {
+    ev.GateStarted: gate_sessions.started,
+    ev.SessionUp: gate_sessions.session_up,
+    ev.SessionDown: gate_sessions.session_down,
+    ev.ExecutionReport: execution_report,
+    ev.OrderCancelReject: gate_reports.cancel_reject,
+    ev.MassCancelReport: gate_reports.mass_cancel_report,
+    ev.MessageRejected: gate_reports.message_rejected,
+    ev.SendFailed: gate_reports.send_failed,
+    ev.EngineAlarm: gate_sessions.engine_alarm,
+    ev.ReferencePrice: reference_price,
+    ev.ReferenceAlive: reference_alive,
+    ev.SecurityStatus: security_status,
+    ev.SubmitParent: gate_parents.submit,
+    ev.AmendParent: gate_parents.amend,
+    ev.PauseParent: gate_parents.pause,
+    ev.ResumeParent: gate_parents.resume,
+    ev.CancelParent: gate_parents.cancel,
+    ev.Kill: gate_sessions.kill,
+    ev.Rearm: gate_people.unsigned_rearm,
+    people.StopScope: gate_people.stop_scope,
+    people.SignedCommand: gate_commands.signed,
+    ev.Shutdown: gate_sessions.shutdown,
+    desk.Condition: gate_conditions.condition,
+    desk.MachineMeasured: gate_conditions.measured,
+    desk.LeaseRenewed: gate_conditions.lease_renewed,
+    desk.RestrictedListed: gate_conditions.restricted_listed,
+    desk.LimitSignal: gate_conditions.limit_signal,
+    desk.DayStarted: gate_conditions.day_started,
+    ev.ClockAnchor: gate_sessions.clock_anchor,
+    ev.TraderHello: gate_sessions.trader_hello,
+    ev.TraderGone: gate_sessions.trader_gone,
+    ev.TraderStatus: gate_sessions.trader_status,
+    ev.SubmitIntent: gate_intents.submit,
+    ev.ReplaceIntent: gate_intents.replace,
+    ev.CancelIntent: gate_intents.cancel,
+}
+# On the way of an order nothing is done that can wait for the next price or timer.
+FAST: Final = frozenset({ev.SubmitIntent, ev.ReplaceIntent, ev.CancelIntent, ev.ReferenceAlive})

@@ -1,0 +1,399 @@
+"""The gate: the authority over parents, orders, limits and money, and the only holder of an order socket.
+
+This module puts it together and runs it: configuration, recovery, FIX engine, sockets, timers, the end.
+What is decided is decided in daemon.gate.core; what is carried out, in daemon.gate.shell.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import sys
+import time
+from typing import Any, Final
+
+import structlog
+
+from daemon import notify, positions
+from daemon.clock import Clock, wall_anchor
+from daemon.clock_source import Machine
+from daemon.config import Config, ConfigError, GateSection
+from daemon.gate import engine as gate_engine
+from daemon.gate import recovery
+from daemon.gate import rehearsal as gate_rehearsal
+from daemon.gate.control import Desk, roles_of
+from daemon.gate.control_server import ControlServer
+from daemon.gate.core import GateCore
+from daemon.gate.files import read_files
+from daemon.gate.links import BusySocket, Links, remove_socket
+from daemon.gate.lockstep import LockstepGate
+from daemon.gate.metrics import GateMetrics
+from daemon.gate.shell import GateShell
+from daemon.heartbeat import Heartbeat
+from daemon.journal import JournalError
+from daemon.logs import announce, configure
+from daemon.metrics.block import Metrics
+from daemon.people.keys import load_keyring
+from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
+from gateways.fix.codec import Encoder
+from gateways.fix.order_entry import OrderEntry
+from gateways.fix.profile import Profile
+from gateways.fix.reference import Reference
+from gateways.fix.sessions import (
+    ORDER,
+    REFERENCE,
+    Alarm,
+    Alive,
+    EngineError,
+    LoggedOn,
+    LoggedOut,
+    Message,
+    Received,
+)
+from market import events as ev
+from risk.kill_switch import LATCH_NAME, KillLatch
+from risk.limits import Limits
+from risk.posture import Posture
+
+TIMER_S: Final = 0.1  # machine time between timers where nothing else is due
+HOUSEKEEPING_S: Final = 0.25  # kill file, gauges, watchdog
+MEASURE_S: Final = 10.0  # between two looks at clock, loop and disk
+STOP_WAIT_S: Final = 5.0  # for cancels to be confirmed; logout and the rest fit into 10 s
+STOP_POLLS: Final = 120
+log = structlog.get_logger()
+
+
+class Gate:
+    """One process's life."""
+
+    def __init__(self, config: Config, section: GateSection, limits: Limits, profile: Profile) -> None:
+        self._config, self._section, self._limits, self._profile = config, section, limits, profile
+        self._ours = {theirs: ours for ours, theirs in profile.symbols.items()}
+        self._lockstep_path = config.clock.lockstep_socket
+        self._failure = ""
+        self._stop_asked: Runtime | None = None
+        self._core = GateCore()
+        self._clock = Clock()
+        self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
+        self._keyring, self._roles = load_keyring(section.keyring, config.mode), roles_of(section)
+        self._machine, self._measure_s = Machine(), 0.0
+        self._order_reason = ""
+        self._lockstep: LockstepGate | None = None
+        self._reference: Reference | None = None
+
+    # --- start ----------------------------------------------------------------------------------
+
+    async def main(self, runtime: Runtime) -> int:
+        """Recover, connect, serve until told to stop, and end in order."""
+        try:
+            return await self._run(runtime)
+        except (ConfigError, BusySocket, JournalError, EngineError) as error:
+            print(f"steadyhand gate: {error}", file=sys.stderr)
+            return EXIT_CONFIG
+
+    async def _run(self, runtime: Runtime) -> int:
+        self._stop_asked = runtime
+        asyncio.get_running_loop().set_exception_handler(self._broken)
+        held = (
+            positions.read(self._section.positions, set(self._config.instruments))
+            if (self._section.positions)
+            else ()
+        )
+        self._recover(held)
+        await self._listen()
+        self._start_engine()
+        if self._lockstep is not None and self._lockstep_path is not None:
+            try:
+                await self._lockstep.connect(self._lockstep_path)
+            except OSError as error:
+                raise ConfigError(
+                    f"{self._lockstep_path}: no venue listens there: {error.strerror}"
+                ) from None
+        else:
+            runtime.spawn(self._timers(), "timers")
+            sent = self._shell.latency["engine"]
+            await gate_rehearsal.begin(self._section, self._limits, self._profile, lambda: sent.count)
+        self._beat = Heartbeat.make(self._section.state_dir, time.monotonic_ns())
+        runtime.spawn(self._housekeeping(), "housekeeping")
+        runtime.on_signal(signal.SIGUSR1, lambda: self._shell.post(ev.Kill(source="signal")))
+        self._metrics.ready.set(1)
+        endpoints = {"control": str(self._section.control_socket), "link": str(self._section.link_socket)}
+        announce("ready", endpoints=endpoints, limits=self._limits.digest())
+        notify.ready()
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # a collection in the middle of an order is 1-10 ms; housekeeping does it
+        await runtime.stopping.wait()
+        return await self._stop()
+
+    def _recover(self, held: tuple[Any, ...]) -> None:
+        """Take the state directory, replay, and tell the core that it begins (again)."""
+        config, section = self._config, self._section
+        self._journal, self._inbound = recovery.open_journals(section.state_dir, self._disk_failed)
+        done = recovery.recover(section.state_dir, self._core)
+        looser = recovery.loosened(self._core, self._limits, section.limits)
+        if looser:
+            raise ConfigError(looser)
+        directory = config.metrics.directory if config.metrics else None
+        currency = next(iter(config.instruments.values())).currency
+        self._metrics = GateMetrics(Metrics(directory, "gate"), self._limits, currency)
+        self._journal.synced = self._metrics.fsync.observe
+        lockstep = self._lockstep_path is not None
+        self._shell = GateShell(self._core, self._clock, self._journal, self._latch, self._metrics, lockstep)
+        self._links = Links(self._from_trader, self._tock)
+        desk = Desk(self._shell, section, self._keyring, self._latch)
+        self._control = ControlServer(
+            self._from_control, desk.status, self._set_clock, desk.look, desk.signed, self._roles
+        )
+        self._shell.tell, self._shell.drop = self._links.tell, self._links.drop
+        self._shell.answer = self._control.answer
+        loop = asyncio.get_running_loop()
+        self._shell.beside = lambda act: loop.run_in_executor(None, act)
+        if lockstep:
+            self._lockstep = LockstepGate(
+                self._shell, self._clock, self._links, self._sent, self._step_message, self._fail
+            )
+        elif config.clock.source == "wall":
+            self._clock.set_anchor(wall_anchor())
+        elif self._core.state.anchor is not None:
+            self._clock.set_anchor(self._core.state.anchor)
+        self._shell.entry = OrderEntry(gate_engine.NoEngine(), Encoder(self._profile))
+        self._shell.post(self._beginning(held, lockstep))
+        if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
+            self._shell.post(self._clock.anchor)
+        late = 0
+        for offset, event in recovery.beyond(section.state_dir, done, self._ours):
+            self._shell.post(event, offset)
+            late += 1
+        state = self._core.state
+        log.info(
+            "recovered" if done.inputs else "new state",
+            inputs=done.inputs,
+            beyond=late,
+            torn_bytes=self._journal.torn,
+            epoch=state.epoch,
+            open_orders=self._core.open_orders,
+            posture=self._core.posture.name,
+        )
+        if self._limits.open_ends():
+            log.warning("limits allow anything in these lists", lists=self._limits.open_ends())
+        if config.clock.reference == "none":
+            log.warning("clock.reference is none: nobody holds this clock against another (R63)")
+        if config.mode == "paper" and len(self._keyring):
+            log.warning("paper keys: throw-away ones may sign here", people=len(self._keyring))
+
+    def _beginning(self, held: tuple[Any, ...], lockstep: bool) -> ev.GateStarted:
+        """Return all that the core needs to know of the outside."""
+        config, section = self._config, self._section
+        return ev.GateStarted(
+            epoch=recovery.next_epoch(self._core.state.epoch, lockstep),
+            mode=config.mode,
+            account=section.account,
+            instruments=tuple(config.instruments.values()),
+            limits=self._limits.model_dump_json(),
+            positions=held,
+            lockstep=lockstep,
+            reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
+            killed=self._latch.held() or "",
+            killed_scopes=tuple(self._latch.scopes().items()),
+        )
+
+    async def _listen(self) -> None:
+        await self._links.listen(self._section.link_socket)
+        await self._control.listen(self._section.control_socket)
+
+    def _start_engine(self) -> None:
+        section, loop = self._section, asyncio.get_running_loop()
+        specs = gate_engine.session_specs(section, self._profile, self._inbound)
+        self._engine = gate_engine.build(specs, section.state_dir, self._inbox, loop)
+        encoder = Encoder(self._profile)
+        self._shell.entry = OrderEntry(self._engine, encoder)
+        if section.reference_session is None:
+            log.error("no reference_session: R06 will refuse every order")
+        else:
+            engine, symbols = self._engine, tuple(self._core.state.instruments)
+            self._reference = Reference(lambda body: engine.send(REFERENCE, body), symbols, encoder.theirs)
+        self._engine.start()
+
+    # --- what comes in --------------------------------------------------------------------------
+
+    def _inbox(self, session: str, message: Message) -> None:
+        """Take what the FIX engine says."""
+        if isinstance(message, Received):
+            self._metrics.received(session)
+            if self._config.clock.reference != "none":
+                self._machine.clock.observe(message.raw, time.time_ns())
+            if self._lockstep is not None:
+                self._lockstep.received(session, message)
+            else:
+                self._step_message(session, message)
+            return
+        if isinstance(message, Alarm):
+            log.error("fix alarm", session=session, text=message.text)
+            self._shell.post(ev.EngineAlarm(text=message.text, fatal=message.fatal))
+            return
+        if self._lockstep is not None:
+            if isinstance(message, Alive):
+                return  # heartbeats are wall time's
+            if isinstance(message, LoggedOn):
+                self._lockstep.logged_on(session)
+        if session == REFERENCE and self._reference is not None:
+            for event in self._reference.receive(message):
+                if not isinstance(event, ev.SessionDown) or self._core.state.references.up:
+                    self._shell.post(event)
+        elif isinstance(message, LoggedOn):
+            self._order_reason = ""
+            self._shell.post(ev.SessionUp(session=ORDER))
+        elif isinstance(message, LoggedOut) and (
+            self._core.state.session.up or message.reason != self._order_reason
+        ):
+            self._order_reason = message.reason
+            self._shell.post(ev.SessionDown(session=ORDER, reason=message.reason))
+
+    def _step_message(self, session: str, message: Received) -> None:
+        """Step a FIX message: decoded, with its offset in the inbound log."""
+        if session == REFERENCE:
+            if self._reference is not None:
+                for event in self._reference.receive(message):
+                    self._shell.post(event)
+            return
+        meant = recovery.event_of(message.raw, self._ours)
+        if meant is not None:
+            self._shell.post(meant, message.offset)
+
+    def _from_trader(self, event: ev.Event) -> None:
+        self._metrics.frames_in.inc()
+        self._shell.post(event)
+        if self._lockstep is not None and isinstance(event, ev.TraderGone):
+            self._lockstep.trader_gone(event.epoch)
+
+    def _tock(self, epoch: int, tock: ev.LockTock) -> None:
+        if self._lockstep is not None:
+            self._lockstep.tock(epoch, tock)
+
+    def _from_control(self, event: ev.Event) -> None:
+        if self._lockstep is not None:
+            self._lockstep.command(event)
+        else:
+            self._shell.post(event)
+
+    def _set_clock(self, anchor: ev.ClockAnchor) -> str:
+        """Begin market time; return why not."""
+        if self._lockstep is not None or self._config.clock.source != "anchor":
+            return "this gate's clock is not set by command: clock.source is not anchor, or time is lockstep"
+        if self._clock.anchor is not None and self._clock.anchor != anchor:
+            return "market time has begun with another anchor"
+        if not 0 < anchor.speed <= 10_000 or anchor.anchor_ts_ns <= 0:
+            return "an anchor has a time above 0 and a speed above 0 and at most 10000"
+        self._clock.set_anchor(anchor)
+        self._shell.post(anchor)
+        return ""
+
+    def _sent(self, session: str) -> int:
+        return self._engine.sent(session) if session == ORDER or self._reference is not None else 0
+
+    def _measure(self) -> None:
+        """Tell the core what the machine is like, now and then (R63, R64, R66)."""
+        if self._config.clock.reference != "none" and time.monotonic() >= self._measure_s:
+            self._measure_s = time.monotonic() + MEASURE_S
+            self._shell.post(self._machine.measured(self._section.state_dir))
+
+    # --- time -----------------------------------------------------------------------------------
+
+    async def _timers(self) -> None:
+        """Fire when the core wants to wake, and often enough for everything else."""
+        while True:
+            wait_s = TIMER_S
+            stamp, anchor = self._clock.stamp(), self._clock.anchor
+            wake_ns = self._core.next_wake_ns(stamp)
+            if wake_ns and anchor is not None:
+                wait_s = min(wait_s, max(0.0, (wake_ns - stamp.ts_ns) / 1e9 / anchor.speed) + 1e-4)
+            due = time.monotonic() + wait_s
+            await asyncio.sleep(wait_s)
+            late_s = max(0.0, time.monotonic() - due)
+            self._metrics.loop_lag.observe(late_s)
+            self._machine.late(late_s)
+            self._shell.post(ev.Timer())
+
+    async def _housekeeping(self) -> None:
+        """Look for the kill file, set gauges, give a sign of life."""
+        while True:
+            if self._latch.touched() and self._core.posture is not Posture.KILLED:
+                self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
+            self._metrics.refresh(self._core)
+            self._beat.write(time.monotonic_ns())
+            self._measure()
+            notify.watchdog()
+            gc.collect(1)
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    # --- the end --------------------------------------------------------------------------------
+
+    async def _stop(self) -> int:
+        """No new orders; cancels confirmed or listed; log out; hash; close."""
+        notify.stopping()
+        self._shell.post(ev.Shutdown())
+        for _ in range(STOP_POLLS):
+            if not self._core.open_orders or not self._core.state.session.up:
+                break
+            await asyncio.sleep(STOP_WAIT_S / STOP_POLLS)
+        left = [c.cl_ord_id for c in self._core.state.live_chains()]
+        if left:
+            log.error("orders not confirmed cancelled", orders=left)
+        self._links.close("the gate stops")
+        self._control.close()
+        await asyncio.sleep(0)
+        self._engine.stop()
+        self._shell.closed = True
+        self._shell.write_digest()
+        self._journal.close()
+        self._inbound.close()
+        self._beat.stop()
+        clean = not left and not self._failure and not self._core.state.breaks
+        announce("stopped", clean=clean, open_orders=left, failure=self._failure)
+        for path in (self._section.control_socket, self._section.link_socket):
+            remove_socket(path)
+        if clean:
+            self._metrics.close()
+        return EXIT_DONE if clean else EXIT_NOT_CLEAN
+
+    def _fail(self, text: str) -> None:
+        """Something that must not be: say it once and stop."""
+        if self._failure:
+            return
+        self._failure = text
+        log.error("gate fails", text=text)
+        print(f"steadyhand gate: {text}", file=sys.stderr)
+        if self._stop_asked is not None and not self._stop_asked.stopping.is_set():
+            self._stop_asked.stop()
+
+    def _disk_failed(self, error: OSError) -> None:
+        """An fsync failed (called on the journal's thread): never retried, the process ends."""
+        print(f"steadyhand gate: journal: {error.strerror}; stopping at once", file=sys.stderr, flush=True)
+        os._exit(EXIT_NOT_CLEAN)
+
+    def _broken(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An assertion of ours failed in a callback: stop (P16); cancel-on-disconnect does the rest."""
+        error = context.get("exception")
+        log.error("stopped by an error", message=context.get("message"), exc_info=error)
+        print(f"steadyhand gate: {context.get('message')}: {error!r}", file=sys.stderr, flush=True)
+        os._exit(EXIT_NOT_CLEAN)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run `steadyhand gate --config FILE`."""
+    try:
+        files = read_files(args.config)
+        configure("gate", files.config.logs.level)
+        gate = Gate(files.config, files.gate, files.limits, files.profile)
+    except ConfigError as error:
+        print(f"steadyhand gate: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    try:
+        code = run(gate.main)
+    except SystemExit as second:  # a second signal: now
+        code = second.code if isinstance(second.code, int) else EXIT_NOT_CLEAN
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the interpreter's own exit crashes with quickfix loaded

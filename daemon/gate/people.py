@@ -1,0 +1,200 @@
+"""Stop and start again by people: a kill or halt of one scope, and the rearm of two persons (R72).
+
+Stopping needs one person and takes effect at once. What lets trade again needs two, with two keys: the
+first sees what would be lifted, the second signs for the very same.
+"""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from daemon.gate import parents as gate_parents
+from daemon.gate.effects import ClearKill, Reply
+from daemon.gate.state import GateState
+from market.events import Rearm, Stamp
+from market.parents import ParentTrigger
+from market.people_events import SignedCommand, StopScope
+from market.types import ParentStatus
+from risk import checks, commands
+from risk.commands import Asked, Signer
+from risk.controls import machine
+from risk.posture import Posture
+
+MICROS: Final = 1_000_000
+ENDS_PARENTS: Final = ("A", "P", "S")  # scopes whose kill ends parents; another strategy may take one over
+
+
+def identity(g: GateState) -> str:
+    """Return which gate a command must be meant for: a restart makes another one of it."""
+    return f"{g.account}/{g.mode}/{g.epoch}"
+
+
+def refuse(g: GateState, event: SignedCommand, error: str) -> None:
+    """Say no, and remember who asked."""
+    g.counters["commands_refused"] += 1
+    g.note("error", "command refused", person=event.person, key=event.key, error=error)
+    g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+
+
+def unsigned_rearm(g: GateState, _: Stamp, event: Rearm) -> None:
+    """One person cannot rearm."""
+    error = "rearm takes two persons with two keys: `steadyhand rearm`"
+    g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+
+
+# --- stop -------------------------------------------------------------------------------------
+
+
+def stop_scope(g: GateState, stamp: Stamp, event: StopScope) -> None:
+    """Kill or halt a scope (R70)."""
+    text = f"{event.source}: {event.reason}" if event.reason else event.source
+    if event.halt:
+        g.posture.raise_("R70H", text, stamp.mono_ns, event.scope)
+    else:
+        kill(g, stamp, event.scope, text)
+    if event.request_id:
+        reply_stopped(g, event.request_id, event.scope)
+
+
+def kill(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
+    """Raise the cause and end the scope's parents; the posture's rules latch and cancel in this very step."""
+    g.posture.raise_("R70", text, stamp.mono_ns, scope)
+    if not scope:
+        return
+    g.note("error", "killed", scope=scope, reason=text)
+    if scope[0] in ENDS_PARENTS:
+        kind, _, name = scope.partition("/")
+        for parent in list(g.live_parents.values()):
+            order = parent.order
+            if {"A": order.account, "P": order.parent_id, "S": order.symbol}[kind] == name:
+                reason = f"killed {scope}: {text}"[:200]
+                gate_parents.move(g, stamp, parent, ParentTrigger.CANCEL, reason, ParentStatus.CANCELED)
+    for parent_id in g.live_parents:
+        g.touched[parent_id] = None
+
+
+def reply_stopped(g: GateState, request_id: int, scope: str) -> None:
+    """Say how it stands after a stop."""
+    posture = g.posture.scoped.get(scope, Posture.ACTIVE)
+    body = {"ok": True, "posture": posture.name, "scope": scope, "open_orders": g.ledger.open_orders}
+    g.effects.append(Reply(request_id, body))
+
+
+def kill_order(
+    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.KillOrder
+) -> None:
+    """A signed kill."""
+    kill(g, stamp, body.scope, f"{by.person}: {body.reason}")
+    reply_stopped(g, event.request_id, body.scope)
+
+
+def halt_order(
+    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.HaltOrder
+) -> None:
+    """A signed halt."""
+    g.posture.raise_("R70H", f"{by.person}: {body.reason}", stamp.mono_ns, body.scope)
+    reply_stopped(g, event.request_id, body.scope)
+
+
+# --- R72 --------------------------------------------------------------------------------------
+
+
+def rearm_ask(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.RearmAsk) -> None:
+    """First person: see what would be lifted, and sign that it be."""
+    fault = rearm_fault(g)
+    if not fault and not g.posture.latched:
+        fault = "nothing is latched"
+    if fault:
+        refuse(g, event, fault)
+        return
+    facts = rearm_facts(g, commands.read(event.text).nonce)
+    digest = digest_of(facts)
+    g.posture.sign(by.person, stamp.mono_ns)
+    subject = ",".join(sorted(g.posture.latched))
+    g.people.rearm = Asked(digest, by, stamp.mono_ns, body.reason, subject)
+    g.note("warning", "rearm asked", person=by.person, reason=body.reason, digest=digest)
+    wait_s = commands.CONFIRM_AFTER_NS // 10**9
+    g.effects.append(
+        Reply(event.request_id, {"ok": True, "digest": digest, "facts": facts, "confirm_after_s": wait_s})
+    )
+
+
+def rearm_facts(g: GateState, nonce: str) -> dict[str, Any]:
+    """Return what a person signs for."""
+    return {
+        "gate": identity(g),
+        "latched": dict(sorted(g.posture.latched.items())),
+        "positions": dict(sorted(g.ledger.positions.items())),
+        "execution_micros": g.risk.execution_micros,
+        "inventory_micros": g.risk.inventory_micros,
+        "open_orders": g.ledger.open_orders,
+        "breaks": list(g.breaks),
+        "limits": g.risk.limits.digest(),
+        "nonce": nonce,
+    }
+
+
+def digest_of(facts: Any) -> str:
+    """Return the hash of plain values, however they are laid out."""
+    return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()
+
+
+def rearm_fault(g: GateState) -> str:
+    """Return why nobody may rearm now: an order is open, a break, or a loss at its limit."""
+    if g.ledger.open_orders and g.posture.posture is Posture.KILLED:
+        return f"{g.ledger.open_orders} orders are still open; wait until they are cancelled"
+    return open_break(g) or loss_breached(g)
+
+
+def open_break(g: GateState) -> str:
+    """Return where EMS and gate still disagree on shares, "" where they do not."""
+    for chain in g.chains.values():
+        if chain.stated_qty != chain.cum_qty:
+            return (
+                f"{chain.chain_id}: the EMS says that {chain.stated_qty} shares of {chain.terms.symbol} "
+                f"traded, {chain.cum_qty} are booked; have the EMS send what is missing, or clear it up "
+                "with them and begin in a new state_dir"
+            )
+    return ""
+
+
+def loss_breached(g: GateState) -> str:
+    """Return the loss limit (R30, R31) that is still breached, "" where none is."""
+    for scope in g.risk.scopes:
+        law = scope.limits.loss
+        lost, top = -scope.execution_micros, law.execution_max_ccy * MICROS
+        if lost > 0 and checks.trips(lost, top):
+            return f"R30 {scope.name}: a loss of {lost / 1e6:,.2f}, the limit is {top / 1e6:,.2f}"
+        fallen = checks.drawdown_micros(scope.peak_micros, scope.execution_micros)
+        if fallen > 0 and checks.trips(fallen, law.drawdown_max_ccy * MICROS):
+            top = law.drawdown_max_ccy * MICROS
+            return f"R31 {scope.name}: {fallen / 1e6:,.2f} below the best, the limit is {top / 1e6:,.2f}"
+    return ""
+
+
+def rearm_confirm(
+    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.RearmConfirm
+) -> None:
+    """Second person: what was signed is lifted, and trading comes back through REDUCE_ONLY."""
+    g.risk.watch(stamp)  # a loss that came since then is seen now
+    asked = g.people.rearm
+    fault = commands.second(asked, by, body.digest, stamp.mono_ns) or rearm_fault(g)
+    held = {",".join(sorted(keys)) for keys in (g.posture.latched, g.posture.asked)}
+    if not fault and asked is not None and held != {asked.subject}:
+        fault = "another cause has come since it was asked for; ask again"
+    if fault:
+        refuse(g, event, fault)
+        return
+    assert asked is not None, "a second person is refused without a first"
+    lifted = g.posture.countersign(by.person, stamp.mono_ns)
+    acknowledged, g.breaks = g.breaks, []
+    g.people.rearm, g.kill_done = None, False
+    g.risk.rates.faults.clear()
+    limits = g.risk.limits.resume
+    machine.reduce_for(g.risk.memory, g.posture, "R72", limits.rearmed_ms, "rearmed", stamp.mono_ns)
+    g.effects.append(ClearKill())
+    g.counters["rearms"] += 1
+    g.note("warning", "rearmed", first=asked.by.person, second=by.person, reason=asked.reason, lifted=lifted)
+    facts = {"lifted": lifted, "breaks_acknowledged": acknowledged, "posture": g.posture.posture.name}
+    g.effects.append(Reply(event.request_id, {"ok": True} | facts))

@@ -1,0 +1,104 @@
+"""Start and recovery, which are one path: replay the journal, then step what FIX brought beyond it.
+
+After this the gate logs on and reconciles with the EMS (daemon.gate.sessions). Nothing is sent here.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from daemon.config import line_of
+from daemon.gate.core import GateCore
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND, Replayed, replay
+from daemon.journal import FIRST, Journal, JournalError, read
+from gateways.fix.codec import Malformed, decode
+from gateways.fix.market_data import MarketData, MarketDataReject
+from market.events import EngineAlarm, Event, ExecutionReport
+from market.types import Symbol
+from risk.limits import Limits, changes
+
+DIFFERENCES_SHOWN: Final = 3
+
+
+def open_journals(state_dir: Path, fatal: "object") -> tuple[Journal, Journal]:
+    """Open the gate's journal (which holds the directory) and the FIX inbound log.
+
+    Raises:
+        JournalError: held by another process, or corrupt.
+
+    """
+    on_failure = fatal if callable(fatal) else None
+    journal = Journal.open(state_dir, JOURNAL_NAME, on_failure=on_failure)
+    inbound = Journal.open(state_dir, INBOUND_NAME, lock=False, on_failure=on_failure)
+    return journal, inbound
+
+
+def recover(state_dir: Path, core: GateCore) -> Replayed:
+    """Step the journal again.
+
+    Raises:
+        JournalError: corruption, or decisions that this version would not take: a person must look.
+
+    """
+    done = replay(state_dir / JOURNAL_NAME, core)
+    if done.differences:
+        shown = "; ".join(done.differences[:DIFFERENCES_SHOWN])
+        raise JournalError(
+            f"{len(done.differences)} decisions differ from the journal: {shown}. "
+            "Another version wrote it; finish the day with that one, or begin in a new state_dir"
+        )
+    return done
+
+
+def loosened(core: GateCore, limits: Limits, path: Path) -> str:
+    """Return how a limits file is looser than what holds in a state, "" where it is not (R73).
+
+    A restart changes no limit that two people have not changed.
+    """
+    if core.state.overlay is None:
+        return ""
+    text = path.read_text()
+    return "; ".join(
+        f"{path}:{line_of(text, c.key.split('.'))}:{c.key}: loosened from {c.old} to {c.new} by hand; "
+        "two people loosen limits, while the gate runs: steadyhand limits apply"
+        for c in changes(core.state.risk.limits, limits)
+        if c.looser
+    )
+
+
+def beyond(state_dir: Path, done: Replayed, ours: dict[str, str]) -> Iterator[tuple[int, Event]]:
+    """Yield (offset, event) of the FIX messages that came but were not stepped before the crash."""
+    path = state_dir / INBOUND_NAME
+    start = FIRST if done.inbound_offset == NOT_INBOUND else done.inbound_offset
+    for offset, payload in read(path, start):
+        if offset <= done.inbound_offset:
+            continue
+        event = event_of(payload.decode("utf-8", "surrogateescape"), ours)  # as the engine encodes it
+        if event is not None:
+            yield offset, event
+
+
+def event_of(raw: str, ours: dict[str, str]) -> Event | None:
+    """Return what a message of the order session means to the core; None: nothing.
+
+    `ours`: our symbols by theirs, where the two differ.
+    """
+    decoded = decode(raw)
+    if isinstance(decoded, Malformed):
+        return EngineAlarm(text=f"unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
+    if decoded is None or isinstance(decoded, MarketData | MarketDataReject):
+        return None
+    if isinstance(decoded, ExecutionReport) and decoded.symbol in ours:
+        return msgspec.structs.replace(decoded, symbol=Symbol(ours[decoded.symbol]))
+    return decoded
+
+
+def next_epoch(last: int, lockstep: bool) -> int:
+    """Return a new epoch: above all before, and by the wall clock even where the state was lost.
+
+    In lockstep it only counts, so that a run with a venue of its own repeats to the letter.
+    """
+    return last + 1 if lockstep else max(last + 1, int(time.time()))

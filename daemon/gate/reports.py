@@ -1,0 +1,203 @@
+"""What the EMS says: order table, ledger and parents are kept. Whatever the posture, it is booked.
+
+A report that contradicts the order it names is no fill of that order: it is a break, and is not booked.
+"""
+
+from typing import Final
+
+from daemon.gate import chains as gate_chains
+from daemon.gate import parents as gate_parents
+from daemon.gate.state import ORDER_PREFIX, GateState
+from market.child_order import Change, ChildOrder
+from market.events import (
+    ExecutionReport,
+    MassCancelReport,
+    MessageRejected,
+    OrderCancelReject,
+    SendFailed,
+    Stamp,
+)
+from market.order_table import AWAITING
+from market.types import ClOrdID, ExecType, OrdStatus
+from risk import checks
+
+EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+# These may answer about nothing, and then name no side.
+SIDELESS: Final = frozenset({ExecType.ORDER_STATUS, ExecType.REJECTED})
+
+
+def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
+    """35=8."""
+    chain = _chain_of(g, event.cl_ord_id, event.orig_cl_ord_id)
+    if chain is None:
+        _unknown_order(g, stamp, event)
+        return
+    fault = _contradiction(g, chain, event)
+    if fault:
+        chain.stated_qty = max(chain.stated_qty, event.cum_qty)
+        _after(g, stamp, chain, Change(breaks=(fault,)))
+        return
+    before, most = chain.status, chain.most_qty
+    change = chain.observe(event)
+    grown = chain.most_qty > most
+    if change.duplicate:
+        g.counters["duplicate_reports"] += 1
+    if change.qty or change.notional_e4:
+        _book(g, stamp, chain, change)
+    if before is OrdStatus.PENDING_NEW and chain.status is not before:
+        g.risk.answered(chain.status is OrdStatus.REJECTED, stamp.mono_ns)
+    if event.exec_type is ExecType.REJECTED and before is not OrdStatus.REJECTED:
+        g.counters["ems_rejects"] += 1
+        g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)
+    _after(g, stamp, chain, change)
+    if grown:
+        _fits(g, stamp, chain)
+
+
+def cancel_reject(g: GateState, stamp: Stamp, event: OrderCancelReject) -> None:
+    """35=9."""
+    chain = _chain_of(g, event.cl_ord_id, event.orig_cl_ord_id)
+    if chain is None:
+        g.counters["unknown_reports"] += 1
+        return
+    g.counters["cancel_rejects"] += 1
+    g.risk.refused_change(stamp.mono_ns)
+    _after(g, stamp, chain, chain.observe_reject(event))
+
+
+def mass_cancel_report(g: GateState, _: Stamp, event: MassCancelReport) -> None:
+    """35=r: single cancels were sent beside it, so a refusal costs nothing."""
+    level = "info" if event.accepted else "warning"
+    g.note(level, "mass cancel", accepted=event.accepted, affected=event.total_affected, text=event.text)
+
+
+def message_rejected(g: GateState, stamp: Stamp, event: MessageRejected) -> None:
+    """35=j or 35=3: a definite no to one message; what cannot be told apart is asked for."""
+    g.counters["messages_rejected"] += 1
+    g.note("error", "message rejected", type=event.ref_msg_type, id=event.ref_id, text=event.text)
+    if event.ref_msg_type == "AF":
+        g.session.mass_status_id = ""
+    chain = g.chains.get(g.chain_of.get(ClOrdID(event.ref_id), ClOrdID("")))
+    if chain is not None and event.ref_msg_type in ("D", "G", "F"):
+        chain.withdraw(ClOrdID(event.ref_id))
+        g.counters["ems_rejects"] += 1
+        _after(g, stamp, chain, Change())
+    elif (
+        chain is not None
+        and event.ref_msg_type == "H"
+        and event.ref_id in (chain.replace_id, chain.cancel_id)
+    ):
+        chain.lost(ClOrdID(event.ref_id))
+        _after(g, stamp, chain, Change())
+    elif event.session_level and event.ref_msg_type not in ("H", "AF"):
+        for pending in [c for c in g.live_chains() if c.status in AWAITING]:
+            gate_chains.ask_status(g, pending)
+
+
+def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
+    """The engine refused: no byte left, so the request never was."""
+    g.counters["send_failed"] += 1
+    g.note("warning", "not sent", type=event.msg_type, id=event.ref_id, reason=event.reason)
+    if event.msg_type == "AF":
+        g.session.mass_status_id = ""
+        return
+    chain = g.chains.get(g.chain_of.get(ClOrdID(event.ref_id), ClOrdID("")))
+    if chain is not None and event.msg_type in ("D", "G", "F"):
+        chain.withdraw(ClOrdID(event.ref_id))
+        _after(g, stamp, chain, Change())
+
+
+def _chain_of(g: GateState, cl_ord_id: ClOrdID, orig: ClOrdID | None) -> ChildOrder | None:
+    chain_id = g.chain_of.get(cl_ord_id) or (g.chain_of.get(orig) if orig else None)
+    return g.chains[chain_id] if chain_id else None
+
+
+def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> str:
+    """Return how a report contradicts the order that it names, "" where it does not."""
+    terms = chain.terms
+    if event.symbol and event.symbol != terms.symbol:
+        return f"{event.exec_id}: a report of {event.symbol[:20]}, the order is in {terms.symbol}"
+    if event.side is not terms.side and event.exec_type not in SIDELESS:
+        return f"{event.exec_id}: a report of a {event.side.name}, the order is a {terms.side.name}"
+    if event.exec_type in EXECUTIONS:
+        owner = g.executions.setdefault(event.exec_id, chain.chain_id)
+        if owner != chain.chain_id:
+            return f"{event.exec_id}: this ExecID was an execution of {owner}"
+    return ""
+
+
+def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
+    """The EMS made an order larger than we held possible: its parent must still hold it."""
+    parent = g.parents.get(chain.terms.parent_id)
+    if parent is None or parent.progress.committed_qty <= parent.progress.qty:
+        return
+    text = f"may trade {chain.most_qty}; with it {parent.progress.committed_qty} of {parent.progress.qty}"
+    g.break_(f"{chain.chain_id}: {text} of {parent.order.parent_id}", stamp.mono_ns)
+    gate_chains.pull_parent(g, parent)
+
+
+def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
+    """An order that we do not know: ours by its name is a break, another desk's is counted."""
+    g.counters["unknown_reports"] += 1
+    if event.exec_type is ExecType.ORDER_STATUS and event.ord_status is OrdStatus.REJECTED:
+        return  # "there is no such order": the answer to a question of ours about nothing
+    if event.cl_ord_id.startswith(ORDER_PREFIX):
+        g.break_(f"unknown order of ours: {event.cl_ord_id} {event.ord_status.name}", stamp.mono_ns)
+    else:
+        g.note("warning", "another's order", cl_ord_id=event.cl_ord_id, status=event.ord_status.name)
+
+
+def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None:
+    """Book executed shares: position, money, parent."""
+    fee_e4 = g.risk.limits.loss.fee_e4
+    g.risk.execute(chain, g.strategies.get(chain.chain_id, ""), change.qty, change.notional_e4, stamp)
+    parent = g.parents.get(chain.terms.parent_id)
+    if change.qty > 0:
+        g.counters["fills"] += 1
+    if parent is None:
+        g.break_(f"{chain.chain_id} belongs to no parent", stamp.mono_ns)
+        return
+    progress = parent.progress
+    parent.update(
+        cum_qty=progress.cum_qty + change.qty,
+        notional_e4=progress.notional_e4 + change.notional_e4,
+        fees_micros=progress.fees_micros + change.qty * fee_e4 * checks.MICROS_PER_E4,
+    )
+    if parent.progress.cum_qty > parent.progress.qty:
+        text = f"{parent.order.parent_id}: {parent.progress.cum_qty} filled of {parent.progress.qty}"
+        g.break_(text, stamp.mono_ns, "R14")
+    if change.qty > 0:
+        gate_parents.judge_cost(g, stamp, parent)
+
+
+def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None:
+    """Bring ledger, breaks, trader and parent in line with a chain that changed."""
+    for text in change.breaks:
+        cause = "R14" if text.startswith("overfill") else "R62"
+        g.break_(f"{chain.chain_id}: {text}", stamp.mono_ns, cause)
+    if change.ask_status:
+        gate_chains.ask_status(g, chain)
+    gate_chains.track(g, chain)
+    parent = g.parents.get(chain.terms.parent_id)
+    if not chain.live:
+        g.unwanted.pop(chain.chain_id, None)
+        if parent is not None:
+            parent.chains.pop(chain.chain_id, None)
+    elif parent is not None:
+        parent.chains[chain.chain_id] = None
+        if chain.cancel_id is not None and chain.stands:
+            gate_chains.unwant(g, chain.chain_id)  # whoever asked for the cancel: it is sent until it works
+        if not parent.live and chain.chain_id not in g.unwanted:
+            gate_chains.unwant(g, chain.chain_id)
+            g.note("error", "an order works for a parent that has ended", order=chain.chain_id)
+    if change.duplicate:
+        return
+    fill = change.qty > 0
+    g.tell_order(
+        chain,
+        stamp.ts_ns,
+        last_qty=change.qty if fill else 0,
+        last_price_e4=change.last_price_e4,
+        exec_id=change.exec_id if fill else "",
+    )
+    gate_parents.settle(g, stamp, chain.terms.parent_id)

@@ -1,0 +1,188 @@
+"""The gate's shell around its core: journal, step, act. One thread, no await in between.
+
+Every input is stamped; it and what the step decided are in the kernel before a byte of it leaves
+(docs/decisions/0010). Then the last check is the engine's own: logged on or not.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.gate.core import GateCore
+from daemon.gate.effects import (
+    AskMassStatus,
+    AskStatus,
+    ClearKill,
+    DropTrader,
+    Effect,
+    LatchKill,
+    Note,
+    ParentEnded,
+    Reply,
+    SendCancel,
+    SendMassCancel,
+    SendOrder,
+    Tell,
+)
+from daemon.gate.journal import DIGEST_EVERY, NOT_INBOUND, Digest, Input, Output, decisions, encode
+from daemon.gate.metrics import GateMetrics
+from daemon.journal import Journal
+from daemon.latency import Latency
+from gateways.fix.order_entry import OrderEntry, SendResult
+from market.events import Event, SendFailed, Stamp
+from market.updates import Update
+from risk.kill_switch import KillLatch
+
+# Of an order's way: from the decision to the gate's ears; then journal, core, journal; then the engine.
+STAGES: Final = ("decision_to_gate", "intent_to_wire", "journal_and_step", "engine")
+FOLLOW_UPS_MAX: Final = 1_000  # send failures of one step: as many as a step can send
+log = structlog.get_logger()
+
+TellTrader = Callable[[int, Update], None]
+Answer = Callable[[int, dict[str, Any]], None]
+
+
+class GateShell:
+    """What acts. `tell`, `drop` and `answer` are the link's and the control socket's."""
+
+    def __init__(
+        self,
+        core: GateCore,
+        clock: Clock,
+        journal: Journal,
+        latch: KillLatch,
+        metrics: GateMetrics,
+        lockstep: bool,
+    ) -> None:
+        self.core = core
+        self.clock = clock
+        self.journal = journal
+        self.metrics = metrics
+        self.lockstep = lockstep
+        self.entry: OrderEntry | None = None  # set when the engine stands
+        self.tell: TellTrader = lambda *_: None
+        self.drop: Callable[[int, str], None] = lambda *_: None
+        self.answer: Answer = lambda *_: None
+        self.note: Callable[[Note], None] = write_note
+        self.beside: Callable[[Callable[[], None]], object] = lambda act: act()  # the gate's: on a thread
+        self.latency = {name: Latency() for name in ("tick_to_order", *STAGES)}
+        self._latch = latch
+        self.inputs = 0
+        self.closed = False
+        self._follow_ups: deque[Event] = deque(maxlen=FOLLOW_UPS_MAX)
+        self._acts: dict[type[Effect], Callable[[Any], None]] = {
+            Tell: lambda e: self.tell(e.epoch, e.update),
+            Reply: lambda e: self.answer(e.request_id, e.body),
+            DropTrader: lambda e: self.drop(e.epoch, e.reason),
+            SendCancel: self._send_cancel,
+            AskStatus: self._ask_status,
+            AskMassStatus: self._ask_mass_status,
+            SendMassCancel: self._send_mass_cancel,
+            LatchKill: self._latch_kill,
+            ClearKill: lambda _: self._latch.clear(),
+            ParentEnded: self.metrics.parent_ended,
+            Note: lambda e: self.note(e),
+        }
+        self._stamp = Stamp(0, 0)
+
+    def post(self, event: Event, offset: int = NOT_INBOUND) -> None:
+        """Journal, step and carry out one event, and what its sending led to."""
+        if self.closed:
+            return  # after the end nothing is taken in: it is asked for at the next start
+        self._post(event, offset)
+        while self._follow_ups:
+            self._post(self._follow_ups.popleft(), NOT_INBOUND)
+
+    def _post(self, event: Event, offset: int) -> None:
+        stamp = self._stamp = self.clock.stamp()
+        taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
+        step = None
+        try:
+            step = self.core.step(stamp, event)
+        finally:
+            if step is None:
+                self.journal.append(taken)  # what broke us is the first thing that anybody will ask for
+        decided = decisions(step.effects)
+        # A step has no effect until it is carried out, so input and decisions are one write.
+        size = self.journal.append(taken, encode(Output(decided))) if decided else self.journal.append(taken)
+        for effect in step.effects:
+            if type(effect) is SendOrder:
+                self._send_order(effect)
+            else:
+                self._acts[type(effect)](effect)
+        self.metrics.stepped(event, step, size)
+        self.inputs += 1
+        if self.inputs % DIGEST_EVERY == 0:
+            self.write_digest()
+
+    def write_digest(self) -> None:
+        """Journal a hash of the state, for whoever replays."""
+        self.journal.append(encode(Digest(self.core.state_hash())))
+
+    # --- acts ---------------------------------------------------------------------------------
+
+    def _send_order(self, effect: SendOrder) -> None:
+        assert self.entry is not None
+        order = effect.approved.order
+        decided_ns = time.monotonic_ns()
+        result = self.entry.send(effect.approved, self._stamp.ts_ns)
+        if not result.sent:
+            kind = "G" if hasattr(order, "terms") else "D"
+            self._failed(kind, order.cl_ord_id, result)
+            return
+        if self.lockstep:
+            return
+        now_ns = time.monotonic_ns()
+        arrived_ns = self._stamp.mono_ns
+        self.latency["intent_to_wire"].observe(now_ns - arrived_ns)
+        self.latency["journal_and_step"].observe(decided_ns - arrived_ns)
+        self.latency["engine"].observe(now_ns - decided_ns)
+        self.metrics.intent_to_wire.observe((now_ns - arrived_ns) / 1e9)
+        if effect.cause_mono_ns > 0:
+            self.latency["tick_to_order"].observe(now_ns - effect.cause_mono_ns)
+        if effect.decided_mono_ns > 0:
+            self.latency["decision_to_gate"].observe(arrived_ns - effect.decided_mono_ns)
+
+    def _send_cancel(self, effect: SendCancel) -> None:
+        assert self.entry is not None
+        result = self.entry.cancel(effect.order, self._stamp.ts_ns)
+        if not result.sent:
+            self._failed("F", effect.order.cl_ord_id, result)
+
+    def _ask_status(self, effect: AskStatus) -> None:
+        assert self.entry is not None
+        result = self.entry.status(effect.request, self._stamp.ts_ns)
+        if not result.sent:
+            self._failed("H", effect.request.cl_ord_id, result)
+
+    def _ask_mass_status(self, effect: AskMassStatus) -> None:
+        assert self.entry is not None
+        result = self.entry.mass_status(effect.request)
+        if not result.sent:
+            self._failed("AF", effect.request.req_id, result)
+
+    def _send_mass_cancel(self, effect: SendMassCancel) -> None:
+        assert self.entry is not None
+        result = self.entry.mass_cancel(effect.request, self._stamp.ts_ns)
+        if not result.sent:
+            self._failed("q", effect.request.cl_ord_id, result)
+
+    def _failed(self, msg_type: str, ref_id: str, result: SendResult) -> None:
+        self._follow_ups.append(SendFailed(msg_type=msg_type, ref_id=ref_id, reason=result.reason))
+
+    def _latch_kill(self, effect: LatchKill) -> None:
+        """Latch in the kernel now, and on the disk beside the cancels that follow."""
+        latch = self._latch
+        known = effect.scope in latch.scopes() if effect.scope else latch.held() is not None
+        if not known or (not effect.scope and latch.touched()):
+            latch.set(effect.reason, effect.scope)
+            self.beside(latch.sync)
+
+
+def write_note(effect: Note) -> None:
+    """Put a note of the core into the log."""
+    getattr(log, effect.level)(effect.event, **effect.fields)

@@ -1,0 +1,89 @@
+"""`steadyhand eod`: the gate ends the day where nothing is open and the broker's positions are its own.
+
+The broker's file is `<day_dir>/<day>/broker_positions.csv`; the signature names its hash. What the gate
+answers, with the hash of its journal up to there, is written beside it as `seal.json` and signed.
+Exit codes: 0 ended, 1 refused (each reason in the line), 2 files, 78 configuration.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from daemon.config import Config, ConfigError, load
+from daemon.options import USAGE
+from daemon.people.keys import load_private, sign_file
+from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed, paper_key
+from daemon.people.sod_command import day_dir
+from daemon.people.sod_files import BROKER, DayFilesError, read, sha256
+from risk.commands import DayEnd
+
+NAME: Final = "steadyhand eod"
+SEAL: Final = "seal.json"
+CHUNK: Final = 1_048_576  # of the journal, read at a time
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare, end and seal; every failure is one line."""
+    try:
+        return end(load(args.config), args)
+    except ConfigError as error:
+        text, code = str(error), CONFIG
+    except DayFilesError as error:
+        text, code = str(error), USAGE
+    except NoGate as error:
+        text, code = str(error), REFUSED
+    except Refused as error:
+        text, code = str(error), error.code
+    if args.json:
+        print(json.dumps({"ok": False, "error": text}))
+    print(f"{NAME}: {text}", file=sys.stderr)
+    return code
+
+
+def end(config: Config, args: argparse.Namespace) -> int:
+    """Have the gate end the day, then seal it."""
+    day = args.day.isoformat()
+    place = day_dir(config) / day
+    read(place / BROKER, day)
+    answer = ask_signed(config, DayEnd(day=day, positions=sha256(place / BROKER)), args.key, "first")
+    journal = ask(config, {"cmd": "status", "orders": "live"})["journal"]
+    facts = {
+        "day": day,
+        "positions": answer["positions"],
+        "state": answer["state"],
+        "journal": {
+            "bytes": journal["bytes"],
+            "sha256": head_sha256(Path(journal["path"]), journal["bytes"]),
+        },
+    }
+    seal = place / SEAL
+    try:
+        seal.write_text(json.dumps(facts, indent=1) + "\n")
+    except OSError as error:
+        raise DayFilesError(f"{seal}: cannot be written: {error.strerror}") from None
+    sign_file(seal, load_private(args.key if args.key is not None else paper_key(config, "first")))
+    held = len(answer["positions"])
+    text = f"the day {day} has ended: {held} positions as the broker has them; sealed in {seal}"
+    print(json.dumps({"ok": True, "seal": str(seal)} | facts, indent=2) if args.json else text)
+    return DONE
+
+
+def head_sha256(path: Path, size: int) -> str:
+    """Return the hash of a file's first bytes.
+
+    Raises:
+        DayFilesError: it cannot be read.
+
+    """
+    digest, left = hashlib.sha256(), size
+    try:
+        with path.open("rb") as file:
+            while left and (chunk := file.read(min(CHUNK, left))):
+                digest.update(chunk)
+                left -= len(chunk)
+    except OSError as error:
+        raise DayFilesError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.hexdigest()

@@ -1,0 +1,349 @@
+"""`steadyhand trader`: the replaceable side. Book, state, policy, executor; no order socket.
+
+It dials the gate and, once market time is known, the feed from sequence 1. Everything is compiled
+before it says READY; after that it only steps. Kill it at any time: the worst it does is to stop.
+"""
+
+import argparse
+import asyncio
+import gc
+import sys
+import time
+from typing import Any, Final
+
+import structlog
+
+from daemon import logs, notify
+from daemon.clock import Clock
+from daemon.config import Config, ConfigError, load
+from daemon.journal import JournalError
+from daemon.metrics.block import Metrics
+from daemon.rehearsal import Pacer
+from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
+from daemon.trader.events import FeedDown, FeedIdle, FeedUp, LinkDown, LinkUp
+from daemon.trader.metrics import TraderMetrics
+from daemon.trader.rehearsal import TraderRehearsal
+from daemon.trader.setup import Epochs, build_core, open_journal, warm_up
+from daemon.trader.shell import Shell
+from gateways import link
+from gateways.feeds import soupbintcp
+from gateways.feeds.moldudp64_client import MoldClient, address
+from market import events as ev
+from market import updates as up
+from market.types import Symbol
+from policies import choose
+from policies.actions import ACTION_TABLE_SHA256
+from policies.frozen import FrozenPolicy
+from policies.policy import Policy
+from policies.scripted import Scripted
+from policies.state import STATE_SPEC_SHA256
+
+log = structlog.get_logger()
+
+LINK_RETRY_S: Final = 0.2  # a gate that restarts is back within seconds
+HELLO_TRIES_MAX: Final = 10  # a gate that has not noticed yet that the last trader died; 2 s
+LOCK_WAIT_S: Final = 30.0  # lockstep: wall time that one instant may take
+STATUS_S: Final = 1.0
+
+
+class Trader:
+    """The wires between loop, link, feed and shell."""
+
+    def __init__(self, config: Config, runtime: Runtime, shell: Shell, policy: Policy | Scripted) -> None:
+        assert config.trader is not None
+        assert config.gate is not None
+        self.exit_code = EXIT_DONE
+        self._config = config.trader
+        self._socket = config.gate.link_socket
+        self._runtime = runtime
+        self._shell = shell
+        self._policy = policy
+        self._epochs = Epochs(config.trader.journal_dir, config.clock.lockstep_socket is not None)
+        self._peer: link.Peer | None = None
+        self._link_gone = asyncio.Event()
+        self._client: soupbintcp.SoupClient | MoldClient | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
+        self._tick: up.LockTick | None = None
+        self._tick_watch: asyncio.TimerHandle | None = None
+        self._refusals = 0
+        self._intents = 0
+        self._pacer: Pacer | None = None
+        self._accepted = False
+        self._poll_until_ns = 0
+        self._polling = False
+        self._busy_poll_ns = config.trader.busy_poll_us * 1_000
+        self._loop = asyncio.get_running_loop()
+        shell.send = self._send
+        shell.wake_in = self._wake_in
+
+    async def serve(self) -> int:
+        """Run until asked to stop."""
+        self._loop.set_exception_handler(self._broke)
+        gc.disable()  # a collection in the middle of a tick is 1-10 ms; it is done once a second
+        self._runtime.spawn(self._keep_link(), "link")
+        self._runtime.spawn(self._keep_status(), "status")
+        await self._runtime.stopping.wait()
+        notify.stopping()
+        if self._client is not None:
+            self._client.close()
+        if self._peer is not None:
+            self._peer.close("the trader stops")
+        self._shell.close()
+        return self.exit_code
+
+    def fail(self, text: str, code: int = EXIT_NOT_CLEAN) -> None:
+        """End with one clear line."""
+        if not self._runtime.stopping.is_set():
+            print(f"steadyhand trader: {text}", file=sys.stderr, flush=True)
+            self.exit_code = code
+            self._runtime.stop()
+
+    def _broke(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback raised: our own error, and the end of trading."""
+        error = context.get("exception")
+        log.error("stopped by an error", message=context.get("message"), error=repr(error), exc_info=error)
+        self.fail(f"stopped by an error of its own: {error!r}")
+
+    # --- link ---
+
+    async def _keep_link(self) -> None:
+        while not self._runtime.stopping.is_set():
+            self._link_gone.clear()
+            try:
+                await self._loop.create_unix_connection(
+                    lambda: link.Peer(link.ToTrader, self._told, self._closed, self._opened),
+                    str(self._socket),
+                )
+            except OSError as error:
+                log.info("gate not reachable", socket=str(self._socket), error=str(error))
+            else:
+                await self._link_gone.wait()
+            await asyncio.sleep(LINK_RETRY_S)
+
+    def _opened(self, peer: link.Peer) -> None:
+        epoch = self._epochs.next()
+        frozen_policy = isinstance(self._policy, FrozenPolicy)
+        self._peer, self._accepted = peer, False
+        self._shell.event(LinkUp(epoch=epoch))
+        peer.send(
+            ev.TraderHello(
+                protocol=ev.LINK_PROTOCOL,
+                epoch=epoch,
+                symbols=tuple(Symbol(s) for s in self._config.symbols),
+                policy=self._policy.name,
+                policy_sha256=self._policy.sha256 if frozen_policy else "",
+                state_spec_sha256=STATE_SPEC_SHA256,
+                action_table_sha256=ACTION_TABLE_SHA256,
+            )
+        )
+
+    def _closed(self, peer: link.Peer, reason: str) -> None:
+        if peer is self._peer:
+            self._peer = None
+            if self._accepted:
+                log.warning("link to the gate lost", reason=reason)
+            self._shell.event(LinkDown())
+        self._link_gone.set()
+
+    def _told(self, _: link.Peer, messages: list[Any]) -> None:
+        for message in messages:
+            match message:
+                case up.HelloAck():
+                    self._answered(message)
+                case up.AnchorUpdate():
+                    self._begin_market(message.anchor)
+                case up.LockTick():
+                    self._ticked(message)
+                case _:
+                    self._shell.event(message)
+        self._stay_awake()
+
+    def _answered(self, ack: up.HelloAck) -> None:
+        if not ack.accepted:
+            self._refusals += 1
+            if self._refusals >= HELLO_TRIES_MAX:
+                self.fail(f"the gate does not accept this trader: {ack.reason}", EXIT_CONFIG)
+            return
+        self._refusals, self._accepted = 0, True
+        self._shell.lockstep = ack.lockstep
+        log.info("link to the gate up", lockstep=ack.lockstep)
+        if ack.anchor is not None and not ack.lockstep:
+            self._begin_market(ack.anchor)
+        if self._config.rehearse_us and self._pacer is None and not ack.lockstep:
+            self._runtime.spawn(self._rehearse(), "rehearsal")
+
+    def _send(self, event: ev.Event) -> bool:
+        self._intents += 1
+        return self._peer is not None and self._accepted and self._peer.send(event)
+
+    async def _rehearse(self) -> None:
+        """Keep the way of a tick warm, by a stand-in that knows nothing of us; real time only."""
+        config = self._config
+        rehearsal = TraderRehearsal(
+            lambda: choose.choose(config.policy, config.policy_options, config.volume_curve),
+            config.journal_dir,
+            config.rehearse_us,
+            self._loop,
+        )
+        self._pacer = Pacer(config.rehearse_us, rehearsal.walk, lambda: self._intents)
+        await rehearsal.connect()
+        self._pacer.begin(self._loop)
+        gc.freeze()
+        await self._runtime.stopping.wait()
+        self._pacer.end()
+        rehearsal.close()
+
+    # --- feed ---
+
+    def _begin_market(self, anchor: ev.ClockAnchor) -> None:
+        if not self._shell.lockstep:
+            self._shell.clock.set_anchor(anchor)
+            self._dial_feed(self._shell.clock.market_ns())
+
+    def _dial_feed(self, ts_ns: int) -> None:
+        if self._client is None:
+            feed = self._config.feed
+            self._shell.begin_market(ts_ns)
+            if feed.protocol == "moldudp64":
+                lines = tuple(address(line) for line in feed.lines)
+                requests = address(feed.requests) if feed.requests else None
+                mold = self._client = MoldClient(self, lines, requests, interface=feed.interface)
+                self._runtime.spawn(self._follow_mold(mold), "feed")
+                return
+            login = soupbintcp.Login(feed.username, feed.password)
+            soup = self._client = soupbintcp.SoupClient(self, login)
+            self._runtime.spawn(self._follow_soup(soup, feed.host, feed.port), "feed")
+
+    async def _follow_soup(self, client: soupbintcp.SoupClient, host: str, port: int) -> None:
+        await client.run(host, port)
+        if client.state.refused:
+            self.fail(f"the feed at {host}:{port}: {client.state.refused}", EXIT_CONFIG)
+
+    async def _follow_mold(self, client: MoldClient) -> None:
+        try:
+            await client.open()
+        except OSError as error:
+            self.fail(f"trader.feed.lines {', '.join(self._config.feed.lines)}: {error}", EXIT_CONFIG)
+            return
+        await client.run()
+        if client.lost:
+            self.fail(f"the feed is lost: {client.lost}; a new start asks for all of it again")
+
+    def feed_up(self, session: str, next_seq: int) -> None:
+        """Logged in."""
+        log.info("feed up", session=session, next_seq=next_seq)
+        self._shell.logged_in()
+        self._shell.event(FeedUp(next_seq=next_seq))
+
+    def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
+        """Take one read."""
+        self._shell.read(packets, first_seq, mono_ns)
+        if self._tick is not None:
+            self._loop.call_soon(self._try_tick)  # the client counts them when this returns
+        self._stay_awake()
+
+    def feed_idle(self, next_seq: int, mono_ns: int) -> None:  # noqa: ARG002  (the core counts itself)
+        """Take a heartbeat; in lockstep the instants say more."""
+        self._shell.heard()
+        if not self._shell.lockstep:
+            self._shell.event(FeedIdle(), mono_ns)
+
+    def feed_down(self, reason: str) -> None:
+        """The line is gone; the client dials again."""
+        self._shell.event(FeedDown(reason=f"feed down: {reason}"))
+
+    def feed_ended(self) -> None:
+        """Nothing more will come."""
+        log.info("feed ended")
+        self._shell.event(FeedDown(reason="the feed's session ended"))
+
+    # --- time ---
+
+    def _ticked(self, tick: up.LockTick) -> None:
+        self._dial_feed(tick.ts_ns)
+        self._tick = tick
+        if self._tick_watch is None:
+            self._tick_watch = self._loop.call_later(LOCK_WAIT_S, self._tick_late)
+        self._try_tick()
+
+    def _try_tick(self) -> None:
+        tick, client = self._tick, self._client
+        if tick is None or client is None or client.next_seq <= tick.feed_seq:
+            return
+        self._tick = None
+        if self._tick_watch is not None:
+            self._tick_watch.cancel()
+            self._tick_watch = None
+        self._shell.tick(tick)
+
+    def _tick_late(self) -> None:
+        assert self._tick is not None
+        self.fail(f"lockstep: message {self._tick.feed_seq} of the feed did not come in {LOCK_WAIT_S:g} s")
+
+    def _wake_in(self, seconds: float) -> None:
+        due_s = self._loop.time() + max(0.0, seconds)
+        if self._timer is not None:
+            if self._due_s <= due_s:
+                return  # it rings earlier, and then looks again
+            self._timer.cancel()
+        self._due_s = due_s
+        self._timer = self._loop.call_at(due_s, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._shell.wake()
+
+    def _stay_awake(self) -> None:
+        """Busy-poll for a bounded time after something came: the next message then finds us awake."""
+        if self._busy_poll_ns:
+            self._poll_until_ns = time.monotonic_ns() + self._busy_poll_ns
+            if not self._polling:
+                self._polling = True
+                self._loop.call_soon(self._poll)
+
+    def _poll(self) -> None:
+        if time.monotonic_ns() < self._poll_until_ns:
+            self._loop.call_soon(self._poll)  # the loop looks at its sockets in between, without sleeping
+        else:
+            self._polling = False
+
+    async def _keep_status(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_S)
+            self._shell.second()
+            notify.watchdog()
+            gc.collect(1)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Start the trader; return the exit code."""
+    try:
+        config = load(args.config)
+        if config.trader is None or config.gate is None:
+            raise ConfigError(f"{args.config}: needs the sections [trader] and [gate] (for its link_socket)")
+        trader = config.trader
+        policy = choose.choose(trader.policy, trader.policy_options, trader.volume_curve, trader.policy_key)
+        core = build_core(config, policy)
+        journal = open_journal(config, core, policy)
+    except (ConfigError, JournalError, *choose.ERRORS) as error:
+        print(f"steadyhand trader: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    logs.configure("trader", config.logs.level)
+    directory = config.metrics.directory if config.metrics is not None else None
+    metrics = TraderMetrics(Metrics(directory, "trader"), policy, config.mode)
+    warm_up()
+
+    async def serve(runtime: Runtime) -> int:
+        shell = Shell(core, Clock(), metrics, journal)
+        running = Trader(config, runtime, shell, policy)
+        log.info("policy", describe=policy.describe())
+        logs.announce("ready", policy=policy.name, sha256=policy.sha256, describe=policy.describe())
+        metrics.ready()
+        notify.ready(policy.describe())
+        return await running.serve()
+
+    code = run(serve)
+    if code == EXIT_DONE:
+        metrics.close()
+    return code

@@ -1,0 +1,187 @@
+"""What a venue is started with: its command line, and a configuration file's [venue] section under it."""
+
+import argparse
+from datetime import date, time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from daemon.config import ConfigError, load
+from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
+from market.instruments import Instrument
+from market.types import Symbol
+
+SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
+ZERO_INTELLIGENCE: Final = "zero-intelligence"
+QUEUE_REACTIVE: Final = "queue-reactive"  # :CALIBRATION
+SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue's run. Times are UTC ns, latencies ns of market time."""
+
+    instrument: Instrument
+    day: date
+    tape: Path | None
+    window: tuple[int, int]
+    close_e4: int = 0  # of the day before, for reference prices; 0: nobody knows it
+    seed: int
+    flow: str = ZERO_INTELLIGENCE  # where there is no tape
+    speed: float
+    lockstep_socket: Path | None  # None: not in lockstep
+    gate_wait_s: int = GATE_WAIT_S  # lockstep: wall time without any gate, then the run is given up
+    order_latency_ns: int
+    feed_latency_ns: int
+    fix_port: int
+    reference_port: int
+    itch_port: int
+    start_now: bool
+    out: Path | None
+    comp_id: str
+    client_comp_id: str
+    reference_comp_id: str
+    reference_client_comp_id: str
+    username: str
+    password: str
+    mold_lines: tuple[tuple[str, int], ...] = ()  # MoldUDP64: where each packet goes
+    mold_port: int = 0  # ... and where retransmissions are asked for; 0 = any
+    pending_reports: bool
+    log_level: str
+
+    @property
+    def midnight_ns(self) -> int:
+        """The day's start in the exchange's zone: ITCH counts from there."""
+        return self.instrument.at(self.day, time(0))
+
+
+def read(args: argparse.Namespace) -> Options:
+    """Return what a command line means.
+
+    Raises:
+        ConfigError: one line, what is wrong and how to mend it.
+
+    """
+    base = _from_config(args)
+    tape: Path | None = args.tape or base.get("tape")
+    instrument, day = _market(tape, base.get("instrument"), args)
+    window = (
+        instrument.at(day, args.begin or base.get("begin") or instrument.open),
+        instrument.at(day, args.end or base.get("end") or instrument.close),
+    )
+    if not window[0] < window[1]:
+        begin, end = (instrument.clock(ts_ns)[:8] for ts_ns in window)
+        raise ConfigError(f"--from {begin} is not before --to {end}")
+    if len(args.feed_username) > 6 or len(args.feed_password) > 10:
+        raise ConfigError("--feed-username has at most 6 letters, --feed-password 10 (SoupBinTCP)")
+    names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
+    if names[0] == names[1]:
+        raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
+    return Options(
+        instrument=instrument,
+        day=day,
+        tape=tape,
+        window=window,
+        close_e4=args.close_e4 or base.get("close_e4", 0),
+        seed=base.get("seed", 1) if args.seed is None else args.seed,
+        flow=_flow(args.flow, tape),
+        speed=args.speed or base.get("speed", 1.0),
+        lockstep_socket=_lockstep_socket(args, base),
+        gate_wait_s=args.gate_wait_s,
+        order_latency_ns=_us(args.order_latency_us, base.get("order_latency_us", 2_000)),
+        feed_latency_ns=_us(args.feed_latency_us, base.get("feed_latency_us", 500)),
+        fix_port=args.fix_port,
+        reference_port=args.reference_port,
+        itch_port=args.itch_port,
+        start_now=args.start == "now",
+        out=args.out,
+        comp_id=args.comp_id,
+        client_comp_id=args.client_comp_id,
+        reference_comp_id=args.reference_comp_id,
+        reference_client_comp_id=args.reference_client_comp_id,
+        username=args.feed_username,
+        password=args.feed_password,
+        mold_lines=args.mold,
+        mold_port=args.mold_port,
+        pending_reports=args.pending_reports,
+        log_level=args.log_level,
+    )
+
+
+def _flow(text: str | None, tape: Path | None) -> str:
+    """Return which synthetic flow plays."""
+    if text is None:
+        return ZERO_INTELLIGENCE
+    if tape is not None:
+        raise ConfigError("--flow goes with synthetic flow, --tape plays what was recorded; leave one away")
+    kind, _, calibration = text.partition(":")
+    if text != ZERO_INTELLIGENCE and not (kind == QUEUE_REACTIVE and calibration):
+        raise ConfigError(f"--flow {text}: is neither {ZERO_INTELLIGENCE} nor {QUEUE_REACTIVE}:CALIBRATION")
+    return text
+
+
+def _from_config(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the configuration file says, in the words of the command line."""
+    if args.config is None:
+        return {}
+    config = load(args.config)
+    if config.venue is None:
+        raise ConfigError(f"{args.config}: has no [venue] section")
+    venue = config.venue
+    instrument = config.instruments.get(venue.symbol)
+    if instrument is None:
+        raise ConfigError(f"{args.config}: venue.symbol {venue.symbol} is no [[instrument]]")
+    args.symbol = args.symbol or venue.symbol
+    args.day = args.day or venue.day
+    lockstep_socket = config.clock.lockstep_socket if venue.lockstep and args.speed is None else None
+    return {
+        "instrument": instrument,
+        "tape": venue.tape,
+        "begin": venue.window[0],
+        "end": venue.window[1],
+        "close_e4": venue.close_e4,
+        "seed": venue.seed,
+        "speed": venue.speed,
+        "order_latency_us": venue.order_latency_us,
+        "feed_latency_us": venue.feed_latency_us,
+        "lockstep": venue.lockstep and args.speed is None,
+        "lockstep_socket": lockstep_socket,
+    }
+
+
+def _market(
+    tape: Path | None, instrument: Instrument | None, args: argparse.Namespace
+) -> tuple[Instrument, date]:
+    """Return what is traded and on which day."""
+    if tape is None:
+        chosen = instrument or SYNTHETIC
+        if args.symbol not in (None, chosen.symbol):
+            chosen = msgspec.structs.replace(chosen, symbol=Symbol(args.symbol))
+        return chosen, args.day or SYNTHETIC_DAY
+    from market.tape import Tape, TapeError  # pyarrow: synthetic runs need not wait for it
+
+    try:
+        opened = Tape.open(tape)
+    except TapeError as error:
+        raise ConfigError(f"--tape {error}") from None
+    if args.symbol not in (None, opened.symbol):
+        raise ConfigError(f"--symbol {args.symbol}: the tape {tape} is of {opened.symbol}")
+    return opened.instrument, opened.day
+
+
+def _us(given: int | None, base: int) -> int:
+    value = base if given is None else given
+    if not value <= LATENCY_US_MAX:
+        raise ConfigError(f"a latency of {value} us: must be between 0 and 10 s")
+    return value * 1_000
+
+
+def _lockstep_socket(args: argparse.Namespace, base: dict[str, Any]) -> Path | None:
+    if not (args.lockstep or base.get("lockstep")):
+        return None
+    path: Path | None = args.lockstep_socket or base.get("lockstep_socket")
+    if path is None:
+        raise ConfigError("--lockstep needs --lockstep-socket PATH (or clock.lockstep_socket)")
+    if len(str(path).encode()) > SOCKET_PATH_MAX:
+        raise ConfigError(f"--lockstep-socket {path}: over {SOCKET_PATH_MAX} bytes; name a shorter path")
+    return path
