@@ -7,7 +7,7 @@ from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, price_e4, speed, w
 
 DEFAULT_POLICY: Final = "ppo-three-markets"  # the frozen policy that ships
 DEFAULT_SPEED: Final = 10.0
-LIMITS: Final = Path(__file__).parents[1] / "deploy" / "limits.paper.toml"
+LIMITS: Final = Path(__file__).parents[2] / "deploy" / "limits.paper.toml"
 
 
 def parser() -> Parser:
