@@ -12,6 +12,7 @@ The same events give the same effects and the same state, which is what recovery
 from collections.abc import Callable
 from typing import Any, Final
 
+from daemon.gate import amend as gate_amend
 from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
@@ -177,7 +178,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.ReferenceAlive: reference_alive,
     ev.SecurityStatus: security_status,
     ev.SubmitParent: gate_parents.submit,
-    ev.AmendParent: gate_parents.amend,
+    ev.AmendParent: gate_amend.amend,
     ev.PauseParent: gate_parents.pause,
     ev.ResumeParent: gate_parents.resume,
     ev.CancelParent: gate_parents.cancel,

@@ -1,4 +1,4 @@
-"""Parent orders: admission (R08), life by the table of market.parents, amendments, the end.
+"""Parent orders: admission (R08), life by the table of market.parents, the end.
 
 A parent is admitted whole or refused whole, with every reason. Its end is the gate's: leaves are
 cancelled, and the remainder is booked with the constraint that caused it.
@@ -12,7 +12,7 @@ from daemon.gate import chains as gate_chains
 from daemon.gate import conditions as gate_conditions
 from daemon.gate.effects import ParentEnded, Reply
 from daemon.gate.state import GateState, Parent
-from market.events import AmendParent, CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
+from market.events import CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
 from market.parents import ParentOrder, ParentTrigger, Progress, next_status
 from market.types import ParentID, ParentStatus, Side
 from market.updates import ParentUpdate
@@ -31,17 +31,9 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     order = event.parent
     if not order.parent_id:
         order = msgspec.structs.replace(order, parent_id=free_id(g))
-    live = [p.order for p in g.live_parents.values()]
-    faults = admission.faults(g.risk, order, stamp.ts_ns, live)
-    if len(g.parents) >= PARENTS_MAX:
-        faults.append(f"R08 {PARENTS_MAX} parents in one journal; begin a new day in a new state_dir")
-    if order.parent_id in g.parents:
-        faults.append(f"R24 parent id {order.parent_id} was used before")
+    faults = faults_of(g, stamp, order)
     if faults:
-        g.counters["parents_refused"] += 1
-        for control in {fault.split()[0] for fault in faults}:
-            g.risk.refusals[control] = g.risk.refusals.get(control, 0) + 1
-        g.note("warning", "parent refused", parent=order.parent_id, faults=faults)
+        refused(g, order.parent_id, faults)
         error = "; ".join(faults)
         g.effects.append(Reply(event.request_id, {"ok": False, "error": error, "faults": faults}))
         return
@@ -49,6 +41,35 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     if event.dry_run:
         g.effects.append(Reply(event.request_id, body | {"dry_run": True}))
         return
+    enter(g, stamp, order)
+    g.effects.append(Reply(event.request_id, body))
+    begin(g, stamp)
+
+
+def faults_of(
+    g: GateState, stamp: Stamp, order: ParentOrder, beside: list[ParentOrder] | None = None
+) -> list[str]:
+    """Return every reason to refuse a parent; `beside`: those that would be admitted in the same step."""
+    beside = beside or []
+    live = [p.order for p in g.live_parents.values()] + beside
+    faults = admission.faults(g.risk, order, stamp.ts_ns, live)
+    if len(g.parents) + len(beside) >= PARENTS_MAX:
+        faults.append(f"R08 {PARENTS_MAX} parents in one journal; begin a new day in a new state_dir")
+    if order.parent_id in g.parents or any(p.parent_id == order.parent_id for p in beside):
+        faults.append(f"R24 parent id {order.parent_id} was used before")
+    return faults
+
+
+def refused(g: GateState, parent_id: str, faults: list[str]) -> None:
+    """Count a refusal by control, and note it."""
+    g.counters["parents_refused"] += 1
+    for control in {fault.split()[0] for fault in faults}:
+        g.risk.refusals[control] = g.risk.refusals.get(control, 0) + 1
+    g.note("warning", "parent refused", parent=parent_id, faults=faults)
+
+
+def enter(g: GateState, stamp: Stamp, order: ParentOrder) -> None:
+    """Take a parent in that nothing speaks against."""
     parent = Parent(
         order=order,
         progress=Progress(qty=order.qty),
@@ -58,8 +79,11 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     g.parents[order.parent_id] = g.live_parents[order.parent_id] = parent
     g.counters["parents"] += 1
     g.note("info", "parent admitted", parent=order.parent_id, qty=order.qty, symbol=order.symbol)
-    g.effects.append(Reply(event.request_id, body))
     g.touched[order.parent_id] = None
+
+
+def begin(g: GateState, stamp: Stamp) -> None:
+    """After parents came: start those whose time it is."""
     g.refresh_wakeups()
     advance(g, stamp)
 
@@ -72,41 +96,16 @@ def free_id(g: GateState) -> ParentID:
     return ParentID(f"P{number}")
 
 
-def amend(g: GateState, stamp: Stamp, event: AmendParent) -> None:
-    """Change terms of a live parent; what the new terms forbid is cancelled."""
-    parent = _live(g, event.request_id, event.parent_id)
-    if parent is None:
+def shrunk(parent: Parent) -> None:
+    """After an amendment down: what worked is gone. What traded meanwhile was admitted, and counts."""
+    if not parent.ceiling_qty or parent.progress.committed_qty > max(
+        parent.order.qty, parent.progress.cum_qty
+    ):
         return
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("qty", "limit_price_e4", "end_ns", "max_participation_bp")
-        if (value := getattr(event, name)) is not None
-    }
-    order = msgspec.structs.replace(parent.order, **changes)
-    others = [p.order for p in g.live_parents.values() if p is not parent]
-    faults = admission.faults(g.risk, order, stamp.ts_ns, others, begun=True)
-    if not changes:
-        faults.append("R08 nothing to amend")
-    if order.qty <= parent.progress.cum_qty:
-        faults.append(f"R14 quantity {order.qty} is not above what is filled, {parent.progress.cum_qty}")
-    if parent.progress.status is ParentStatus.CANCELING:
-        faults.append("R08 the parent is being cancelled")
-    if faults:
-        g.effects.append(Reply(event.request_id, {"ok": False, "error": "; ".join(faults), "faults": faults}))
-        return
-    parent.order = order
-    parent.update(qty=order.qty)
-    if parent.progress.committed_qty > order.qty:
-        gate_chains.pull_parent(g, parent)  # the trader sends again what still fits
-    elif order.limit_price_e4 is not None:
-        for chain_id in parent.chains:
-            chain = g.chains[chain_id]
-            if chain.price_e4 == 0 or (chain.price_worst_e4 - order.limit_price_e4) * order.side.sign > 0:
-                gate_chains.unwant(g, chain_id)
-    g.note("info", "parent amended", parent=order.parent_id, **changes)
-    g.effects.append(Reply(event.request_id, {"ok": True, "parent": msgspec.to_builtins(order)}))
-    g.touched[order.parent_id] = None
-    g.refresh_wakeups()
+    parent.ceiling_qty = 0
+    if parent.progress.cum_qty > parent.order.qty:
+        parent.order = msgspec.structs.replace(parent.order, qty=parent.progress.cum_qty)
+        parent.update(qty=parent.progress.cum_qty)
 
 
 def pause(g: GateState, stamp: Stamp, event: PauseParent) -> None:
@@ -127,7 +126,7 @@ def cancel(g: GateState, stamp: Stamp, event: CancelParent) -> None:
 def _by_person(
     g: GateState, stamp: Stamp, event: PauseParent | ResumeParent | CancelParent, trigger: ParentTrigger
 ) -> None:
-    parent = _live(g, event.request_id, event.parent_id)
+    parent = live_or_say(g, event.request_id, event.parent_id)
     if parent is None:
         return
     before = parent.progress.status
@@ -143,7 +142,8 @@ def _by_person(
     g.effects.append(Reply(event.request_id, body))
 
 
-def _live(g: GateState, request_id: int, parent_id: ParentID) -> Parent | None:
+def live_or_say(g: GateState, request_id: int, parent_id: ParentID) -> Parent | None:
+    """Return a parent that lives; where none does, answer so."""
     parent = g.parents.get(parent_id)
     if parent is not None and parent.live:
         return parent
@@ -209,6 +209,7 @@ def settle(g: GateState, stamp: Stamp, parent_id: ParentID) -> None:
     parent = g.parents.get(parent_id)
     if parent is None:
         return
+    shrunk(parent)
     if parent.progress.status is ParentStatus.FILLED and parent.progress.remaining > 0:
         move(g, stamp, parent, T.BUSTED)
     if not parent.live:

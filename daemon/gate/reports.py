@@ -129,7 +129,7 @@ def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> s
 def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
     """The EMS made an order larger than we held possible: its parent must still hold it."""
     parent = g.parents.get(chain.terms.parent_id)
-    if parent is None or parent.progress.committed_qty <= parent.progress.qty:
+    if parent is None or parent.progress.committed_qty <= max(parent.progress.qty, parent.ceiling_qty):
         return
     text = f"may trade {chain.most_qty}; with it {parent.progress.committed_qty} of {parent.progress.qty}"
     g.break_(f"{chain.chain_id}: {text} of {parent.order.parent_id}", stamp.mono_ns)
@@ -163,7 +163,7 @@ def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None
         notional_e4=progress.notional_e4 + change.notional_e4,
         fees_micros=progress.fees_micros + change.qty * fee_e4 * checks.MICROS_PER_E4,
     )
-    if parent.progress.cum_qty > parent.progress.qty:
+    if parent.progress.cum_qty > max(parent.progress.qty, parent.ceiling_qty):
         text = f"{parent.order.parent_id}: {parent.progress.cum_qty} filled of {parent.progress.qty}"
         g.break_(text, stamp.mono_ns, "R14")
     if change.qty > 0:

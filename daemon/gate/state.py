@@ -45,6 +45,7 @@ class Parent(msgspec.Struct):
     priced: bool = True  # False: admitted before a price was known, judged at its start
     told: Any = None  # (progress, headroom) as the trader last heard
     told_mono_ns: int = 0
+    ceiling_qty: int = 0  # amended below what works: what may trade until that is gone; 0: no such
 
     @property
     def live(self) -> bool:
@@ -241,7 +242,16 @@ class GateState:
         facts = [
             [self.epoch, self.counter, self.requests, self.account, self.lockstep],
             [
-                (p.order, p.progress, list(p.chains), p.refused, p.ended_ts_ns, p.strategy, p.costly)
+                (
+                    p.order,
+                    p.progress,
+                    list(p.chains),
+                    p.refused,
+                    p.ended_ts_ns,
+                    p.strategy,
+                    p.costly,
+                    p.ceiling_qty,
+                )
                 for p in self.parents.values()
             ],
             list(self.chains.values()),
