@@ -13,10 +13,11 @@ import structlog
 
 from gateways.fix import codec
 from gateways.fix import requests as rq
+from gateways.fix.wire import fields
 from gateways.venue import checks, reports
 from gateways.venue.exchange import Exchange, Own
 from gateways.venue.orders import ORDERS_MAX, PENDING, Fill, OrderTable, VenueOrder
-from gateways.venue.refusals import answer_malformed
+from gateways.venue.refusals import OTHER, answer_malformed, business_reject
 from gateways.venue.statuses import Statuses
 from market.events import ExecutionReport, OrderCancelReject
 from market.matching_events import CommandFlag, Outcome, Tif, Why
@@ -53,19 +54,19 @@ class Ems:
         """`run`: prefix of OrderIDs and ExecIDs, another one for each run; `note` keeps what came in."""
         self.table = OrderTable()
         self.rejects = 0
-        self._exchange = exchange
+        self.exchange = exchange
         self._run = run
         self._send = send
         self._pending = pending_reports
         self._note = note
-        self._exec_ids = reports.ExecIds(run)
+        self.exec_ids = reports.ExecIds(run)
         self._statuses = Statuses(self.table, exchange, self.report)
-        exchange.listen(self._happened)
+        exchange.listen(self.happened)
 
     def request(self, raw: str) -> None:
         """Answer one application message of the order session."""
         if self._note is not None:
-            self._note(self._exchange.now_ns, "request", raw)
+            self._note(self.exchange.now_ns, "request", raw)
         asked = codec.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
@@ -82,20 +83,42 @@ class Ems:
                 self._mass_cancel(asked)
             case _:
                 self.rejects += 1
-                self._send(answer_malformed(raw, asked, self.table, self._exec_ids, self._exchange.now_ns))
+                self._send(answer_malformed(raw, asked, self.table, self.exec_ids, self.exchange.now_ns))
 
     def cancel_all(self, text: str) -> int:
         """Take every order of the client off the market, unasked; return how many."""
         working = self.table.working()
         if self._note is not None:
-            self._note(self._exchange.now_ns, "cancel_all", text)
+            self._note(self.exchange.now_ns, "cancel_all", text)
         for order in working:
-            self._end(order, order.cl_ord_id, "", text)
+            self.end(order, order.cl_ord_id, "", text)
         return len(working)
 
-    def report(self, report: ExecutionReport, account: str = "") -> None:
-        """Send an execution report."""
-        self._send(codec.encode_report(report, account))
+    def report(self, report: ExecutionReport, account: str = "", more: str = "") -> None:
+        """Send an execution report; `more`: fields that only some of them have."""
+        self._send(codec.encode_report(report, account) + more)
+
+    def refuse(self, raw: str, text: str) -> None:
+        """Refuse a request that nothing is wrong with; what is neither D, F nor G by 35=j."""
+        asked = codec.decode_request(raw)
+        match asked:
+            case rq.NewOrderSingle():
+                if not self.table.used(asked.cl_ord_id):
+                    self.table.use(asked.cl_ord_id)
+                self._refuse(asked, OrdRejReason.OTHER, text)
+            case rq.CancelRequest() | rq.ReplaceRequest():
+                of_cancel = isinstance(asked, rq.CancelRequest)
+                response_to = CxlRejResponseTo.CANCEL if of_cancel else CxlRejResponseTo.REPLACE
+                fault = checks.CancelFault(CxlRejReason.OTHER, text)
+                order = self.table.of_client(asked.orig_cl_ord_id)
+                self._refuse_cancel(asked, order, response_to, fault)
+            case _:
+                self.refuse_by_business(raw, OTHER, text)
+
+    def refuse_by_business(self, raw: str, reason: str, text: str) -> None:
+        """Refuse any message by 35=j."""
+        self.rejects += 1
+        self._send(business_reject(raw, (fields(raw) or {}).get("35", ""), reason, text))
 
     # --- D ----------------------------------------------------------------------------------------
 
@@ -110,7 +133,7 @@ class Ems:
                 self.table.use(asked.cl_ord_id)
             self._refuse(asked, fault.reason, fault.text)
             return
-        exchange = self._exchange
+        exchange = self.exchange
         order_id = f"{self._run}-O{len(self.table.orders) + 1}"
         order = VenueOrder(asked, order_id, exchange.new_id(), self.table.owner(asked.account))
         self.table.add(order)
@@ -128,7 +151,7 @@ class Ems:
             flags,
         )
         for own in happened:
-            self._happened(own)
+            self.happened(own)
 
     def _new_fault(self, asked: rq.NewOrderSingle) -> checks.Fault | None:
         if self.table.used(asked.cl_ord_id):
@@ -136,13 +159,13 @@ class Ems:
         if len(self.table.orders) >= ORDERS_MAX:
             log.error("orders_full", orders=ORDERS_MAX)
             return checks.Fault(OrdRejReason.BROKER_OPTION, "no more orders in this run")
-        exchange = self._exchange
+        exchange = self.exchange
         return checks.new_fault(asked, exchange.instrument, exchange.opened, exchange.trading)
 
     def _refuse(self, asked: rq.NewOrderSingle, reason: OrdRejReason, text: str) -> None:
         self.rejects += 1
-        ids = self._exec_ids
-        report = reports.refusal(asked, ids.next(), self._exchange.now_ns, reason, text)
+        ids = self.exec_ids
+        report = reports.refusal(asked, ids.next(), self.exchange.now_ns, reason, text)
         self.report(report, asked.account)
 
     # --- F and q ----------------------------------------------------------------------------------
@@ -159,11 +182,11 @@ class Ems:
         self.table.use(asked.cl_ord_id, order)
         if self._pending:
             self._tell_pending(order, "F", asked.cl_ord_id, order.cl_ord_id)
-        self._end(order, asked.cl_ord_id, order.cl_ord_id, "")
+        self.end(order, asked.cl_ord_id, order.cl_ord_id, "")
 
-    def _end(self, order: VenueOrder, cl_ord_id: str, orig_cl_ord_id: str, text: str) -> None:
+    def end(self, order: VenueOrder, cl_ord_id: str, orig_cl_ord_id: str, text: str) -> None:
         """Cancel what an order has left and report it."""
-        gone = self._exchange.cancel(order.engine_id, order.owner)
+        gone = self.exchange.cancel(order.engine_id, order.owner)
         assert [o.kind for o in gone] == [Outcome.CANCELED], f"{order.order_id}: cannot be cancelled"
         order.status = OrdStatus.CANCELED
         if orig_cl_ord_id:
@@ -171,8 +194,8 @@ class Ems:
         report = reports.of_order(
             order,
             ExecType.CANCELED,
-            self._exec_ids.next(),
-            self._exchange.now_ns,
+            self.exec_ids.next(),
+            self.exchange.now_ns,
             orig_cl_ord_id=orig_cl_ord_id,
             text=text,
         )
@@ -180,7 +203,7 @@ class Ems:
 
     def _mass_cancel(self, asked: rq.MassCancelRequest) -> None:
         used = self.table.used(asked.cl_ord_id)
-        fault = checks.mass_cancel_fault(asked, used, self._exchange.instrument)
+        fault = checks.mass_cancel_fault(asked, used, self.exchange.instrument)
         symbol = asked.symbol if asked.request_type == checks.OF_SYMBOL else ""
         working = self.table.working(symbol) if fault is None else []
         if not used:
@@ -188,7 +211,7 @@ class Ems:
         self.rejects += fault is not None
         self._send(self._statuses.mass_cancel_report(asked, fault, len(working)))
         for order in working:
-            self._end(order, order.cl_ord_id, "", f"mass cancel {asked.cl_ord_id}")
+            self.end(order, order.cl_ord_id, "", f"mass cancel {asked.cl_ord_id}")
 
     # --- G ----------------------------------------------------------------------------------------
 
@@ -196,7 +219,7 @@ class Ems:
         order = self.table.of_client(asked.orig_cl_ord_id)
         fault = self._cancel_fault(order, asked.cl_ord_id, asked.orig_cl_ord_id, asked.order_id)
         if fault is None and order is not None:
-            fault = checks.replace_fault(asked, order, self._exchange.instrument)
+            fault = checks.replace_fault(asked, order, self.exchange.instrument)
         if fault is not None or order is None or asked.price_e4 is None:
             assert fault is not None, "an unknown order and a missing price are faults"
             self._refuse_cancel(asked, order, CxlRejResponseTo.REPLACE, fault)
@@ -206,9 +229,9 @@ class Ems:
             return
         leaves = asked.qty - order.cum_qty
         keeps_place = asked.price_e4 == order.price_e4 and leaves <= order.leaves_qty
-        new_id = order.engine_id if keeps_place else self._exchange.new_id()
+        new_id = order.engine_id if keeps_place else self.exchange.new_id()
         flags = CommandFlag.POST_ONLY if asked.post_only else 0
-        happened = self._exchange.replace(order.engine_id, new_id, asked.price_e4, leaves, order.owner, flags)
+        happened = self.exchange.replace(order.engine_id, new_id, asked.price_e4, leaves, order.owner, flags)
         if happened[0].kind == Outcome.REJECTED:
             _, text = checks.REASONS.get(happened[0].reason, (None, Why(happened[0].reason).name))
             fault = checks.CancelFault(CxlRejReason.BROKER_OPTION, text)
@@ -218,10 +241,10 @@ class Ems:
         order.post_only = asked.post_only
         self._tell_replaced(asked, order, asked.qty, asked.price_e4)
         for own in happened[1:]:
-            self._happened(own)
+            self.happened(own)
 
     def _replace_to_filled(self, asked: rq.ReplaceRequest, order: VenueOrder) -> None:
-        self._exchange.cancel(order.engine_id, order.owner)
+        self.exchange.cancel(order.engine_id, order.owner)
         assert asked.price_e4 is not None, "checked"
         self._tell_replaced(asked, order, order.cum_qty, asked.price_e4)
 
@@ -233,8 +256,8 @@ class Ems:
         report = reports.of_order(
             order,
             ExecType.REPLACED,
-            self._exec_ids.next(),
-            self._exchange.now_ns,
+            self.exec_ids.next(),
+            self.exchange.now_ns,
             orig_cl_ord_id=order.orig_cl_ord_id,
         )
         self.report(report, order.account)
@@ -274,15 +297,15 @@ class Ems:
         report = reports.of_order(
             order,
             exec_type,
-            self._exec_ids.next(),
-            self._exchange.now_ns,
+            self.exec_ids.next(),
+            self.exchange.now_ns,
             status=status,
             cl_ord_id=cl_ord_id,
             orig_cl_ord_id=orig_cl_ord_id,
         )
         self.report(report, order.account)
 
-    def _happened(self, own: Own) -> None:
+    def happened(self, own: Own) -> None:
         """Turn an outcome into what its owners are told."""
         if own.kind == Outcome.TRADE:
             if own.owner > 0:
@@ -306,11 +329,11 @@ class Ems:
             self._tell(order, ExecType.CANCELED, own.ts_ns)
 
     def _tell(self, order: VenueOrder, exec_type: ExecType, ts_ns: int) -> None:
-        self.report(reports.of_order(order, exec_type, self._exec_ids.next(), ts_ns), order.account)
+        self.report(reports.of_order(order, exec_type, self.exec_ids.next(), ts_ns), order.account)
 
     def _traded(self, order: VenueOrder, own: Own, maker: bool) -> None:
         order.trade(own.size, own.price_e4)
-        exec_id = self._exec_ids.next()
+        exec_id = self.exec_ids.next()
         self.table.fills.append(
             Fill(
                 exec_id,

@@ -103,6 +103,21 @@ class VenueOrder:
         self.notional_e4 += qty * price_e4
         self.status = self.working_status()
 
+    def overfill(self, qty: int, price_e4: int) -> None:
+        """Count an execution of more than was left: a broker's mistake, and the client's shares."""
+        self.cum_qty += qty
+        self.notional_e4 += qty * price_e4
+        self.status = OrdStatus.FILLED
+
+    def take_back(self, qty: int, price_e4: int) -> None:
+        """An execution never was. What was filled whole is over with less; what works, works on."""
+        self.cum_qty -= qty
+        self.notional_e4 -= qty * price_e4
+        if not self.terminal:
+            self.status = self.working_status()
+        elif self.status is OrdStatus.FILLED and self.cum_qty < self.qty:
+            self.status = OrdStatus.CANCELED
+
     def replace(self, cl_ord_id: str, qty: int, price_e4: int) -> None:
         """Take new terms."""
         self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, cl_ord_id
@@ -165,6 +180,10 @@ class OrderTable:
     def of_engine(self, engine_id: int) -> VenueOrder:
         """Return the order of an engine's id."""
         return self._by_engine_id[engine_id]
+
+    def last_fill(self, order: VenueOrder) -> Fill | None:
+        """Return the last execution of an order that stands."""
+        return next((f for f in reversed(self.fills) if f.order_id == order.order_id), None)
 
     def working(self, symbol: str = "") -> list[VenueOrder]:
         """Return what can still trade, oldest first."""

@@ -40,6 +40,7 @@ def of_order(
     orig_cl_ord_id: str = "",
     last_qty: int = 0,
     last_price_e4: int = 0,
+    ref: str = "",
     text: str = "",
 ) -> ExecutionReport:
     """Return a report on an order as it stands; `status` where the report says a pending one."""
@@ -59,6 +60,7 @@ def of_order(
         last_qty=last_qty,
         last_price_e4=last_price_e4,
         price_e4=order.price_e4,
+        exec_ref_id=ExecID(ref) if ref else None,
         ord_rej_reason=order.reason,
         text=text or order.text,
         transact_ns=ts_ns,

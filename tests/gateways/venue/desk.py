@@ -63,7 +63,7 @@ class Desk:
         self._ids += 1
         outcomes = self.engine.new(self._ids, side, price_e4, size, ts_ns=self.exchange.now_ns)
         for own in self.exchange._took(outcomes):
-            self.ems._happened(own)
+            self.ems.happened(own)
         return self._ids
 
     def message(self, msg_type: str, *fields: tuple[int, object]) -> str:
