@@ -91,7 +91,7 @@ def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: boo
     if begun:
         return found
     opens, closes = instrument.session(instrument.day_of(parent.start_ns))
-    if opens < closes and not opens <= parent.start_ns < parent.end_ns <= closes:
+    if opens < closes and not (opens <= parent.start_ns and parent.end_ns <= closes):
         hours = f"{instrument.open:%H:%M}-{instrument.close:%H:%M}"
         found.append(f"R08 the window is outside {hours} {instrument.zone}")
     return found

@@ -83,7 +83,9 @@ def terms(case: Case, **changes: object) -> None:
     case.terms = msgspec.structs.replace(case.terms, **changes)
     case.order = case.terms
     case.is_buy = case.terms.side is Side.BUY
-    case.price_e4 = price_e4 if (price_e4 := case.terms.price_e4) is not None else 0
+    price_e4 = case.terms.price_e4
+    assert price_e4 is not None, "a canary has a price"
+    case.price_e4 = price_e4
 
 
 def chain_of(case: Case, side: Side, price_e4: int) -> ChildOrder:

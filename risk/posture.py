@@ -234,11 +234,11 @@ class PostureTable(msgspec.Struct):
 
     def sign(self, person: str, mono_ns: int) -> list[str]:
         """One person asks that every latch be lifted; return which."""
-        found = [key for key in self.latched if LIFE.get((self.life(key), Trigger.SIGN)) is not None]
+        found = sorted(self.latched)
         for key in found:
             self._enter(key, LIFE[self.life(key), Trigger.SIGN], mono_ns)
             self.asked[key] = person
-        return sorted(found)
+        return found
 
     def countersign(self, person: str, mono_ns: int) -> list[str]:
         """Another person agrees: what was asked for is lifted; return which."""

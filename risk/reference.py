@@ -119,7 +119,10 @@ class References(msgspec.Struct):
         picture.trading, picture.status_text = status.trading, status.text
         picture.band_low_e4 = status.band_low_e4 or picture.band_low_e4
         picture.band_high_e4 = status.band_high_e4 or picture.band_high_e4
-        picture.limit_state, picture.short_restricted = status.limit_state, status.short_restricted
+        if status.limit_state is not None:
+            picture.limit_state = status.limit_state
+        if status.short_restricted is not None:
+            picture.short_restricted = status.short_restricted
         return picture
 
     def fault(self, picture: Picture, mono_ns: int, limits: Market) -> str:

@@ -103,7 +103,7 @@ class Scopes:
         for chain, strategy in chains:
             if scope not in self.of(chain.terms.account, strategy, chain.terms.symbol):
                 continue
-            if chain.cum_qty or chain.notional_e4:
+            if chain.cum_qty:
                 scope.ledger.execute(chain, chain.cum_qty, chain.notional_e4, fee_e4)
                 scope.tally.fills += len(chain.trades)
                 scope.tally.traded_qty += chain.cum_qty

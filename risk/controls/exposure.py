@@ -85,8 +85,8 @@ def self_trade(case: Case) -> None:
         worst, others = book.buy_top_e4, book.buys
         meets = bool(others) and (worst == ANY_PRICE_E4 or checks.crosses(worst, price))
     if meets:
-        name = next(c.chain_id for c in others.values() if c.price_worst_e4 in (worst, 0))
-        case.fail("R16", price, 0 if worst == ANY_PRICE_E4 else worst, f"would trade with {name}")
+        names = [c.chain_id for c in others.values() if c.price_worst_e4 in (worst, 0)]
+        case.fail("R16", price, 0 if worst == ANY_PRICE_E4 else worst, f"would trade with {names[0]}")
 
 
 def reduce_only(case: Case) -> None:

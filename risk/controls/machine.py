@@ -4,7 +4,7 @@ from typing import Final
 
 from risk import checks
 from risk.limits import Limits
-from risk.memory import Memory
+from risk.memory import EXITS_MAX, Memory
 from risk.posture import PostureTable
 
 MS: Final = 1_000_000
@@ -59,8 +59,9 @@ def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int,
         posture.clear(cause, mono_ns)
     if not memory.stopped:
         window_ms = limits.start.exits_window_ms
-        recent = [s for s in memory.exits if 0 <= (outside_s - s) * 1000 < window_ms]
-        memory.exits = [*recent, outside_s]
+        # One of the future stays: a clock that was set back forgives nothing.
+        recent = [s for s in memory.exits if (outside_s - s) * 1000 < window_ms]
+        memory.exits = [*recent, outside_s][-EXITS_MAX:]
         if checks.trips(len(memory.exits), limits.start.exits_max):
             text = f"{len(memory.exits)} abnormal exits in {window_ms // 1000} s"
             posture.raise_("R67L", text, mono_ns)

@@ -1,0 +1,541 @@
+"""Mutation testing: `python deploy/setup/mutation.py [--sample 500] [--log FILE] [--only PATH]`.
+
+One small fault at a time is put into the code, and some test must notice. All of risk/controls,
+risk/checks.py and risk/overlay.py are mutated; of the rest of risk/, daemon/gate and market/order_table.py a
+seeded sample. Tests are collected once; each mutant is a fork of that process, in which the code of one
+function (or one table) is replaced and the tests that run its line are tried, those that found the last ones
+first. The log, one JSON line a mutant, lies outside the tree: what stands in it is not tried again
+(`--survivors`: what survived is). What survived has its reason in docs/MUTATION.md.
+"""
+
+import argparse
+import ast
+import functools
+import gc
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TESTS: Final = (
+    "tests/risk", "tests/daemon/test_gate_core.py", "tests/daemon/test_gate_day.py",
+    "tests/daemon/test_gate_people.py", "tests/daemon/test_gate_scenarios.py",
+    "tests/daemon/test_gate_disagreement.py", "tests/daemon/test_why.py", "tests/daemon/test_gate_metrics.py",
+    "tests/daemon/test_bad_limits.py", "tests/daemon/test_two_keys.py", "tests/market/test_order_table.py",
+)  # fmt: skip
+WHOLE: Final = ("risk/controls/*.py", "risk/checks.py", "risk/overlay.py")
+SAMPLED: Final = ("risk/*.py", "daemon/gate/*.py", "market/order_table.py")
+# They wait, read and write: tests of whole processes hold them, minutes a mutant.
+SHELLS: Final = frozenset(
+    f"daemon/gate/{name}.py"
+    for name in (
+        "main", "engine", "control_server", "links", "shell", "lockstep", "options", "files", "journal",
+        "rehearsal",
+    )
+)  # fmt: skip
+NOT_IN_PLACE: Final = 2  # exit code of a child: the change is made while the module is imported
+SEED: Final = 4
+TIMEOUT_S: Final = 20  # a mutant that loops is killed by this; the slowest sound run takes 12
+SAMPLE: Final = 500
+COMPARE: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
+    ast.Div: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+}  # fmt: skip
+SWAPPED: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
+
+
+class Mutant(NamedTuple):
+    """One fault: where it is, and what it is; the n-th of its module."""
+
+    path: str
+    n: int
+    line: int
+    last: int  # of the lines that a test must run to meet it
+    scope: str
+    what: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} {self.scope}: {self.what}"
+
+    def tree(self) -> ast.Module:
+        """Return the module with the fault."""
+        tree = ast.parse(source(self.path))
+        n = 0
+        for node, _, statement in places(tree):
+            for _, undo in changes(node, statement):
+                if n == self.n:
+                    return ast.fix_missing_locations(tree)
+                n += 1
+                undo()
+        raise LookupError(str(self))
+
+
+def mutants(path: str) -> list[Mutant]:
+    """Return every mutant of a module."""
+    tree = ast.parse(source(path))
+    found: list[Mutant] = []
+    seen: Counter[str] = Counter()
+    for node, scope, statement in places(tree):
+        line, last = statement.lineno, statement.end_lineno or statement.lineno
+        if hasattr(statement, "body") and statement.body:
+            last = max(line, statement.body[0].lineno - 1)  # its head; what is in it is there for itself
+        around = ast.dump(statement)
+        for what, undo in changes(node, statement):
+            text = f"{path} {scope} {what} {around}"
+            seen[text] += 1
+            key = hashlib.sha256(f"{text} {seen[text]}".encode()).hexdigest()[:20]
+            found.append(Mutant(path, len(found), line, last, scope, what, key))
+            undo()
+    return found
+
+
+@functools.cache
+def source(path: str) -> str:
+    """Return a module's text as it was when it was first asked for: somebody may be editing."""
+    return (ROOT / path).read_text()
+
+
+def places(tree: ast.Module) -> Iterator[tuple[ast.AST, str, ast.stmt]]:
+    """Yield every node that may be mutated, with the function and the statement that it is in."""
+
+    def walk(
+        node: ast.AST, scope: str, statement: ast.stmt | None
+    ) -> Iterator[tuple[ast.AST, str, ast.stmt]]:
+        for name, value in ast.iter_fields(node):
+            if name in ("decorator_list", "annotation", "returns", "bases", "keywords") and not isinstance(
+                node, ast.Call
+            ):
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if not isinstance(child, ast.AST) or isinstance(
+                    child, ast.JoinedStr | ast.Assert | ast.Raise
+                ):
+                    continue  # texts are for people; assertions and the words of errors too
+                at = child if isinstance(child, ast.stmt) else statement
+                inner = scope
+                if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                    within = isinstance(node, ast.Module | ast.ClassDef)  # else it is a part of its function
+                    inner = f"{scope}.{child.name}".lstrip(".") if within else scope
+                elif at is not None:
+                    yield child, scope, at
+                yield from walk(child, inner, at)
+
+    yield from walk(tree, "", None)
+
+
+def changes(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[str, Any]]:
+    """Change a node in place; yield what was done and how to undo it."""
+    was = dict(vars(node))
+
+    def undo() -> None:
+        vars(node).clear()
+        vars(node).update(was)
+
+    def said(after: str) -> tuple[str, Any]:
+        return f"{before} -> {after}", undo
+
+    before = "" if isinstance(node, ast.stmt) and hasattr(node, "body") else short(node)
+    if isinstance(node, ast.Compare):
+        for n, op in enumerate(node.ops):
+            node.ops = [*node.ops[:n], COMPARE[type(op)](), *node.ops[n + 1 :]]
+            yield said(short(node))
+    elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC and not is_text(node.left):
+        node.op = ARITHMETIC[type(node.op)]()
+        yield said(short(node))
+    elif isinstance(node, ast.BoolOp):
+        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        yield said(short(node))
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        node.op = ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not()
+        if isinstance(was["op"], ast.Not):
+            node.operand = ast.UnaryOp(ast.Not(), node.operand)  # not not x
+        yield said(short(node))
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, bool):
+        for value in [not node.value] if isinstance(node.value, bool) else [node.value + 1, node.value - 1]:
+            node.value = value
+            yield f"{before} -> {value} in {short(statement)}", undo
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SWAPPED:
+        node.func = ast.Name(SWAPPED[node.func.id], ast.Load())
+        yield said(short(node))
+    elif isinstance(node, ast.Return) and node.value is not None:
+        node.value = ast.Constant(None)
+        yield said("return None")
+    elif isinstance(node, ast.AugAssign) and type(node.op) in ARITHMETIC:
+        node.op = ARITHMETIC[type(node.op)]()
+        yield said(short(node))
+    elif isinstance(node, ast.If | ast.IfExp | ast.While):
+        head = short(node.test)
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+        yield f"if {head} -> if not", undo
+    elif isinstance(node, ast.comprehension) and node.ifs:
+        node.ifs = []
+        yield f"{before} -> without its if", undo
+    elif isinstance(node, ast.Break | ast.Continue):
+        node.__class__ = ast.Continue if isinstance(node, ast.Break) else ast.Break  # type: ignore[assignment]
+        kind = ast.Break if isinstance(node, ast.Continue) else ast.Continue
+        yield before, lambda: setattr(node, "__class__", kind)
+    if removable(node):
+        undo()
+        kept = type(node)
+        vars(node).clear()
+        node.__class__ = ast.Pass  # type: ignore[assignment]
+        vars(node).update({k: was[k] for k in ("lineno", "col_offset", "end_lineno", "end_col_offset")})
+
+        def revive() -> None:
+            node.__class__ = kept  # type: ignore[assignment]
+            undo()
+
+        yield f"{before} -> removed", revive
+
+
+def removable(node: ast.AST) -> bool:
+    """Return whether a statement may go: calls, and assignments to what outlives the function."""
+    if isinstance(node, ast.Expr):
+        return not isinstance(node.value, ast.Constant | ast.Yield | ast.YieldFrom)
+    if isinstance(node, ast.Assign):
+        return any(isinstance(t, ast.Attribute | ast.Subscript | ast.Tuple) for t in node.targets)
+    return isinstance(node, ast.AugAssign | ast.Delete | ast.Break | ast.Continue)
+
+
+def is_text(node: ast.AST) -> bool:
+    """Return whether a node is a string: "+" joins it."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def short(node: ast.AST) -> str:
+    """Return a node as code, a line of it."""
+    text = ast.unparse(node).strip().partition("\n")[0]
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+# --- putting one in ---------------------------------------------------------------------------
+
+
+def functions(module: ModuleType) -> dict[str, FunctionType]:
+    """Return the functions of a module by qualified name: plain, of classes, properties, cached."""
+    found: dict[str, FunctionType] = {}
+
+    def take(value: Any) -> None:
+        value = getattr(value, "__func__", value)
+        value = getattr(value, "fget", value)
+        value = getattr(value, "__wrapped__", value)
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            found[value.__qualname__] = value
+
+    for value in list(vars(module).values()):
+        take(value)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            for inner in list(vars(value).values()):
+                take(inner)
+    return found
+
+
+def code_of(code: CodeType, scope: str) -> CodeType | None:
+    """Return the code object of a qualified name."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            if inner.co_qualname == scope:
+                return inner
+            deeper = code_of(inner, scope) if scope.startswith(inner.co_qualname + ".") else None
+            if deeper is not None:
+                return deeper
+    return None
+
+
+def install(mutant: Mutant) -> bool:
+    """Replace what the mutant changes in this process; False where that cannot be done in place."""
+    name = mutant.path.removesuffix(".py").replace("/", ".")
+    module = sys.modules.get(name)
+    if module is None:
+        return False
+    tree = mutant.tree()
+    code = compile(tree, str(ROOT / mutant.path), "exec")
+    if mutant.scope:
+        found, new = functions(module).get(mutant.scope), code_of(code, mutant.scope)
+        if found is None or new is None:
+            return False
+        found.__code__ = new
+        for cached in gc.get_referrers(found):
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
+        return True
+    if any(isinstance(node, ast.ClassDef) for node in tree.body):
+        return False  # its classes would be others than those that everybody has
+    fresh: dict[str, Any] = {"__name__": name, "__file__": str(ROOT / mutant.path)}
+    exec(code, fresh)  # noqa: S102  (the house's own code, one fault apart)
+    return swap(module, fresh)
+
+
+def swap(module: ModuleType, fresh: dict[str, Any]) -> bool:
+    """Give values of a module's names to it and to whoever imported them; True where one was another."""
+    changed = False
+    for name, new in fresh.items():
+        old = vars(module).get(name)
+        if isinstance(old, type | FunctionType | ModuleType) or name.startswith("__") or callable(old):
+            continue
+        if repr(old) == repr(new):
+            continue
+        changed = True
+        if isinstance(old, dict):
+            old.clear()
+            old.update(new)
+            continue
+        for other in list(sys.modules.values()):
+            if (
+                other is not None
+                and getattr(other, "__dict__", {}).get(name) is old
+                and borrows(other, module, name)
+            ):
+                setattr(other, name, new)
+    return changed
+
+
+def borrows(other: ModuleType, module: ModuleType, name: str) -> bool:
+    """Return whether a module has a name from another by import."""
+    if other is module:
+        return True
+    path = getattr(other, "__file__", None)
+    if not path or not str(path).startswith(str(ROOT)):
+        return False
+    tree = ast.parse(Path(path).read_text())
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == module.__name__
+        and any(a.name == name for a in node.names)
+        for node in ast.walk(tree)
+    )
+
+
+# --- running ----------------------------------------------------------------------------------
+
+
+class Lines:
+    """Which lines of the targets a test runs."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._names = {str(ROOT / path): path for path in paths}
+        self.seen: set[tuple[str, int]] = set()
+
+    def call(self, frame: FrameType, _event: str, _arg: Any) -> Any:
+        """Follow frames of the targets."""
+        path = self._names.get(frame.f_code.co_filename)
+        if path is None:
+            return None
+        seen = self.seen
+        seen.add((path, frame.f_lineno))
+
+        def step(frame: FrameType, _event: str, _arg: Any) -> Any:
+            seen.add((path, frame.f_lineno))
+            return step
+
+        return step
+
+
+class Runner:
+    """A pytest plugin: takes the collected tests and forks."""
+
+    def __init__(self, chosen: list[Mutant], done: dict[str, dict[str, Any]], log: Path) -> None:
+        self.chosen, self.done, self.log = chosen, done, log
+        self.failed = False
+        self.reach: dict[tuple[str, int], list[int]] = {}
+        self.took: list[float] = []
+        self.finders: Counter[int] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure."""
+        self.failed = self.failed or report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Look once which test runs which line, then try each mutant."""
+        items = session.items
+        watch = Lines(sorted({m.path for m in self.chosen}))
+        for n, item in enumerate(items):
+            watch.seen.clear()
+            began = time.perf_counter()
+            sys.settrace(watch.call)
+            item.config.hook.pytest_runtest_protocol(
+                item=item, nextitem=items[n + 1] if n + 1 < len(items) else None
+            )
+            sys.settrace(None)
+            self.took.append(time.perf_counter() - began)
+            for place in watch.seen:
+                self.reach.setdefault(place, []).append(n)
+        if self.failed:
+            raise pytest.UsageError("the tests fail without any mutant")
+        gc.freeze()
+        for n, mutant in enumerate(self.chosen):
+            self.try_one(mutant, items, f"{n + 1}/{len(self.chosen)}")
+        return True
+
+    def try_one(self, mutant: Mutant, items: list[pytest.Item], place: str) -> None:
+        """Try one mutant in a fork and write down what became of it."""
+        tests = {
+            n for line in range(mutant.line, mutant.last + 1) for n in self.reach.get((mutant.path, line), ())
+        }
+        if not mutant.scope:
+            tests = set(range(len(items)))
+        order = sorted(tests, key=lambda n: (-self.finders[n], self.took[n]))
+        began = time.perf_counter()
+        code, finder = fork(lambda write: self.child(mutant, items, order, write)) if order else (0, -1)
+        if finder >= 0:
+            self.finders[finder] += 1
+        if code == NOT_IN_PLACE:
+            code = anew(mutant)
+        fate = {0: "survived", 1: "killed"}.get(code, "timeout")
+        row = {"key": mutant.key, "mutant": str(mutant), "fate": fate, "tests": len(order)}
+        row |= {"by": items[finder].nodeid if finder >= 0 else "", "s": round(time.perf_counter() - began, 2)}
+        self.done[mutant.key] = row
+        with self.log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        if fate != "killed":
+            print(f"{place} {fate} ({len(order)} tests) {mutant}", flush=True)
+
+    def child(self, mutant: Mutant, items: list[pytest.Item], order: list[int], write: int) -> int:
+        """Run tests until one fails."""
+        if not install(mutant):
+            return NOT_IN_PLACE
+        self.failed = False
+        for at, n in enumerate(order):
+            following = items[order[at + 1]] if at + 1 < len(order) else None
+            items[n].config.hook.pytest_runtest_protocol(item=items[n], nextitem=following)
+            if self.failed:
+                os.write(write, str(n).encode())
+                return 1
+        return 0
+
+
+def fork(work: Any) -> tuple[int, int]:
+    """Run something in a child; return its exit code (3: it took too long) and the test that it named."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (1, 2):
+            os.dup2(null, descriptor)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(TIMEOUT_S)
+        code = 1
+        try:
+            code = work(write)
+        finally:
+            os._exit(code)
+    os.close(write)
+    named = os.read(read, 32).decode()
+    os.close(read)
+    _, status = os.waitpid(pid, 0)
+    return (os.WEXITSTATUS(status) if os.WIFEXITED(status) else 3), int(named) if named else -1
+
+
+def anew(mutant: Mutant) -> int:
+    """Run the tests in a process that imports the mutant: for what a module does while it is imported."""
+    command = [sys.executable, __file__, "--inside", mutant.path, *TESTS]
+    source = ast.unparse(mutant.tree())
+    try:
+        found = subprocess.run(
+            command, input=source, text=True, cwd=ROOT, timeout=5 * TIMEOUT_S,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 3
+    return int(found.returncode != 0)
+
+
+def inside(path: str, source: str, tests: list[str]) -> int:
+    """Import a module from a mutated source, and run tests until one fails."""
+    code = compile(source, str(ROOT / path), "exec")
+    sound = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        return code if self.path == str(ROOT / path) else sound(self, fullname)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign,assignment]
+    return int(pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", *tests]))
+
+
+# --- what is tried, and what came of it -------------------------------------------------------
+
+
+def files(patterns: tuple[str, ...]) -> list[str]:
+    """Return the files of patterns, as paths from the root."""
+    found = {str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern)}
+    return sorted(f for f in found if not f.endswith("__init__.py") and f not in SHELLS)
+
+
+def choose(sample: int, only: str) -> tuple[list[Mutant], list[Mutant]]:
+    """Return all mutants of the controls, and a seeded sample of the others."""
+    whole = files(WHOLE)
+    all_of = [m for path in whole for m in mutants(path)]
+    others = [m for path in files(SAMPLED) if path not in whole for m in mutants(path)]
+    # By hash and not by place: a module that changes leaves the sample of the others as it is.
+    some = sorted(others, key=lambda m: hashlib.sha256(f"{SEED} {m.key}".encode()).digest())[:sample]
+    some.sort(key=lambda m: (m.path, m.line))
+    return ([m for m in all_of if only in m.path], [m for m in some if only in m.path])
+
+
+def report(name: str, chosen: list[Mutant], done: dict[str, dict[str, Any]]) -> None:
+    """Print the score of a group, by file."""
+    fates: dict[str, Counter[str]] = {}
+    for mutant in chosen:
+        fate = done.get(mutant.key, {}).get("fate", "not tried")
+        fates.setdefault(mutant.path, Counter())[fate] += 1
+    total: Counter[str] = sum(fates.values(), Counter())
+    for path, counts in [*sorted(fates.items()), (f"all: {name}", total)]:
+        judged = counts["killed"] + counts["timeout"] + counts["survived"]
+        found = counts["killed"] + counts["timeout"]
+        share = f"{100 * found / judged:.1f} %" if judged else "-"
+        print(f"{path:<34} {judged:>5} judged {found:>5} found {share:>8}  not tried {counts['not tried']}")
+
+
+def main() -> int:
+    """Try what was not tried yet, and say how it stands."""
+    parser = argparse.ArgumentParser(description="Put faults into the risk code, one at a time.")
+    parser.add_argument(
+        "--sample", type=int, default=SAMPLE, help="mutants of the rest (default %(default)s)"
+    )
+    parser.add_argument("--log", type=Path, default=Path.home() / ".cache" / "steadyhand-mutation.jsonl")
+    parser.add_argument("--only", default="", help="paths that contain this")
+    parser.add_argument("--survivors", action="store_true", help="try again what survived")
+    parser.add_argument("--report", action="store_true", help="only say how it stands")
+    parser.add_argument("--inside", nargs="+", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    if args.inside:
+        return inside(args.inside[0], sys.stdin.read(), args.inside[1:])
+    args.log.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in args.log.read_text().splitlines()] if args.log.exists() else []
+    done = {row["key"]: row for row in rows}
+    whole, some = choose(args.sample, args.only)
+    again = ("survived",) if args.survivors else ()
+    todo = [m for m in [*whole, *some] if m.key not in done or done[m.key]["fate"] in again]
+    print(f"{len(whole)} mutants of the controls, {len(some)} of the rest; {len(todo)} to try", flush=True)
+    if todo and not args.report:
+        plugins = [f"-pno:{name}" for name in ("cacheprovider", "terminal", "asyncio")]
+        options = ["-o", "addopts=--import-mode=importlib", *plugins, *TESTS]
+        os.chdir(ROOT)
+        pytest.main(options, plugins=[Runner(todo, done, args.log)])
+    report("controls, checks, overlay", whole, done)
+    report("sample of the rest", some, done)
+    left = [m for m in [*whole, *some] if done.get(m.key, {}).get("fate") == "survived"]
+    print(*(f"survived: {m}" for m in left), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
