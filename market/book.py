@@ -18,10 +18,12 @@ from market.book_layout import (
     H_INVALID,
     H_LEVELS_FULL,
     H_LEVELS_MAX,
+    H_NOTICES,
     H_ORDERS,
     H_ORDERS_FULL,
     H_ORDERS_MAX,
     H_OVERSIZE,
+    H_STOPS,
     H_TRADING,
     H_UNKNOWN,
     LEVELS_MAX,
@@ -120,8 +122,13 @@ class OrderBook:
 
     @property
     def trading(self) -> bool:
-        """Whether the last trading state was T (or none was ever seen)."""
-        return bool(self.arena[H_TRADING])
+        """Whether the last trading state was T (or none was ever seen), and nothing else stops it."""
+        return bool(self.arena[H_TRADING]) and not self.arena[H_STOPS]
+
+    @property
+    def notices(self) -> int:
+        """How many NOTICE events came."""
+        return int(self.arena[H_NOTICES])
 
     @property
     def counters(self) -> BookCounters:

@@ -12,14 +12,18 @@ from market.book_layout import (
     H_EVENTS,
     H_INVALID,
     H_LEVELS_FULL,
+    H_NOTICES,
     H_ORDERS_FULL,
     H_OVERSIZE,
+    H_STOPS,
     H_TRADING,
     H_UNKNOWN,
     L_PRICE,
     L_SIDE,
     O_LEAVES,
     O_LEVEL,
+    STOP_BREAKER,
+    STOP_OPERATIONAL,
     Arena,
     Records,
 )
@@ -33,6 +37,7 @@ EXECUTE = int(Kind.EXECUTE)
 EXECUTE_PRICE = int(Kind.EXECUTE_PRICE)
 REPLACE = int(Kind.REPLACE)
 HALT = int(Kind.HALT)
+OPERATIONAL, BREAKER, NOTICE = int(Kind.OPERATIONAL), int(Kind.BREAKER), int(Kind.NOTICE)
 LAST_KIND = max(int(kind) for kind in Kind)
 TRADING_CODE = ord("T")
 
@@ -65,6 +70,20 @@ def replace(arena: Arena, order: int, new_id: int, price_e4: int, size: int) -> 
     return add(arena, new_id, side, price_e4, size)
 
 
+@typed_kernel(ARENA, INT, INT)
+def stop(arena: Arena, kind: int, code: int) -> None:
+    """Apply what stops trading beside a HALT, and count notices."""
+    if kind == OPERATIONAL:
+        if code == TRADING_CODE:
+            arena[H_STOPS] &= ~STOP_OPERATIONAL
+        else:
+            arena[H_STOPS] |= STOP_OPERATIONAL
+    elif kind == BREAKER:
+        arena[H_STOPS] |= STOP_BREAKER
+    else:
+        arena[H_NOTICES] += 1
+
+
 @lean_kernel
 def apply_one(arena: Arena, batch: Records, at: int) -> int:
     """Apply one event and complete it; return its anomaly flags."""
@@ -74,12 +93,16 @@ def apply_one(arena: Arena, batch: Records, at: int) -> int:
         return add(arena, event.order_id, event.side, event.price_e4, event.size)
     if kind == HALT:
         arena[H_TRADING] = 1 if event.code == TRADING_CODE else 0
+        if event.code == TRADING_CODE:
+            arena[H_STOPS] &= ~STOP_BREAKER  # trading resumes symbol by symbol, on the explicit word alone
         return 0
     taking = kind in (CANCEL, EXECUTE, EXECUTE_PRICE)
     if not taking and kind != DELETE and kind != REPLACE:
         if kind > LAST_KIND:
             arena[H_INVALID] += 1
             return REFUSED
+        if kind >= OPERATIONAL:
+            stop(arena, kind, event.code)
         return 0  # prints, crosses and system events change no level
     order = find(arena, event.order_id)
     if order == 0:

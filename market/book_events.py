@@ -46,6 +46,11 @@ class Kind(IntEnum):
     REPLACE = 9  # order_id leaves, new_id joins the end of its queue
     SYSTEM = 10  # code: O S Q M E C
     DIRECTORY = 11
+    OPERATIONAL = 12  # one market's own halt of a symbol (ITCH h): `code` H halted, T trading again
+    BREAKER = 13  # market-wide circuit breaker (ITCH W): level 1, 2, 3 in `code`; ends with a HALT event's T
+    # What is said of a symbol that stops nothing: `code` is the type of the ITCH message (Y J K I V),
+    # order_id, new_id, price_e4, size and flags its numbers as gateways.feeds.itch_kernels lays them out.
+    NOTICE = 14
 
 
 class Flag(IntFlag):

@@ -39,7 +39,12 @@ H_REJECTED = 26
 H_TRADED = 27  # shares
 H_TAKEN = 28  # offset of the ring of what owned aggressors took from the market
 H_TAKEN_COUNT = 29  # entries ever written to it
+H_STOPS = 30  # what else stops trading: STOP_OPERATIONAL | STOP_BREAKER
+H_NOTICES = 31  # NOTICE events seen
 HEADER_WORDS = 64
+
+STOP_OPERATIONAL = 1
+STOP_BREAKER = 2
 
 # --- order record: one cache line ---------------------------------------------------------------
 O_ID = 0

@@ -136,8 +136,8 @@ class SecurityStatus(Event, frozen=True, kw_only=True):
     text: str = ""
     band_low_e4: int = 0  # price bands (R41); 0 = as before, or not known
     band_high_e4: int = 0
-    limit_state: bool = False  # one side stands at its band
-    short_restricted: bool = False  # short sales above the best bid alone (R17)
+    limit_state: bool | None = None  # one side stands at its band; None = as before
+    short_restricted: bool | None = None  # short sales above the best bid alone (R17); None = as before
 
 
 class ReferenceAlive(Event, frozen=True, kw_only=True):

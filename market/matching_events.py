@@ -56,8 +56,10 @@ class Tif(IntEnum):
     """How long a NEW may rest."""
 
     DAY = 0
+    OPG = 2  # for an opening or reopening cross: an exchange's auction takes it, no matching engine
     IOC = 3
     FOK = 4
+    CLOSE = 7  # for the closing cross, likewise
 
 
 class CommandFlag(IntFlag):
@@ -104,6 +106,7 @@ class Why(IntEnum):
     NOT_OWNER = 15
     BAD_COMMAND = 16  # kind, side, tif or flags that are not of this engine, or id 0
     HALTED = 17  # no entry while trading is halted; at re-opening: would stand crossed
+    AUCTION = 18  # not executed in the cross that it was for
 
 
 class OutcomeFlag(IntFlag):
@@ -116,4 +119,4 @@ class OutcomeFlag(IntFlag):
     OFF_FIFO = 8
     REVEALED = 16  # RESTED: a window edge, not flow
     ON_ENTRY = 32  # TRADE: in the step in which the aggressor arrived
-    CROSS = 64  # PRINT: of an auction
+    CROSS = 64  # PRINT: of an auction; TRADE: of one order in an auction (order_id 0 on the other side)

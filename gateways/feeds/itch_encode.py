@@ -13,10 +13,13 @@ import numpy as np
 from gateways.feeds.itch_kernels import (
     A_,
     BUY,
+    C_,
     D_,
     E_,
     H_,
+    NOT_PRINTED,
     O_CANCELED,
+    O_CROSS,
     O_KEPT,
     O_PRINT,
     O_REPLACED,
@@ -103,6 +106,20 @@ def put_replaced(out: Any, at: int, locate: int, since_ns: int, o: Any) -> int:
     return 35
 
 
+@typed_kernel(U8, INT, INT, INT, OUTCOME_ROW)
+def put_crossed(out: Any, at: int, locate: int, since_ns: int, o: Any) -> int:
+    """Write what a cross took of a displayed order: C, not printable, since Q prints it; else nothing."""
+    if not o.flags & O_RESTING:
+        return 0
+    put_head(out, at, C_, 36, locate, since_ns)
+    put(out, at + 14, o.resting_id, 8)
+    put(out, at + 22, o.size, 4)
+    put(out, at + 26, o.match_id, 8)
+    out[at + 34] = NOT_PRINTED
+    put(out, at + 35, o.price_e4, 4)
+    return 36
+
+
 @typed_kernel(OUTCOMES, INT, INT, INT, U8, INDEX)
 def encode_outcomes(
     outcomes: Any, locate: int, symbol: int, midnight_ns: int, out: Any, index: Any
@@ -121,6 +138,8 @@ def encode_outcomes(
             length = 36
             put_head(out, at, A_, length, locate, since_ns)
             put_order(out, at, o.order_id, o.side, o.leaves, symbol, o.price_e4)
+        elif o.kind == O_TRADE and o.flags & O_CROSS:
+            length = put_crossed(out, at, locate, since_ns, o)
         elif o.kind == O_TRADE:
             length = 31
             put_head(out, at, E_, length, locate, since_ns)

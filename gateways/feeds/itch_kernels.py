@@ -53,13 +53,14 @@ for _code, _length in {
 FAMILIES: NDArray[np.uint8] = np.zeros(256, dtype=np.uint8)
 for _code in "AFECXDU":
     FAMILIES[ord(_code)] = 1
-for _code in "PQSHR":
+for _code in "PQSHRhWYJKIV":
     FAMILIES[ord(_code)] = 2
 
 DAY_NS_MAX = 25 * 3_600 * 1_000_000_000  # the longest day, when clocks go back
 SIZE_MAX = 2**32 - 1  # shares are 32 bits in ITCH
 
 S_, R_, H_, A_, F_, E_, C_, X_, D_, U_, P_, Q_ = (ord(c) for c in "SRHAFECXDUPQ")
+h_, W_, Y_, J_, K_, I_, V_ = (ord(c) for c in "hWYJKIV")
 BUY, SELL, NOT_PRINTED, SEQUENCED = (ord(c) for c in "BSNS")
 SPACE = ord(" ")
 
@@ -67,11 +68,13 @@ K_ADD, K_CANCEL, K_DELETE = int(Kind.ADD), int(Kind.CANCEL), int(Kind.DELETE)
 K_EXECUTE, K_EXECUTE_PRICE, K_HIDDEN = int(Kind.EXECUTE), int(Kind.EXECUTE_PRICE), int(Kind.HIDDEN)
 K_CROSS, K_HALT, K_REPLACE = int(Kind.CROSS), int(Kind.HALT), int(Kind.REPLACE)
 K_SYSTEM, K_DIRECTORY = int(Kind.SYSTEM), int(Kind.DIRECTORY)
+K_OPERATIONAL, K_BREAKER, K_NOTICE = int(Kind.OPERATIONAL), int(Kind.BREAKER), int(Kind.NOTICE)
 NON_PRINTABLE = int(Flag.NON_PRINTABLE)
 
 O_TRADE, O_RESTED, O_CANCELED = int(Outcome.TRADE), int(Outcome.RESTED), int(Outcome.CANCELED)
 O_REPLACED, O_PRINT, O_STATE = int(Outcome.REPLACED), int(Outcome.PRINT), int(Outcome.STATE)
 O_RESTING, O_KEPT = int(OutcomeFlag.RESTING), int(OutcomeFlag.KEPT_PRIORITY)
+O_CROSS = int(OutcomeFlag.CROSS)
 
 
 @typed_kernel(U8_IN, INT)
@@ -141,8 +144,37 @@ def decode_order(buffer: Any, at: int, kind: int, event: Any) -> int:
 
 
 @typed_kernel(U8_IN, INT, INT, EVENT_ROW)
+def decode_notice(buffer: Any, at: int, kind: int, event: Any) -> None:
+    """Fill the numbers of a NOTICE from Y, J, K, I or V."""
+    if kind == Y_:
+        event.flags = buffer[at + 19]  # Reg SHO action: 0 none, 1 in effect, 2 stays in effect
+    elif kind == J_:
+        event.price_e4 = be32(buffer, at + 19)  # reference
+        event.order_id = be32(buffer, at + 23)  # upper price
+        event.new_id = be32(buffer, at + 27)  # lower price
+        event.size = be32(buffer, at + 31)  # extension
+    elif kind == K_:
+        event.order_id = be32(buffer, at + 19)  # seconds since midnight of the release
+        event.flags = buffer[at + 23]  # A anticipated, C cancelled or postponed
+        event.price_e4 = be32(buffer, at + 24)
+    elif kind == I_:
+        event.order_id = be64(buffer, at + 11)  # paired shares
+        event.new_id = be64(buffer, at + 19)  # imbalance
+        if buffer[at + 27] == BUY:
+            event.side = 1
+        elif buffer[at + 27] == SELL:
+            event.side = -1
+        event.price_e4 = be32(buffer, at + 44)  # current reference price
+        event.flags = buffer[at + 48]  # cross type: O C H A
+    else:
+        event.order_id = be64(buffer, at + 11)  # decline levels 1 to 3, 1e-8
+        event.new_id = be64(buffer, at + 19)
+        event.price_e4 = be64(buffer, at + 27) // 10_000
+
+
+@typed_kernel(U8_IN, INT, INT, EVENT_ROW)
 def decode_other(buffer: Any, at: int, kind: int, event: Any) -> int:
-    """Fill an event from P, Q, S, R or H; return the error code."""
+    """Fill an event from P, Q, S, R, H, h or W; of the rest, a NOTICE; return the error code."""
     if kind == P_:
         # The buy/sell field is always B since 2014: it says nothing, and side stays 0.
         event.kind = K_HIDDEN
@@ -165,6 +197,16 @@ def decode_other(buffer: Any, at: int, kind: int, event: Any) -> int:
     elif kind == H_:
         event.kind = K_HALT
         event.code = buffer[at + 19]
+    elif kind == h_:
+        event.kind = K_OPERATIONAL
+        event.code = buffer[at + 20]
+    elif kind == W_:
+        event.kind = K_BREAKER
+        event.code = buffer[at + 11]
+    elif kind != R_:
+        event.kind = K_NOTICE
+        event.code = kind
+        decode_notice(buffer, at, kind, event)
     else:
         event.kind = K_DIRECTORY
         event.order_id = at
@@ -204,7 +246,7 @@ def decode_message(buffer: Any, at: int, length: int, state: Any, wanted: Any, e
         state[SKIPPED] += 1
         return NO_ERROR, 0
     locate = be16(buffer, at + 1)
-    if wanted[locate] == 0 and kind != R_ and kind != S_:
+    if wanted[locate] == 0 and kind != R_ and kind != S_ and kind != W_ and kind != V_:
         state[FILTERED] += 1
         return NO_ERROR, 0
     since_midnight_ns = be48(buffer, at + 5)

@@ -230,9 +230,25 @@ def session_reject(f: Fields) -> MessageRejected:
 
 
 def security_status(f: Fields) -> SecurityStatus:
-    """Read 35=f: trading only on an explicit 3 (resume), 17 (ready to trade) or 18 (not halted)."""
+    """Read 35=f: trading only on an explicit 3 (resume) or 17 (ready to trade).
+
+    Bands: 1148 and 1149, or LowPx(333) and HighPx(332); one of a pair alone cannot be read, nor one above
+    the other. What is absent stays as it was (0, None): a halt does not lift a short-sale restriction.
+    """
+    low, high = f.price_e4("1148"), f.price_e4("1149")
+    if low is None and high is None:
+        low, high = f.price_e4("333"), f.price_e4("332")
+    if (low is None) != (high is None) or (low or 0) > (high or 0):
+        raise Refusal("1148 and 1149 (or 333 and 332) are no band")
+    short, limit = f.tags.get("1687"), f.tags.get("7002")
     return SecurityStatus(
-        symbol=Symbol(f.id("55")), trading=f.tags.get("326") in market_data.TRADING, text=f.text("58")
+        symbol=Symbol(f.id("55")),
+        trading=f.tags.get("326") in market_data.TRADING,
+        text=f.text("58"),
+        band_low_e4=low or 0,
+        band_high_e4=high or 0,
+        short_restricted=short != market_data.UNRESTRICTED if short else None,
+        limit_state=limit in market_data.LIMIT_STATES if limit else None,
     )
 
 

@@ -30,7 +30,12 @@ VOLUME: Final = "B"
 ENTRY_TYPES: Final = (BID, ASK, TRADE, CLOSE, VOLUME)
 DEPTH: Final = 5  # MarketDepth(264) that the gate asks for
 ENTRIES_MAX: Final = 256  # of one message; the gate asks for 5 levels of two sides and 3 more
-TRADING: Final = frozenset(["3", "17", "18"])  # SecurityTradingStatus(326): resume, ready, not halted
+HALT, RESUME, READY = "2", "3", "17"
+TRADING: Final = frozenset([RESUME, READY])  # SecurityTradingStatus(326); 18 is the end of the session
+# ShortSaleRestriction(1687), of FIX 5.0 SP2: 0 none, 2 not at or below the best bid; others read as 2
+UNRESTRICTED: Final = "0"
+RESTRICTED: Final = "2"
+LIMIT_STATES: Final = frozenset(["B", "S", "Y"])  # our 7002: which side stands at its band; N = none
 NEW: Final = "0"
 CHANGE: Final = "1"
 DELETE: Final = "2"
@@ -194,7 +199,16 @@ def encode_market_data_reject(req_id: str, reason: str, text: str) -> str:
 
 
 def encode_security_status(req_id: str, status: SecurityStatus) -> str:
-    """Return 35=f: 17 ready to trade, 2 halted."""
-    code = "17" if status.trading else "2"
-    text = f"58={read_text(status.text)}{SOH}" if status.text else ""
-    return f"35=f{SOH}324={echo_text(req_id)}{SOH}55={echo_text(status.symbol)}{SOH}326={code}{SOH}{text}"
+    """Return 35=f: 17 ready to trade, 2 halted; bands as LowLimitPrice(1148) and HighLimitPrice(1149)."""
+    code = READY if status.trading else HALT
+    parts = [f"35=f{SOH}324={echo_text(req_id)}{SOH}55={echo_text(status.symbol)}{SOH}326={code}{SOH}"]
+    if status.band_low_e4 and status.band_high_e4:
+        low, high = decimal_text(status.band_low_e4), decimal_text(status.band_high_e4)
+        parts.append(f"1148={low}{SOH}1149={high}{SOH}")
+    if status.short_restricted is not None:
+        parts.append(f"1687={RESTRICTED if status.short_restricted else UNRESTRICTED}{SOH}")
+    if status.limit_state is not None:
+        parts.append(f"7002={'Y' if status.limit_state else 'N'}{SOH}")
+    if status.text:
+        parts.append(f"58={read_text(status.text)}{SOH}")
+    return "".join(parts)

@@ -11,6 +11,8 @@ refuses) and the subscription is made anew, RESUBSCRIPTIONS_MAX times a logon.
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from gateways.fix import market_data as md
 from gateways.fix.inbound import decode
 from gateways.fix.sessions import REFERENCE, Alive, LoggedOn, LoggedOut, Message, Received
@@ -143,7 +145,7 @@ class Reference:
             ours = self._ours.get(decoded.symbol)
             if ours is None:
                 return ()
-            return (SecurityStatus(symbol=ours, trading=decoded.trading, text=decoded.text),)
+            return (msgspec.structs.replace(decoded, symbol=ours),)
         if isinstance(decoded, md.MarketDataReject):
             return (
                 MessageRejected(

@@ -6,12 +6,13 @@ import numpy as np
 
 from market.kernel_types import ARENA, OUTCOMES
 from market.kernels import typed_kernel
-from market.matching_events import OUTCOME, Outcome
+from market.matching_events import OUTCOME, Outcome, OutcomeFlag
 
 LAST_E4 = 0
 VOLUME = 1
 OWN = 2  # how many rows of the last batch concern participants
 TRADE, PRINT = int(Outcome.TRADE), int(Outcome.PRINT)
+CROSS = int(OutcomeFlag.CROSS)
 
 
 @typed_kernel(OUTCOMES, ARENA, ARENA)
@@ -20,7 +21,7 @@ def digest(outcomes: Any, totals: Any, own: Any) -> None:
     count = 0
     for i in range(outcomes.shape[0]):
         o = outcomes[i]
-        if o.kind == TRADE or o.kind == PRINT:
+        if (o.kind == TRADE and not o.flags & CROSS) or o.kind == PRINT:  # a cross is printed once
             totals[LAST_E4] = o.price_e4
             totals[VOLUME] += o.size
         if o.owner > 0 or o.resting_owner > 0:

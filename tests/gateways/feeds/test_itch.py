@@ -31,6 +31,46 @@ GOLDEN = {
         {"kind": Kind.DIRECTORY, "size": 100, "code": ord("N")},
     ),
     "H": (f"{HEAD} {STOCK} 48 20 54312020", {"kind": Kind.HALT, "code": ord("H")}),
+    "h": (f"{HEAD} {STOCK} 51 48", {"kind": Kind.OPERATIONAL, "code": ord("H")}),
+    "W": (f"{HEAD} 32", {"kind": Kind.BREAKER, "code": ord("2")}),
+    "Y": (f"{HEAD} {STOCK} 31", {"kind": Kind.NOTICE, "code": ord("Y"), "flags": ord("1")}),
+    "K": (
+        f"{HEAD} {STOCK} 00008ca0 41 {PRICE}",
+        {"kind": Kind.NOTICE, "code": ord("K"), "order_id": 36_000, "flags": ord("A"), "price_e4": 5_800_228},
+    ),
+    "J": (
+        f"{HEAD} {STOCK} {PRICE} 00588125 00588123 00000002",
+        {
+            "kind": Kind.NOTICE,
+            "code": ord("J"),
+            "price_e4": 5_800_228,
+            "order_id": 5_800_229,
+            "new_id": 5_800_227,
+            "size": 2,
+        },
+    ),
+    "I": (
+        f"{HEAD} {ORDER} {MATCH} 53 {STOCK} 00588125 00588123 {PRICE} 43 4c",
+        {
+            "kind": Kind.NOTICE,
+            "code": ord("I"),
+            "order_id": 123_456_789,
+            "new_id": 100_000,
+            "side": -1,
+            "price_e4": 5_800_228,
+            "flags": ord("C"),
+        },
+    ),
+    "V": (
+        f"{HEAD} 0000000005f5e100 000000000bebc200 0000000011e1a300",
+        {
+            "kind": Kind.NOTICE,
+            "code": ord("V"),
+            "order_id": 10**8,
+            "new_id": 2 * 10**8,
+            "price_e4": 30_000,
+        },
+    ),
     "A": (
         f"{HEAD} {ORDER} 53 {SHARES} {STOCK} {PRICE}",
         {"kind": Kind.ADD, "order_id": 123_456_789, "side": -1, "size": 300, "price_e4": 5_800_228},
@@ -75,7 +115,7 @@ GOLDEN = {
         {"kind": Kind.CROSS, "size": 300, "price_e4": 5_800_228, "new_id": 100_000, "code": ord("O")},
     ),
 }
-SKIPPED = "YLVWKJhBINO"
+SKIPPED = "LBNO"
 
 
 def message(kind: str) -> bytes:
