@@ -81,8 +81,8 @@ def decode(raw: bytes) -> Message | None:
         else:
             return None
         at += size
-    head = (int.from_bytes(raw[a:b], "big") for a, b in ((1, 3), (3, 5), (5, 11)))
-    return Message(kind, *head, found)
+    locate, tracking, since_ns = (int.from_bytes(raw[a:b], "big") for a, b in ((1, 3), (3, 5), (5, 11)))
+    return Message(kind, locate, tracking, since_ns, found)
 
 
 def encode(message: Message) -> bytes:
@@ -96,8 +96,8 @@ def encode(message: Message) -> bytes:
     if layout is None or {name for name, _, _ in layout} != message.fields.keys():
         raise ValueError(f"ITCH {message.kind}: no such type, or not its fields: {sorted(message.fields)}")
     out = [message.kind.encode("ascii")]
-    for value, size in ((message.locate, 2), (message.tracking, 2), (message.since_ns, 6)):
-        out.append(_number("head", value, size))
+    for head, size in ((message.locate, 2), (message.tracking, 2), (message.since_ns, 6)):
+        out.append(_number("head", head, size))
     for name, size, number in layout:
         value = message.fields[name]
         out.append(_number(name, value, size) if number else _text(name, value, size))
