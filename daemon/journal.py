@@ -7,61 +7,85 @@
     for offset, payload in read(path, from_offset): ...
     journal.close()
 
-A file is a header (magic, version) and frames of u32 length, u32 CRC-32 of length and payload, payload,
-little-endian. One thread fsyncs in groups, off the loop; an fsync error is final (`on_failure`, and
-every later append raises): a kernel that failed to write once has dropped the pages, so a retry lies.
-An unfinished last frame is what a crash leaves: cut off and reported. Anything else that does not
-check is corruption: refused with file and offset, for a person to look at.
+It is a folder of chained segments (daemon.segments.layout). One thread does what takes time, off the loop: it
+fsyncs in groups, takes blocks ahead of the end so that a full disk is known before it is felt, prepares
+the next segment, signs checkpoints. An fsync error is final (`on_failure`, and every later append
+raises): a kernel that failed to write once has dropped the pages, so a retry lies.
 """
 
-import fcntl
-import mmap
+import contextlib
 import os
-import struct
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MAGIC: Final = b"STEADYJ\n"
-VERSION: Final = 1
-HEADER: Final = struct.Struct("<8sII")  # magic, version, reserved
-FRAME: Final = struct.Struct("<II")  # length, CRC-32
-LENGTH: Final = struct.Struct("<I")
-FRAME_MAX: Final = 1 << 20  # a feed read is 64 KiB, an event a few hundred bytes
-FIRST: Final = HEADER.size  # offset of the first frame
+from daemon.segments import checkpoints, tail
+from daemon.segments.checkpoints import Mark, Signer
+from daemon.segments.disk import DISK, Disk
+from daemon.segments.layout import FIRST, FRAME_MAX, JournalError, encode_frame, old_version
+from daemon.segments.lock import DirectoryLock, lock_directory
+from daemon.segments.reading import read
+from daemon.segments.tail import Tail
+
+__all__ = ["FIRST", "FRAME_MAX", "DirectoryLock", "Journal", "JournalError", "lock_directory", "read"]
+
 # Appends of 20 ms share one fsync. The thread looks by itself: woken by an append it would want the
 # interpreter's lock in the very moment in which the order that was journaled is sent (measured: 0.2 ms).
 GATHER_S: Final = 0.02
 CLOSE_WAIT_S: Final = 10.0  # an fsync that takes longer is a disk that fails
-LOCK_NAME: Final = "lock"
+SEGMENT_BYTES: Final = 64 << 20  # hashed in 40 ms at a start; a busy day of a gate has a dozen
+RESERVE_BYTES: Final = 8 << 20  # taken ahead: cancels and fills of hours, once nothing else is written
+CHECKPOINT_FRAMES: Final = 1_000  # between two signatures, or
+CHECKPOINT_NS: Final = 60_000_000_000
+RETRY_NS: Final = 1_000_000_000  # between two tries to take blocks of a full disk
 
-
-class JournalError(Exception):
-    """What the operator must mend (busy directory, corruption), or a disk that failed: one line."""
+Failed = Callable[[OSError], None]
 
 
 class Journal:
-    """One file, one writer thread; `append` must always be called by the same thread."""
+    """One folder, one thread beside it; `append` must always be called by the same thread."""
 
     def __init__(
-        self, path: Path, fd: int, end: int, torn: int, on_failure: Callable[[OSError], None] | None
+        self,
+        path: Path,
+        found: Tail,
+        torn: int,
+        on_failure: Failed | None,
+        disk: Disk = DISK,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = 0,
+        signer: Signer | None = None,
     ) -> None:
         self.path = path
         self.torn = torn
         self.failure: OSError | None = None
-        self._fd = fd
-        self._end = end
-        self._durable = end
+        self.full = False  # no blocks can be taken ahead: what was taken is the reserve
+        self.synced: Callable[[float], None] = lambda _: None  # told the seconds of each sync, on its thread
+        self.on_durable: Callable[[int], None] | None = None  # told how far the disk is, on its thread
+        self.on_full: Callable[[bool], None] | None = None  # told that the disk is full, or no longer
+        self._tail = found
+        self._durable = 0
         self._on_failure = on_failure
-        self.synced: Callable[[float], None] = lambda _: (
-            None
-        )  # told how many seconds each sync took, on its thread
+        self._disk = disk
+        self._segment_bytes, self._reserve_bytes = segment_bytes, reserve_bytes
+        self._signer = signer
+        self._next: tuple[Path, int] | None = None  # the file of the next segment
+        self._retired: deque[Tail] = deque()  # segments that are over and not yet on the disk
+        self._due: Mark | None = None  # to be signed once it is on the disk
+        self._marked = found.number
+        self._marked_ns = time.monotonic_ns()
+        self._want_mark = False
+        self._retry_ns = 0
+        self._signed = -1  # file of checkpoints
         self._lock: DirectoryLock | None = None
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._sync_groups, name=f"fsync {path.name}", daemon=True)
+        self._syncing = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
 
     @staticmethod
     def open(
@@ -69,23 +93,38 @@ class Journal:
         name: str = "journal",
         *,
         lock: bool = True,
-        on_failure: Callable[[OSError], None] | None = None,
+        on_failure: Failed | None = None,
+        disk: Disk = DISK,
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = 0,
+        signer: Signer | None = None,
     ) -> "Journal":
-        """Open or create a journal, check every frame, cut off an unfinished last one.
+        """Open or create a journal, check its chain and its last segment, cut off an unfinished last frame.
 
         Raises:
-            JournalError: another process holds the directory, the file is corrupt, the disk fails.
+            JournalError: another process holds the directory, the journal is not whole, the disk fails.
 
         """
         held = lock_directory(directory) if lock else None
+        folder = directory / name
         try:
-            fd, end, torn = _open_file(directory / name)
+            found, torn, signed = _found(folder, disk)
         except BaseException:
             if held is not None:
                 held.release()
             raise
-        journal = Journal(directory / name, fd, end, torn, on_failure)
-        journal._lock = held
+        journal = Journal(
+            folder,
+            found,
+            torn,
+            on_failure,
+            disk,
+            segment_bytes=segment_bytes,
+            reserve_bytes=reserve_bytes,
+            signer=signer,
+        )
+        journal._durable, journal._signed, journal._lock = found.end, signed, held
+        journal._attend()
         journal._thread.start()
         return journal
 
@@ -98,241 +137,190 @@ class Journal:
         """
         if self.failure is not None:
             raise JournalError(f"{self.path}: {self.failure.strerror}; the journal has stopped")
-        frames = b"".join([self._frame(payload) for payload in payloads])
-        offset = self._end
+        found = self._tail
+        data = b"".join([self._frame(found.number + n, p) for n, p in enumerate(payloads)])
+        if found.place + len(data) > self._segment_bytes and self._next is not None:
+            found = self._rotate(found)
         try:
-            written = os.write(self._fd, frames)
+            offset = found.append(data, len(payloads))
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from None
-        if written != len(frames):
-            os.ftruncate(self._fd, offset)
-            raise JournalError(f"{self.path}: the disk is full")
-        self._end = offset + written
+        if found.number - self._marked >= CHECKPOINT_FRAMES or self._want_mark:
+            self._marked, self._want_mark, self._due = found.number, False, found.mark()
         return offset
 
-    def _frame(self, payload: bytes) -> bytes:
+    def _frame(self, number: int, payload: bytes) -> bytes:
         if not 0 < len(payload) <= FRAME_MAX:
             raise JournalError(f"{self.path}: a frame of {len(payload)} bytes; 1 to {FRAME_MAX} fit")
-        length = LENGTH.pack(len(payload))
-        return length + LENGTH.pack(zlib.crc32(payload, zlib.crc32(length))) + payload
+        return encode_frame(number, payload)
+
+    def _rotate(self, found: Tail) -> Tail:
+        """Go on in the next segment; where it cannot be begun, in this one."""
+        prepared, self._next = self._next, None
+        assert prepared is not None, "asked for only where one is prepared"
+        try:
+            following = found.follow(*prepared)
+        except (OSError, JournalError):
+            os.close(prepared[1])
+            return found
+        following.allocated = max(self._reserve_bytes, following.place)
+        self._retired.append(found)  # before the tail changes: the thread syncs what is in here first
+        self._tail = following
+        return following
 
     @property
     def end(self) -> int:
         """Return where the next frame will begin."""
-        return self._end
+        return self._tail.end
+
+    @property
+    def number(self) -> int:
+        """Return the number of the next frame."""
+        return self._tail.number
 
     @property
     def durable_offset(self) -> int:
         """Return the end of what is known to be on the disk."""
         return self._durable
 
+    def hurry(self) -> None:
+        """Sync now, on the thread: somebody waits for it."""
+        self._wake.set()
+
     def sync(self) -> bool:
         """Bring everything to the disk now, on this thread; never from a loop's hot path."""
         if self.failure is None:
-            self._sync(self._end)
+            self._sync()
         return self.failure is None
 
     def close(self) -> None:
-        """Bring everything to the disk, end the thread, let the directory go."""
-        self._closing.set()
+        """Bring everything to the disk, sign it, end the thread, let the directory go."""
+        self._closing = True
+        self._wake.set()
         self._thread.join(CLOSE_WAIT_S)
-        os.close(self._fd)
+        if self.failure is None and not self._thread.is_alive():
+            if self._tail.number != self._marked or self._due is not None:
+                self._due = self._tail.mark()
+            self._checkpoint()
+            self._give_back()
+        for fd in (self._tail.fd, self._signed, self._next[1] if self._next else -1):
+            if fd >= 0:
+                os.close(fd)
         if self._lock is not None:
             self._lock.release()
 
-    def _sync_groups(self) -> None:
+    # --- the thread ---------------------------------------------------------------------------------
+
+    def _work(self) -> None:
         while True:
-            self._closing.wait(GATHER_S)
-            end = self._end
-            if end > self._durable:
-                self._sync(end)
-            if self.failure is not None or (self._closing.is_set() and self._end == end):
+            self._wake.wait(GATHER_S)
+            self._wake.clear()
+            closing = self._closing
+            if self.end > self._durable or self._retired:
+                self._sync()
+            if self.failure is not None:
                 return
+            self._checkpoint()
+            if closing and self.end == self._durable:
+                return
+            self._attend()
 
-    def _sync(self, end: int) -> None:
+    def _sync(self) -> None:
         start_ns = time.monotonic_ns()
-        try:
-            os.fdatasync(self._fd)
-        except OSError as error:
-            self.failure = error
-            if self._on_failure is not None:
-                self._on_failure(error)
-        else:
+        with self._syncing:
+            found = self._tail
+            end = found.end
+            try:
+                self._sync_retired(found)
+                self._disk.sync(found.fd)
+            except OSError as error:
+                self.failure = error
+                if self._on_failure is not None:
+                    self._on_failure(error)
+                return
             self._durable = max(self._durable, end)
-            self.synced((time.monotonic_ns() - start_ns) * 1e-9)
+        self.synced((time.monotonic_ns() - start_ns) * 1e-9)
+        if self.on_durable is not None:
+            self.on_durable(self._durable)
 
+    def _sync_retired(self, found: Tail) -> None:
+        """Bring segments that are over to the disk before the one that goes on, and close them."""
+        while self._retired and self._retired[0] is not found:
+            over = self._retired.popleft()
+            self._disk.truncate(over.fd, over.place)  # gives back what was taken ahead
+            self._disk.sync(over.fd)
+            os.close(over.fd)
+            self._disk.sync_directory(self.path)
 
-def _open_file(path: Path) -> tuple[int, int, int]:
-    """Return (fd, end of the last whole frame, bytes cut off) of a file that is ready for appends."""
-    fd = -1
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        end = _end_of(path)
-        torn = os.fstat(fd).st_size - end
-        if torn:
-            os.ftruncate(fd, end)
-        if end < FIRST:
-            end = os.write(fd, HEADER.pack(MAGIC, VERSION, 0))
-        os.fsync(fd)
-        _sync_directory(path.parent)
-    except OSError as error:
-        if fd >= 0:
-            os.close(fd)
-        raise JournalError(f"{path}: {error.strerror}") from None
-    except JournalError:
-        os.close(fd)
-        raise
-    return fd, end, torn
+    def _checkpoint(self) -> None:
+        """Sign what is due and on the disk; ask for a mark where the last one is old."""
+        due, now_ns = self._due, time.monotonic_ns()
+        if due is not None and due.offset <= self._durable:
+            record = checkpoints.sign(self._tail.header.journal, due, self._signer).encode()
+            try:
+                self._disk.write(self._signed, record)
+                self._disk.sync(self._signed)
+            except OSError:
+                return  # a full disk; the next one says as much and more
+            self._due = None if self._due is due else self._due
+            self._marked_ns = now_ns
+        elif now_ns - self._marked_ns >= CHECKPOINT_NS and self._tail.number != self._marked:
+            self._want_mark, self._marked_ns = True, now_ns
 
-
-def read(path: Path, from_offset: int = FIRST) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, payload) of every whole frame from an offset on; an unfinished last one is left out.
-
-    Raises:
-        JournalError: corruption, with file and offset.
-
-    """
-    with _mapped(path) as view:
-        if _check_header(path, view):
-            yield from _frames(path, view, from_offset)
-
-
-# --- one holder per directory -------------------------------------------------------------------
-
-
-class DirectoryLock:
-    """An flock on a file of the directory; it ends with the process, however that ends."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def release(self) -> None:
-        """Let another process in."""
-        os.close(self._fd)
-
-
-def lock_directory(directory: Path) -> DirectoryLock:
-    """Take a directory for this process.
-
-    Raises:
-        JournalError: another process holds it, named by its pid.
-
-    """
-    path = directory / LOCK_NAME
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise JournalError(f"{path}: {error.strerror}") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(fd)
-        raise JournalError(
-            f"{directory}: held by process {holder}; stop it, or choose another state directory"
-        ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    return DirectoryLock(fd)
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-class _mapped:  # noqa: N801  (used as a verb)
-    """A file's bytes, without copying them."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else None
-        except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from None
-
-    def __enter__(self) -> bytes | mmap.mmap:
-        return self._map if self._map is not None else b""
-
-    def __exit__(self, *_: object) -> None:
-        if self._map is not None:
-            self._map.close()
-
-
-def _check_header(path: Path, view: bytes | mmap.mmap) -> bool:
-    """Return False for a file whose header was never finished."""
-    whole = HEADER.pack(MAGIC, VERSION, 0)
-    head = bytes(view[:FIRST])
-    if head == whole:
-        return True
-    if len(view) < FIRST and whole.startswith(head):
-        return False
-    if head.startswith(MAGIC):
-        raise JournalError(f"{path}:8: journal version {head[8:12].hex()} is not known, {VERSION} is")
-    raise JournalError(f"{path}:0: not a journal")
-
-
-def _end_of(path: Path) -> int:
-    """Return the end of the last whole frame, 0 without a header."""
-    with _mapped(path) as view:
-        if not _check_header(path, view):
-            return 0
-        end = FIRST
-        for offset, payload in _frames(path, view, FIRST):
-            end = offset + FRAME.size + len(payload)
-        return end
-
-
-def _frames(path: Path, view: bytes | mmap.mmap, offset: int) -> Iterator[tuple[int, bytes]]:
-    size = len(view)
-    if not FIRST <= offset <= size:
-        raise JournalError(f"{path}:{offset}: no frame begins there, the file has {size} bytes")
-    while offset < size:
-        payload = _frame_at(view, offset)
-        if payload is None:
-            if not _is_torn(view, offset):
-                raise JournalError(
-                    f"{path}:{offset}: corrupt frame; restore the file or start a new directory"
-                )
+    def _attend(self) -> None:
+        """Take blocks ahead, and the file of the next segment; say where there is no room."""
+        now_ns = time.monotonic_ns()
+        if self.full and now_ns < self._retry_ns:
             return
-        yield offset, payload
-        offset += FRAME.size + len(payload)
+        try:
+            with self._syncing:
+                self._take_ahead(self._tail)
+        except OSError:
+            self._retry_ns = now_ns + RETRY_NS
+            self._tell_full(True)
+        else:
+            self._tell_full(False)
+
+    def _take_ahead(self, found: Tail) -> None:
+        if self._reserve_bytes and found.allocated - found.place < self._reserve_bytes:
+            place = max(found.allocated, found.place)
+            ahead = found.place + 2 * self._reserve_bytes
+            if self._disk.allocate(found.fd, place, ahead - place):
+                found.allocated = ahead
+            else:
+                self._reserve_bytes = 0  # this file system takes nothing ahead: its free space is watched
+        if self._next is None and 2 * found.place > self._segment_bytes:
+            number = found.header.number + 1
+            self._next = tail.prepare(self.path, number, self._reserve_bytes, self._disk)
+
+    def _tell_full(self, full: bool) -> None:
+        if full != self.full:
+            self.full = full
+            if self.on_full is not None:
+                self.on_full(full)
+
+    def _give_back(self) -> None:
+        """Leave no blocks behind the end, and no segment that was not begun."""
+        with contextlib.suppress(OSError):
+            if self._reserve_bytes:
+                self._disk.truncate(self._tail.fd, self._tail.place)
+            if self._next is not None:
+                self._next[0].unlink()
 
 
-def _frame_at(view: bytes | mmap.mmap, offset: int) -> bytes | None:
-    """Return the payload of a whole and correct frame, None otherwise."""
-    if offset + FRAME.size > len(view):
-        return None
-    length, checksum = FRAME.unpack_from(view, offset)
-    start = offset + FRAME.size
-    if not 0 < length <= FRAME_MAX or start + length > len(view):
-        return None
-    payload = bytes(view[start : start + length])
-    return payload if zlib.crc32(payload, zlib.crc32(LENGTH.pack(length))) == checksum else None
-
-
-def _is_torn(view: bytes | mmap.mmap, offset: int) -> bool:
-    """Tell an unfinished last write (True) from corruption.
-
-    One frame is one write, so what a crash leaves is shorter than a frame, or blocks of zeros that a
-    power cut left. A length that was damaged looks unfinished too, but then whole frames follow it.
-    """
-    rest = bytes(view[offset : offset + FRAME.size + FRAME_MAX])
-    if offset + len(rest) < len(view):
-        return False
-    if not rest.strip(b"\0"):
-        return True
-    if len(rest) >= FRAME.size:
-        length, _ = FRAME.unpack_from(rest, 0)
-        if FRAME.size + length <= len(rest) or length > FRAME_MAX:
-            return False
-    return all(_frame_at(rest, start) is None for start in range(1, len(rest)))
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the file's name durable, not only its bytes."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _found(folder: Path, disk: Disk) -> tuple[Tail, int, int]:
+    """Return a journal's tail, the bytes cut off, and its file of checkpoints, ready for appends."""
+    if folder.is_file():
+        raise old_version(folder)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        last, size = checkpoints.last(folder)
+        found, torn = tail.find(folder, last.mark.offset if last is not None else 0, disk)
+        signed = disk.open(folder / checkpoints.NAME)
+        if os.fstat(signed).st_size != size:
+            disk.truncate(signed, size)
+        disk.sync(found.fd)
+        disk.sync_directory(folder)
+        disk.sync_directory(folder.parent)
+    except OSError as error:
+        raise JournalError(f"{folder}: {error.strerror}") from None
+    return found, torn, signed

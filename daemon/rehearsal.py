@@ -17,6 +17,9 @@ from typing import Final
 import structlog
 
 from daemon.journal import Journal
+from daemon.segments.disk import DISK
+from daemon.segments.layout import Header
+from daemon.segments.tail import Tail
 from gateways.fix.sessions import EngineError
 
 # Whatever a stand-in may run into: our own assertions, its sockets and scratch files, quickfix's refusals.
@@ -40,13 +43,14 @@ class ScratchJournal(Journal):
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        super().__init__(path, fd, 0, 0, None)
+        scratch = Tail(path, DISK.open(path), Header(1, 0, 1, b"", b""), DISK)
+        super().__init__(path, scratch, 0, None)
+        self.empty()
 
     def empty(self) -> None:
         """Forget everything."""
-        os.ftruncate(self._fd, 0)
-        self._end = 0
+        os.ftruncate(self._tail.fd, 0)
+        self._tail.place = 0
 
 
 class Pacer:

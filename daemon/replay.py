@@ -170,7 +170,7 @@ def replay_gate(path: Path) -> Verdict:
 
 def journals(folder: Path) -> list[Path]:
     """Return the journals of a run's folder, of a state directory, or the one that is named."""
-    if folder.is_file():
+    if folder.is_file() or any(folder.glob("*.seg")):
         return [folder]
     found = [p for p in sorted(folder.rglob("*.journal")) if p.name != gate_journal.INBOUND_NAME]
     return [p for p in found if p.name == gate_journal.JOURNAL_NAME or p.name.startswith("trader-")]

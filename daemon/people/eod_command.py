@@ -6,7 +6,6 @@ Exit codes: 0 ended, 1 refused (each reason in the line), 2 files, 78 configurat
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -18,11 +17,12 @@ from daemon.people.keys import load_private, sign_file
 from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed, paper_key
 from daemon.people.sod_command import day_dir
 from daemon.people.sod_files import BROKER, DayFilesError, read, sha256
+from daemon.segments.layout import JournalError
+from daemon.segments.reading import head_sha256
 from risk.commands import DayEnd
 
 NAME: Final = "steadyhand eod"
 SEAL: Final = "seal.json"
-CHUNK: Final = 1_048_576  # of the journal, read at a time
 
 
 def main(args: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
         return end(load(args.config), args)
     except ConfigError as error:
         text, code = str(error), CONFIG
-    except DayFilesError as error:
+    except (DayFilesError, JournalError) as error:
         text, code = str(error), USAGE
     except NoGate as error:
         text, code = str(error), REFUSED
@@ -69,21 +69,3 @@ def end(config: Config, args: argparse.Namespace) -> int:
     text = f"the day {day} has ended: {held} positions as the broker has them; sealed in {seal}"
     print(json.dumps({"ok": True, "seal": str(seal)} | facts, indent=2) if args.json else text)
     return DONE
-
-
-def head_sha256(path: Path, size: int) -> str:
-    """Return the hash of a file's first bytes.
-
-    Raises:
-        DayFilesError: it cannot be read.
-
-    """
-    digest, left = hashlib.sha256(), size
-    try:
-        with path.open("rb") as file:
-            while left and (chunk := file.read(min(CHUNK, left))):
-                digest.update(chunk)
-                left -= len(chunk)
-    except OSError as error:
-        raise DayFilesError(f"{path}: cannot be read: {error.strerror}") from None
-    return digest.hexdigest()

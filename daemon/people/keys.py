@@ -110,6 +110,10 @@ class PrivateKey:
         """Return the signature of a text, in hex."""
         return self._key.sign(context + text.encode()).hex()
 
+    def sign_bytes(self, data: bytes) -> bytes:
+        """Return the signature of bytes that say themselves what they are for."""
+        return self._key.sign(data)
+
 
 def key_id(public: bytes) -> str:
     """Return the id of a public key."""

@@ -156,7 +156,7 @@ def test_one_gate_a_state_directory_and_one_line_for_the_second(gate: GateProces
 def test_a_damaged_journal_is_refused_with_file_and_offset(gate: GateProcess) -> None:
     gate.trade()
     gate.kill9()
-    path = gate.folder / "state" / "gate.journal"
+    path = gate.folder / "state" / "gate.journal" / "00000001.seg"
     raw = bytearray(path.read_bytes())
     raw[200] ^= 0xFF
     path.write_bytes(raw)

@@ -112,10 +112,11 @@ def test_a_changed_observation_is_found(journaled: tuple[Path, ShellRun], tmp_pa
 def test_a_journal_that_ends_anywhere_is_still_the_same(
     journaled: tuple[Path, ShellRun], tmp_path: Path
 ) -> None:
-    raw = journaled[0].read_bytes()
+    raw = (journaled[0] / "00000001.seg").read_bytes()
     for number, cut in enumerate((len(raw) // 3, len(raw) // 2, len(raw) - 5)):
         path = tmp_path / f"trader-{number}.journal"
-        path.write_bytes(raw[:cut])
+        path.mkdir()
+        (path / "00000001.seg").write_bytes(raw[:cut])
 
         assert TraderReplay(path).run().clean
 
@@ -126,9 +127,9 @@ def test_replay_says_its_verdict_and_its_exit_code(
     folder = journaled[0].parent
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
-    raw = bytearray((broken / "trader-1.journal").read_bytes())
+    raw = bytearray((broken / "trader-1.journal" / "00000001.seg").read_bytes())
     raw[FIRST + 2_000] ^= 1
-    (broken / "trader-1.journal").write_bytes(raw)
+    (broken / "trader-1.journal" / "00000001.seg").write_bytes(raw)
 
     assert replay_options.main([str(folder)]) == 0
     assert "same decisions and state" in capsys.readouterr().out
