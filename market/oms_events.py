@@ -37,6 +37,7 @@ class OmsNew(OmsRequest, frozen=True, kw_only=True):
     account: str = ""
     qty: int = 0
     day: bool = True  # TimeInForce(59) day: what is left at its end is done for the day, not expired
+    fixed: tuple[tuple[str, str], ...] = ()  # tag, value of the terms that no replace can change
 
 
 class OmsReplace(OmsRequest, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class OmsReplace(OmsRequest, frozen=True, kw_only=True):
     market: bool = False  # 40=1
     end_ns: int | None = None
     max_participation_bp: int | None = None
-    fixed: tuple[tuple[str, str], ...] = ()  # terms that cannot be changed, as sent: must be as before
+    fixed: tuple[tuple[str, str], ...] = ()  # such terms as it says again: must be as before
 
 
 class OmsCancel(OmsRequest, frozen=True, kw_only=True):

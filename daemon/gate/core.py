@@ -17,6 +17,8 @@ from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
 from daemon.gate import intents as gate_intents
+from daemon.gate import oms as gate_oms
+from daemon.gate import oms_reports as gate_oms_reports
 from daemon.gate import parents as gate_parents
 from daemon.gate import people as gate_people
 from daemon.gate import reports as gate_reports
@@ -26,6 +28,7 @@ from daemon.gate.effects import Step
 from daemon.gate.state import GateState
 from market import desk_events as desk
 from market import events as ev
+from market import oms_events as oms
 from market import people_events as people
 from risk.posture import Posture
 
@@ -63,7 +66,7 @@ class GateCore:
         if g.unwanted:
             gate_chains.pull(g, stamp)
         if type(event) not in FAST:
-            self._tell_touched(stamp)  # an intent's parent is told with the order's first report, or soon
+            self._tell_touched(stamp, event)  # an intent's parent: with the order's first report
         return Step(tuple(g.effects))
 
     def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:
@@ -81,13 +84,14 @@ class GateCore:
             self._watched_ns = stamp.mono_ns
             g.risk.watch(stamp)
 
-    def _tell_touched(self, stamp: ev.Stamp) -> None:
+    def _tell_touched(self, stamp: ev.Stamp, event: ev.Event) -> None:
         g = self.state
         touched, g.touched = g.touched, {}
         for parent_id in touched:
             parent = g.parents.get(parent_id)
             if parent is not None:
                 gate_parents.tell(g, stamp, parent)
+                gate_oms_reports.look(g, stamp, parent, event)
 
     @property
     def open_orders(self) -> int:
@@ -187,6 +191,12 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     people.StopScope: gate_people.stop_scope,
     people.SignedCommand: gate_commands.signed,
     ev.Shutdown: gate_sessions.shutdown,
+    oms.OmsNew: gate_oms.new,
+    oms.OmsReplace: gate_oms.replace,
+    oms.OmsCancel: gate_oms.cancel,
+    oms.OmsStatus: gate_oms.status,
+    oms.OmsUnfit: gate_oms.unfit,
+    oms.OmsSession: gate_oms.session,
     desk.Condition: gate_conditions.condition,
     desk.MachineMeasured: gate_conditions.measured,
     desk.LeaseRenewed: gate_conditions.lease_renewed,

@@ -67,6 +67,13 @@ class Reply(Effect, frozen=True):
     body: dict[str, Any]
 
 
+class TellOms(Effect, frozen=True):
+    """The outbox of an OMS session has another report, at this place."""
+
+    client: str
+    place: int
+
+
 class LatchKill(Effect, frozen=True):
     """Make the kill durable outside of the journal too."""
 

@@ -15,6 +15,7 @@ from daemon.gate.effects import AskStatus, Effect, SendCancel, SendOrder, Step
 from daemon.journal import JournalError, read
 from market import desk_events as desk
 from market import events as ev
+from market import oms_events as oms
 from market import people_events as people
 from market.events import Stamp
 from market.orders import ReplaceOrder
@@ -53,6 +54,12 @@ Input_ = (
     | desk.DayStarted
     | people.StopScope
     | people.SignedCommand
+    | oms.OmsNew
+    | oms.OmsReplace
+    | oms.OmsCancel
+    | oms.OmsStatus
+    | oms.OmsUnfit
+    | oms.OmsSession
     | ev.ClockAnchor
     | ev.Timer
     | ev.TraderHello

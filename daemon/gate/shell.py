@@ -27,6 +27,7 @@ from daemon.gate.effects import (
     SendMassCancel,
     SendOrder,
     Tell,
+    TellOms,
 )
 from daemon.gate.journal import DIGEST_EVERY, NOT_INBOUND, Digest, Input, Output, decisions, encode
 from daemon.gate.metrics import GateMetrics
@@ -67,6 +68,7 @@ class GateShell:
         self.tell: TellTrader = lambda *_: None
         self.drop: Callable[[int, str], None] = lambda *_: None
         self.answer: Answer = lambda *_: None
+        self.tell_oms: Callable[[str], None] = lambda _: None
         self.note: Callable[[Note], None] = write_note
         self.beside: Callable[[Callable[[], None]], object] = lambda act: act()  # the gate's: on a thread
         self.latency = {name: Latency() for name in ("tick_to_order", *STAGES)}
@@ -77,6 +79,7 @@ class GateShell:
         self._acts: dict[type[Effect], Callable[[Any], None]] = {
             Tell: lambda e: self.tell(e.epoch, e.update),
             Reply: lambda e: self.answer(e.request_id, e.body),
+            TellOms: lambda e: self.tell_oms(e.client),
             DropTrader: lambda e: self.drop(e.epoch, e.reason),
             SendCancel: self._send_cancel,
             AskStatus: self._ask_status,

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon.gate.effects import Effect, Note, Tell
+from daemon.gate.oms_state import Oms
 from market.child_order import ChildOrder
 from market.events import ClockAnchor, GateStarted, TraderHello
 from market.instruments import Instrument
@@ -129,6 +130,7 @@ class GateState:
         self.volumes: dict[Symbol, tuple[int, float]] = {}  # of the day's files; they outlive a restart
         self.people = People()  # nonces, and what waits for a second person
         self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
+        self.oms = Oms()  # what OMS sessions asked for and were told
         self.effects: list[Effect] = []
         self.touched: dict[ParentID, None] = {}  # parents whose trader must hear of them
 
@@ -276,6 +278,7 @@ class GateState:
             sorted(self.volumes.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
+            self.oms,
         ]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 

@@ -1,0 +1,250 @@
+"""Parents of an OMS in the core: admitted once, told of everything once, whatever comes twice or late."""
+
+from typing import Any
+
+from daemon.gate.core import GateCore
+from daemon.gate.effects import SendCancel
+from market import events as ev
+from market import oms_events as oms
+from market.types import ExecType, OrdStatus
+from tests.daemon.gate_harness import BID, SECOND, World
+from tests.daemon.oms_world import OmsWorld, brief, new_text
+
+
+def opened(**more: object) -> OmsWorld:
+    world = OmsWorld(**more)  # type: ignore[arg-type]
+    world.open()
+    return world
+
+
+def test_a_parent_goes_from_its_order_to_filled():
+    w = opened()
+
+    answer = w.new(qty=300)
+    assert brief(answer) == ["A/A A1 0/300", "0/0 A1 0/300"]
+    assert answer[1]["37"] == "P1"
+    chain = w.working(200)
+    first = w.heard(w.fill(chain, 150, BID))
+    second = w.heard(w.fill(chain, 50, BID - 100))
+    third = w.heard(w.fill(w.working(100), 100, BID))
+
+    assert brief(first + second + third) == ["F/1 A1 150/150", "F/1 A1 200/100", "F/2 A1 300/0"]
+    assert (first[0]["32"], first[0]["31"], first[0]["6"]) == ("150", "100.00", "100")
+    assert (second[0]["31"], second[0]["6"]) == ("99.99", "99.9975")
+    ids = [r["17"] for r in w.all_heard()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_what_is_left_at_the_end_is_expired_or_done_for_the_day():
+    w = opened()
+
+    w.new("A1", 300)
+    w.say(new_text("A2", 100).replace("|59=6|126=20240102-15:10:00", "|59=0"))
+    ten_minutes = w.wait(601)
+
+    assert brief(w.heard(ten_minutes)) == ["C/C A1 0/0"]
+    w.ts += 6 * 3600 * SECOND
+    assert brief(w.heard(w.wait(1))) == ["3/3 A2 0/0"]
+    assert w.all_heard()[-1]["58"]
+
+
+def test_cancel_waits_for_what_works():
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(100)
+
+    asked = w.say("35=F|34=3|11=A2|41=A1|55=SYN|54=1|60=20240102-15:00:10")
+    late = w.heard(w.fill(chain, 40, BID))
+    gone = w.heard(canceled(w, chain, 40))
+
+    assert brief(asked) == ["6/6 A2 0/300"]
+    assert brief(late) == ["F/6 A1 40/260"]
+    assert brief(gone) == ["4/4 A2 40/0"]
+    assert gone[0]["41"] == "A1"
+
+
+def test_cancel_that_comes_after_the_last_fill_is_refused():
+    w = opened()
+    w.new("A1", 100)
+    chain = w.working(100)
+
+    w.say("35=F|34=3|11=A2|41=A1|55=SYN|54=1|60=20240102-15:00:10")
+    filled = w.heard(w.fill(chain, 100, BID))
+
+    assert brief(filled) == ["F/6 A1 100/0", "9 102=0 39=2 A2"]
+
+
+def test_amended_down_in_flight_waits_and_what_overtook_counts():
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(200)
+
+    asked = w.say(replace_text(qty=100))
+    overtook = w.heard(w.fill(chain, 150, BID))
+    gone = w.heard(canceled(w, chain, 150))
+
+    assert brief(asked) == ["E/E A2 0/300"]
+    assert w.ask_parent().order.qty == 150, "what traded was admitted"
+    assert brief(overtook) == ["F/E A1 150/150"]
+    assert brief(gone) == ["5/2 A2 150/0"]
+    assert w.core.posture.name == "ACTIVE"
+    assert not w.core.state.breaks
+
+
+def test_amended_down_holds_at_once_for_new_orders():
+    w = opened()
+    w.new("A1", 300)
+    w.working(100)
+
+    assert brief(w.say(replace_text(qty=150))) == ["5/0 A2 0/150"]
+    refused = w.intent(100, BID)
+
+    assert "R14" in refused.controls
+
+
+def test_amend_to_less_than_is_filled_is_refused():
+    w = opened()
+    w.new("A1", 300)
+    w.fill(w.working(200), 200, BID)
+
+    answer = w.say(replace_text(qty=200))
+
+    assert brief(answer) == ["9 102=0 39=1 A2"]
+    assert "not above what is filled, 200" in answer[0]["58"]
+
+
+def test_same_order_twice_is_one_parent():
+    w = opened()
+
+    w.new("A1")
+    again = w.new("A1")
+    resent = w.new("A1", more="97=Y")
+    other = w.new("A1", qty=700)
+
+    assert brief(again) == brief(resent) == ["I/0 A1 0/2000"]
+    assert brief(other) == ["8/8 A1 0/0"]
+    assert other[0]["103"] == "6"
+    assert len(w.core.state.parents) == 1
+
+
+def test_a_refusal_is_the_same_the_second_time():
+    w = opened()
+
+    first, second = w.new("A1", more="9999=1"), w.new("A1", more="9999=1")
+
+    assert first == second
+    assert "9999=1 is not supported" in first[0]["58"]
+
+
+def test_every_reason_of_admission_is_told():
+    w = opened()
+
+    answer = w.new("A1", qty=50_000_000)
+
+    assert answer[0]["103"] == "3"
+    assert "R08" in answer[0]["58"]
+    assert w.core.state.counters["parents_refused"] == 1
+
+
+def test_shares_that_are_taken_back_are_told():
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(200)
+    fill = w.heard(w.fill(chain, 100, BID, exec_id="E77"))
+
+    bust = w.heard(
+        w.report(
+            chain,
+            ExecType.TRADE_CANCEL,
+            OrdStatus.NEW,
+            exec_ref_id="E77",
+            last_qty=100,
+            last_price_e4=BID,
+            cum_qty=0,
+            leaves_qty=200,
+        )
+    )
+
+    assert brief(bust) == ["H/0 A1 0/300"]
+    assert bust[0]["19"] == fill[0]["17"]
+
+
+def test_desk_pauses_resumes_amends_and_cancels_are_told():
+    w = opened()
+    w.new("A1", 300)
+
+    told = w.heard(w.step(ev.PauseParent(request_id=1, parent_id="P1")))
+    told += w.heard(w.step(ev.ResumeParent(request_id=2, parent_id="P1")))
+    told += w.heard(w.step(ev.AmendParent(request_id=3, parent_id="P1", qty=200)))
+    told += w.heard(w.step(ev.CancelParent(request_id=4, parent_id="P1")))
+
+    assert brief(told) == ["9/9 A1 0/300", "D/0 A1 0/300", "D/0 A1 0/200", "4/4 A1 0/0"]
+
+
+def test_replay_makes_the_same_outbox():
+    w = opened()
+    w.new("A1", 300)
+    w.fill(w.working(200), 150, BID)
+    w.say(replace_text(qty=250))
+
+    twin = GateCore()
+    for stamp, event in w.log:
+        twin.step(stamp, event)
+
+    assert twin.state.oms == w.core.state.oms
+    assert twin.state_hash() == w.core.state_hash()
+
+
+def test_epochs_keep_exec_ids_apart():
+    w = opened()
+    w.new("A1", 300)
+    w.step(ev.GateStarted(**(w.start_fields | {"epoch": 2})))
+    w.open(trader=8)
+    w.fill(w.working(100), 100, BID)
+
+    ids = [r["17"] for r in w.all_heard()]
+    assert len(set(ids)) == len(ids) == 3
+
+
+def test_status_of_what_is_known_and_what_is_not():
+    w = opened()
+    w.new("A1", 300)
+
+    known = w.say("35=H|34=3|11=A1|55=SYN|54=1|790=Q1")
+    unknown = w.say("35=H|34=4|11=ZZ|55=SYN|54=1")
+
+    assert brief(known) == ["I/0 A1 0/300"]
+    assert (known[0]["790"], known[0]["17"]) == ("Q1", "0")
+    assert brief(unknown) == ["I/8 ZZ 0/0"]
+
+
+def test_one_oms_knows_nothing_of_another():
+    w = opened()
+    w.new("A1", 300)
+
+    answer = w.say("35=F|34=3|11=A2|41=A1|55=SYN|54=1|60=20240102-15:00:10", client="OTHER")
+
+    assert brief(answer) == ["9 102=1 39=8 A2"]
+    assert w.ask_parent().live
+
+
+def test_an_oms_that_threw_its_numbers_away_is_told_how_all_stands():
+    w = opened()
+    w.new("A1", 300)
+
+    told = w.heard(w.step(oms.OmsSession(client="OMS", up=True, restate=True)))
+
+    assert brief(told) == ["I/0 A1 0/300"]
+
+
+def replace_text(qty: int, cl_ord_id: str = "A2", orig: str = "A1") -> str:
+    return (
+        f"35=G|34=3|11={cl_ord_id}|41={orig}|1=PAPER|55=SYN|54=1|38={qty}|40=1|59=6"
+        "|126=20240102-15:10:00|60=20240102-15:00:10"
+    )
+
+
+def canceled(w: World, chain: str, cum_qty: int) -> list[Any]:
+    """The EMS has carried out the cancel that was sent last."""
+    name = w.sent_of(SendCancel)[-1].order.cl_ord_id
+    return w.report(name, ExecType.CANCELED, OrdStatus.CANCELED, cum_qty=cum_qty, orig_cl_ord_id=chain)
