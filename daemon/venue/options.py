@@ -69,6 +69,12 @@ def parser() -> Parser:
     )
     p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
     p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
+    p.add_argument("--scenario", type=Path, metavar="FILE", help="what goes wrong, and when: see RUNBOOK")
+    p.add_argument(
+        "--acceptor",
+        choices=("quickfix", "plain"),
+        help="what takes FIX connections (default quickfix; plain where a scenario breaks bytes)",
+    )
     p.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return p
 

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from daemon.config import ConfigError
+from daemon.venue.lines import Acceptor, FaultyAcceptor
 from daemon.venue.settings import ZERO_INTELLIGENCE, Options
 from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
-from gateways.fix.sessions import ORDER, REFERENCE, SessionSpec
+from gateways.fix.sessions import ORDER, REFERENCE, Inbox, Role, SessionSpec
 from gateways.link import Peer
 from gateways.venue import digest
+from gateways.venue.director import AnswerToLogon, Director
 from gateways.venue.ems import Ems, Note
 from gateways.venue.exchange import Exchange
 from gateways.venue.feeds import Feeds
+from gateways.venue.line import Lines
+from gateways.venue.prices import Prices
 from gateways.venue.publisher import Publisher
-from gateways.venue.reference import Reference
+from gateways.venue.scenario import Scenario
 from market import matching
 from market.events import LockAdvance, LockIdle
 from market.flow import zero_intelligence
@@ -43,7 +47,7 @@ class Parts:
         self,
         options: Options,
         flow: Flow,
-        send_report: Callable[[str], None],
+        lines: Lines,
         send_reference: Callable[[str], None],
         run: str = "",
         note: Note | None = None,
@@ -58,11 +62,24 @@ class Parts:
             self.store, options.instrument, options.midnight_ns, options.feed_latency_ns if lockstep else 0
         )
         engine = MatchingEngine(orders_max=BOOK_ORDERS_MAX, outcomes_max=OUTCOMES_MAX)
-        self.exchange = Exchange(engine, flow, options.instrument, options.window, self.publisher)
+        self.exchange = Exchange(
+            engine,
+            flow,
+            options.instrument,
+            options.window,
+            self.publisher,
+            options.seed,
+            options.close_e4,
+        )
         # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any.
         self.run = run or (f"L{options.seed}" if lockstep else f"V{int(time.time()):X}")
-        self.ems = Ems(self.exchange, self.run, send_report, options.pending_reports, note)
-        self.reference = Reference(self.exchange, send_reference, options.close_e4)
+        self.ems = Ems(
+            self.exchange, self.run, lambda body: self.director.report(body), options.pending_reports
+        )
+        self.prices = Prices(self.exchange, send_reference, options.close_e4, note)
+        self.director = Director(
+            options.scenario or Scenario(), self.exchange, self.ems, self.prices, lines, options.day, note
+        )
 
 
 def build_flow(options: Options) -> Flow:
@@ -153,6 +170,20 @@ def sessions(options: Options) -> list[SessionSpec]:
         persist=False,
     )
     return [order, reference]
+
+
+def acceptor(
+    options: Options,
+    folder: Path,
+    tap: Path | None,
+    inbox: Inbox,
+    logon: Callable[[str], AnswerToLogon | None],
+    loop: asyncio.AbstractEventLoop,
+) -> tuple[Acceptor, FaultyAcceptor | None]:
+    """Return what takes FIX connections, and itself again where it lets bytes go wrong."""
+    from gateways.fix.engine import Engine
+
+    return Engine(Role.ACCEPTOR, sessions(options), folder, tap, inbox, loop), None
 
 
 class LockstepServer:

@@ -1,8 +1,9 @@
 """`steadyhand venue --replay RUN`: a run again, from what reached it and when; the same bytes, or not.
 
-A venue writes to `inbound.jsonl` each request with the market time at which it met the book, and what
-it did unasked. Flow, seed and window stand in `venue.json`. Everything else follows from these: the
-replay must publish the same feed and report the same fills, to the byte.
+A venue writes to `inbound.jsonl` each message with the market time at which it arrived, and what its shell
+did: sessions that came and went, prices that were told. Flow, seed, window and scenario stand in
+`venue.json`. Everything else follows from these: the replay must publish the same feed, report the same
+fills and send the same messages, to the byte.
 """
 
 import json
@@ -11,13 +12,19 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+from pydantic import ValidationError
 
 from daemon import logs
 from daemon.config import ConfigError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN
+from daemon.venue.outbound import Outbound
 from daemon.venue.parts import Parts, build_flow
 from daemon.venue.settings import Options
 from gateways.venue import record
+from gateways.venue.actions import LineAction
+from gateways.venue.exchange import Exchange
+from gateways.venue.line import Marks
+from gateways.venue.scenario import Scenario
 
 INBOUND_FILE: Final = "inbound.jsonl"
 SETUP: Final = ("instrument", "day", "tape", "window", "close_e4", "seed", "flow", "pending_reports")
@@ -30,7 +37,7 @@ class Inbound:
         self._file: IO[str] | None = (folder / INBOUND_FILE).open("w", buffering=1) if folder else None
 
     def note(self, ts_ns: int, what: str, text: str) -> None:
-        """Write one line: open, request, cancel_all or close."""
+        """Write one line; `happen` knows what it can be."""
         if self._file is not None:
             self._file.write(json.dumps([ts_ns, what, text]) + "\n")
 
@@ -41,39 +48,93 @@ class Inbound:
             self._file = None
 
 
-def setup_of(options: Options, run: str) -> dict[str, Any]:
-    """Return what a replay must know, for venue.json."""
-    chosen = {name: getattr(options, name) for name in SETUP}
-    chosen["tape"] = str(options.tape.resolve()) if options.tape else None
-    return {**msgspec.to_builtins(chosen), "run": run}
+def account_of(options: Options, parts: Parts, outbound: Outbound) -> dict[str, Any]:
+    """Return what venue.json tells of a run: how it was set up, what happened, what left."""
+    setup = {name: getattr(options, name) for name in SETUP}
+    setup["tape"] = str(options.tape.resolve()) if options.tape else None
+    setup = {**msgspec.to_builtins(setup), "run": parts.run}
+    if options.scenario is not None:
+        setup["scenario"] = options.scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    out = {"outbound": outbound.account()}
+    faults = {"faults": parts.director.fired} if options.scenario is not None else {}
+    return {"setup": setup, **record.account(parts.exchange, parts.ems), **faults, **out}
 
 
 def replay(folder: Path, out: Path | None) -> int:
-    """Play a run again; write it to `out`; return 0 where feed and fills are the same."""
+    """Play a run again; write it to `out`; return 0 where feed, fills and messages are the same."""
     want = _account(folder)
-    setup = want["setup"]
-    options = _options(setup, folder)
-    parts = Parts(options, build_flow(options), lambda _: None, lambda _: None, setup["run"])
-    exchange = parts.exchange
-    for ts_ns, what, text in _lines(folder / INBOUND_FILE):
-        if exchange.opened:
-            exchange.advance(ts_ns)
-        if what == "open":
-            exchange.open()
-        elif what == "request":
-            parts.ems.request(text)
-        elif what == "cancel_all":
-            parts.ems.cancel_all(text)
-        else:
-            parts.publisher.close(min(exchange.now_ns, exchange.window[1]))
-    account = {"setup": setup, **record.account(exchange, parts.ems)}
+    options = _options(want["setup"], folder)
     target = out or folder / "replay"
-    target.mkdir(parents=True, exist_ok=True)
+    lines = RecordOnly(Outbound(target))
+    parts = Parts(options, build_flow(options), lines, lines.reference, want["setup"]["run"])
+    lines.exchange = parts.exchange
+    for ts_ns, what, text in _lines(folder / INBOUND_FILE):
+        if parts.exchange.opened:
+            parts.director.advance(ts_ns)
+        happen(parts, what, text)
+    account = account_of(options, parts, lines.record)
+    lines.record.close()
     record.write(target, account, parts.store)
     feed = (folder / "itch.bin").read_bytes() == (target / "itch.bin").read_bytes()
-    fills = json.loads(json.dumps(account["fills"])) == want["fills"]
-    logs.announce("replayed", same_feed=feed, same_fills=fills, out=str(target), **record.summary(account))
-    return EXIT_DONE if feed and fills else EXIT_NOT_CLEAN
+    same = json.loads(json.dumps(account))
+    fills, messages = same["fills"] == want["fills"], same["outbound"] == want.get("outbound")
+    logs.announce(
+        "replayed",
+        same_feed=feed,
+        same_fills=fills,
+        same_messages=messages,
+        out=str(target),
+        **record.summary(account),
+    )
+    return EXIT_DONE if feed and fills and messages else EXIT_NOT_CLEAN
+
+
+def happen(parts: Parts, what: str, text: str) -> None:
+    """Let happen again what reached a run, or what its shell did."""
+    match what:
+        case "open":
+            parts.director.open()
+        case "request":
+            parts.director.request(text)
+        case "cancel_all":
+            parts.director.cancel_all(text)
+        case "logon":
+            parts.director.logon(text)
+        case "logout":
+            parts.director.logout(text)
+        case "reference":
+            parts.prices.request(text)
+        case "tell":
+            parts.prices.tell(int(text))
+        case "reference_gone":
+            parts.prices.forget()
+        case _:
+            exchange = parts.exchange
+            parts.publisher.close(min(exchange.now_ns, exchange.window[1]))
+
+
+class RecordOnly:
+    """Lines without anybody at their end."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self.record = outbound
+        self.exchange: Exchange | None = None
+
+    def report(self, body: str, marks: Marks) -> None:
+        """Note it."""
+        self.record.report(self._now_ns, body, marks)
+
+    def command(self, action: LineAction, begin: bool) -> None:
+        """Note it."""
+        self.record.command(self._now_ns, action, begin)
+
+    def reference(self, body: str) -> None:
+        """Note it."""
+        self.record.reference(self._now_ns, body)
+
+    @property
+    def _now_ns(self) -> int:
+        return self.exchange.now_ns if self.exchange is not None else 0
 
 
 def _account(folder: Path) -> dict[str, Any]:
@@ -105,7 +166,13 @@ def _options(setup: dict[str, Any], folder: Path) -> Options:
     tree: dict[str, Any] = {**closed, **dict.fromkeys(unused, 0)}
     tree |= {name: setup[name] for name in SETUP if name in setup}
     try:
-        return msgspec.convert(tree, Options, dec_hook=lambda kind, value: kind(value))
+        options = msgspec.convert(tree, Options, dec_hook=lambda kind, value: kind(value))
+        scenario = setup.get("scenario")
+        if scenario is None:
+            return options
+        return msgspec.structs.replace(options, scenario=Scenario.model_validate(scenario))
+    except ValidationError as error:
+        raise ConfigError(f"--replay {folder}: venue.json: scenario: {error.errors()[0]['msg']}") from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"--replay {folder}: venue.json: {error}") from None
 

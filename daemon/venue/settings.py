@@ -9,6 +9,8 @@ import msgspec
 
 from daemon.config import ConfigError, load
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
+from daemon.venue.scenario_file import read_scenario
+from gateways.venue.scenario import Scenario
 from market.instruments import Instrument
 from market.types import Symbol
 
@@ -47,6 +49,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     mold_lines: tuple[tuple[str, int], ...] = ()  # MoldUDP64: where each packet goes
     mold_port: int = 0  # ... and where retransmissions are asked for; 0 = any
     pending_reports: bool
+    scenario: Scenario | None = None
+    plain: bool = False  # the venue's own acceptor instead of the FIX engine
     log_level: str
 
     @property
@@ -77,6 +81,8 @@ def read(args: argparse.Namespace) -> Options:
     names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
     if names[0] == names[1]:
         raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
+    scenario = None if args.scenario is None else read_scenario(args.scenario)
+    lockstep = _lockstep_socket(args, base)
     return Options(
         instrument=instrument,
         day=day,
@@ -86,7 +92,7 @@ def read(args: argparse.Namespace) -> Options:
         seed=base.get("seed", 1) if args.seed is None else args.seed,
         flow=_flow(args.flow, tape),
         speed=args.speed or base.get("speed", 1.0),
-        lockstep_socket=_lockstep_socket(args, base),
+        lockstep_socket=lockstep,
         gate_wait_s=args.gate_wait_s,
         order_latency_ns=_us(args.order_latency_us, base.get("order_latency_us", 2_000)),
         feed_latency_ns=_us(args.feed_latency_us, base.get("feed_latency_us", 500)),
@@ -104,8 +110,23 @@ def read(args: argparse.Namespace) -> Options:
         mold_lines=args.mold,
         mold_port=args.mold_port,
         pending_reports=args.pending_reports,
+        scenario=scenario,
+        plain=_plain(args, scenario, lockstep=lockstep is not None),
         log_level=args.log_level,
     )
+
+
+def _plain(args: argparse.Namespace, scenario: Scenario | None, lockstep: bool) -> bool:
+    """Return whether the venue's own acceptor is used; refuse what it is needed for and cannot be."""
+    rule = scenario.of_the_wire if scenario is not None else None
+    if rule is None:
+        return bool(args.acceptor == "plain")
+    what = f"--scenario {args.scenario}: {rule.name or 'a rule'} does {rule.do.action}"
+    if args.acceptor == "quickfix":
+        raise ConfigError(f"{what}, which the FIX engine cannot; leave --acceptor away")
+    if lockstep:
+        raise ConfigError(f"{what}, which needs real time; give --speed instead of --lockstep")
+    return True
 
 
 def _flow(text: str | None, tape: Path | None) -> str:

@@ -25,11 +25,12 @@ from daemon.runtime import (
     Runtime,
     umask_private,
 )
-from daemon.venue.parts import LockstepServer, Parts, sessions
-from daemon.venue.replay import Inbound, setup_of
+from daemon.venue.lines import Acceptor, ClientLines
+from daemon.venue.outbound import Outbound
+from daemon.venue.parts import LockstepServer, Parts, acceptor
+from daemon.venue.replay import Inbound, account_of
 from daemon.venue.settings import Options
 from daemon.venue.stdin import Commands
-from gateways.fix.engine import Engine
 from gateways.fix.sessions import (
     ORDER,
     REFERENCE,
@@ -39,9 +40,9 @@ from gateways.fix.sessions import (
     LoggedOut,
     Message,
     Received,
-    Role,
 )
 from gateways.venue import record
+from gateways.venue.director import AnswerToLogon
 from gateways.venue.lockstep import Latency, Lockstep
 from gateways.venue.reference import INTERVAL_NS
 from market.events import LockAdvance
@@ -52,10 +53,8 @@ log = structlog.get_logger()
 
 WAKE_NS: Final = 1_000_000  # events due within a millisecond are one batch
 WAKE_NS_MAX: Final = 50_000_000  # between two looks at the clock, however quiet the flow
-OFFLINE_REPORTS_MAX: Final = 100_000  # kept for a client that is away; beyond it the run is not clean
 ANSWER_S: Final = 30.0  # a gate in lockstep that is silent for so long has died
 SESSIONS_S: Final = 5.0  # lockstep: both FIX sessions are up long before, or will not come
-CANCEL_ON_DISCONNECT: Final = "7001"  # our profile's Logon(A) field, "Y"
 LOG_FILE: Final = "fix-venue.log"
 LOCALHOST: Final = "127.0.0.1"
 
@@ -66,16 +65,18 @@ class Venue:
     def __init__(self, options: Options, flow: Flow, folder: Path) -> None:
         self._options = options
         self._inbound = Inbound(folder if options.out else None)
-        self._parts = Parts(options, flow, self._report, self._send_reference, note=self._inbound.note)
+        self._lines = ClientLines(
+            Outbound(folder if options.out else None), lambda: self._stop(EXIT_NOT_CLEAN)
+        )
+        self._parts = Parts(options, flow, self._lines, self._lines.reference, note=self._inbound.note)
+        self._lines.bind(self._parts)
         self._folder = folder
         self._code = EXIT_DONE
         self._runtime: Runtime | None = None
-        self._engine: Engine | None = None
+        self._acceptor: Acceptor | None = None
         self._gate: LockstepServer | None = None
         self._lockstep: Lockstep | None = None
         self._started_ns: int | None = None  # monotonic instant of the window's begin
-        self._offline: list[str] = []
-        self._cancel_on_disconnect = False
         self._ended = False
         self._finished = False  # the books are closed: nothing may happen any more
         self._waiting_since_s = 0.0
@@ -117,19 +118,21 @@ class Venue:
         if o.lockstep_socket is not None:
             self._lockstep = Lockstep(
                 self._parts.exchange,
-                self._parts.ems,
-                self._parts.reference,
+                self._parts.director,
+                self._parts.prices,
                 self,
                 Latency(o.order_latency_ns, o.feed_latency_ns),
                 o.seed,
                 self._window_over,
             )
+            self._lines.lockstep_report = self._lockstep.report
             self._gate = LockstepServer(self._lockstep.gate_idle, self._gate_came)
             with umask_private():
                 await self._gate.start(o.lockstep_socket)
             loop.call_later(1.0, self._watch_gate)
-        self._engine = Engine(Role.ACCEPTOR, sessions(o), self._folder, tap, self._inbox, loop)
-        self._engine.start()
+        self._acceptor, self._lines.faulty = acceptor(o, self._folder, tap, self._inbox, self._logon, loop)
+        self._lines.acceptor = self._acceptor
+        self._acceptor.start()
 
     def start(self, anchor_mono_ns: int | None = None) -> None:
         """Begin market time: the window's first instant is at `anchor_mono_ns`, None = now."""
@@ -155,16 +158,16 @@ class Venue:
         parts, exchange = self._parts, self._parts.exchange
         if self._lockstep is not None and exchange.opened and not parts.ems.table.working():
             # When the stop came is an accident; that the tape of a run is whole is not.
-            exchange.advance(max(exchange.window[1], exchange.now_ns))
+            parts.director.advance(max(exchange.window[1], exchange.now_ns))
         if exchange.opened:
             self._inbound.note(exchange.now_ns, "close", "")
             parts.publisher.close(min(exchange.now_ns, exchange.window[1]))
         self._inbound.close()
+        self._lines.record.close()
         parts.publisher.release_all()
         self._finished = True
         parts.server.end_session()
-        setup = setup_of(self._options, parts.run)
-        account = {"setup": setup, **record.account(exchange, parts.ems)}
+        account = account_of(self._options, parts, self._lines.record)
         if self._options.out is not None:
             record.write(self._folder, account, parts.store)
         logs.announce("summary", **record.summary(account))
@@ -174,8 +177,8 @@ class Venue:
         if self._gate is not None:
             self._gate.close()
         self._parts.server.close()
-        if self._engine is not None:
-            self._engine.stop()
+        if self._acceptor is not None:
+            self._acceptor.stop()
 
     def _stop(self, code: int) -> None:
         self._code = max(self._code, code)
@@ -204,16 +207,17 @@ class Venue:
         exchange = self._parts.exchange
         if not exchange.opened:
             self._inbound.note(exchange.window[0], "open", "")
-            exchange.open()
+            self._parts.director.open()
         now_ns = self._market_ns()
-        exchange.advance(now_ns)
+        self._parts.director.advance(now_ns)
         self._parts.server.publish()
         if now_ns >= exchange.window[1]:
             self._window_over()
 
     def _wake(self) -> None:
         self._play()
-        now_ns, next_ns = self._market_ns(), self._parts.exchange.next_ts_ns()
+        now_ns = self._market_ns()
+        next_ns = min(self._parts.exchange.next_ts_ns(), self._parts.director.next_due_ns)
         wait_ns = int((min(next_ns, now_ns + NS * 3_600) - now_ns) / self._options.speed)
         wait_ns = min(max(wait_ns, WAKE_NS), WAKE_NS_MAX)
         asyncio.get_running_loop().call_later(wait_ns / NS, self._wake)
@@ -225,7 +229,7 @@ class Venue:
 
     def _tell_reference(self) -> None:
         if self._lockstep is None:
-            self._parts.reference.tell(time.monotonic_ns())
+            self._parts.prices.tell(time.monotonic_ns())
             asyncio.get_running_loop().call_later(INTERVAL_NS / NS, self._tell_reference)
 
     # --- FIX ----------------------------------------------------------------------------------------
@@ -253,26 +257,30 @@ class Venue:
             (self._lockstep.order if name == ORDER else self._lockstep.reference)(raw, n)
             return
         self._play()
-        (self._parts.ems if name == ORDER else self._parts.reference).request(raw)
+        (self._parts.director if name == ORDER else self._parts.prices).request(raw)
         self._parts.server.publish()
+
+    def _logon(self, name: str) -> AnswerToLogon | None:
+        """A client logs on; the scenario may have another answer than a Logon."""
+        self._play_if_realtime()
+        return self._parts.director.logon(name)
 
     def _logged_on(self, name: str, fields: dict[str, str]) -> None:
         if self._lockstep is not None:
             self._lockstep.logged_on(0 if name == ORDER else 1)
+        if self._lines.faulty is None:
+            self._logon(name)
         if name == ORDER:
-            self._cancel_on_disconnect = fields.get(CANCEL_ON_DISCONNECT) == "Y"
-            kept, self._offline = self._offline, []
-            for body in kept:
-                self.send_report(body)
+            self._lines.client_came(fields)
         self._begin_lockstep()
 
     def _logged_out(self, name: str) -> None:
+        self._play_if_realtime()
+        self._parts.director.logout(name)
         if name == REFERENCE:
-            self._parts.reference.forget()
-        elif self._cancel_on_disconnect:
-            self._cancel_on_disconnect = False
-            self._play_if_realtime()
-            count = self._parts.ems.cancel_all("cancel on disconnect")
+            self._parts.prices.forget()
+        elif self._lines.client_went():
+            count = self._parts.director.cancel_all("cancel on disconnect")
             self._parts.server.publish()
             log.warning("canceled_on_disconnect", orders=count)
 
@@ -282,30 +290,14 @@ class Venue:
 
     def send_report(self, body: str) -> None:
         """Send on the order session, or keep it until the client is back."""
-        if self._engine is not None and self._engine.send(ORDER, body):
-            return
-        if len(self._offline) >= OFFLINE_REPORTS_MAX:
-            log.error("reports_lost", kept=OFFLINE_REPORTS_MAX)
-            self._stop(EXIT_NOT_CLEAN)
-            return
-        self._offline.append(body)
-
-    def _report(self, body: str) -> None:
-        if self._lockstep is not None:
-            self._lockstep.report(body)
-        else:
-            self.send_report(body)
-
-    def _send_reference(self, body: str) -> None:
-        if self._engine is not None:
-            self._engine.send(REFERENCE, body)
+        self._lines.send_report(body)
 
     # --- lockstep -----------------------------------------------------------------------------------
 
     def sent(self) -> tuple[int, int]:
         """Application messages sent since logon on the order and the reference session."""
-        assert self._engine is not None, "lockstep runs after the engine has started"
-        return self._engine.sent(ORDER), self._engine.sent(REFERENCE)
+        assert self._acceptor is not None, "lockstep runs after the acceptor has started"
+        return self._acceptor.sent(ORDER), self._acceptor.sent(REFERENCE)
 
     def publish(self) -> None:
         """Push what became visible of the feed."""
@@ -331,12 +323,12 @@ class Venue:
 
     def _begin_lockstep(self) -> None:
         """Begin once started, the gate is here and both sessions are up (or will not come)."""
-        lockstep, gate, engine = self._lockstep, self._gate, self._engine
-        if lockstep is None or gate is None or engine is None or lockstep.running:
+        lockstep, gate, fix = self._lockstep, self._gate, self._acceptor
+        if lockstep is None or gate is None or fix is None or lockstep.running:
             return
         if self._started_ns is None or not gate.connected:
             return
-        up = engine.logged_on(ORDER) and engine.logged_on(REFERENCE)
+        up = fix.logged_on(ORDER) and fix.logged_on(REFERENCE)
         if up or time.monotonic() - self._waiting_since_s > SESSIONS_S:
             logs.announce("started", anchor=None)
             self._inbound.note(self._options.window[0], "open", "")
@@ -370,11 +362,11 @@ class Venue:
     # --- stdin and stdout ---------------------------------------------------------------------------
 
     def _announce_ready(self) -> None:
-        assert self._engine is not None, "announced after the engine has started"
+        assert self._acceptor is not None, "announced after the acceptor has started"
         socket = self._options.lockstep_socket
         endpoints = {
-            "fix": self._engine.port(ORDER),
-            "reference": self._engine.port(REFERENCE),
+            "fix": self._acceptor.port(ORDER),
+            "reference": self._acceptor.port(REFERENCE),
             "itch": self._itch_port,
             "mold": self._parts.server.mold,
             "lockstep": str(socket) if socket else None,

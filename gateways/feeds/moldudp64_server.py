@@ -46,6 +46,9 @@ class MoldServer:
         self._tick: asyncio.TimerHandle | None = None
         self._out: NDArray[np.uint8] = np.zeros(PAYLOAD_BYTES * 2, dtype=np.uint8)
         self._ended = False
+        self.held = False  # a fault: nothing is published
+        self.dead = False  # ... nor said that the line lives
+        self._lose = [0] * len(lines)  # a fault: so many messages of each line are not sent
 
     async def start(self, host: str, port: int) -> int:
         """Open the lines and listen for requests; return the port. An address in use raises OSError."""
@@ -58,13 +61,19 @@ class MoldServer:
 
     def publish(self) -> None:
         """Send what was appended to the store."""
-        while self._next_seq < self.store.next_seq:
+        while self._next_seq < self.store.next_seq and not self.held:
             datagram, count = self._datagram(self._next_seq, self.store.next_seq)
-            self._say(datagram)
+            self._say(datagram, count)
             self._next_seq += count
+
+    def lose(self, messages: int, lines: slice) -> None:
+        """Do not send so many messages on some of the lines."""
+        for n in range(len(self._lose))[lines]:
+            self._lose[n] += messages
 
     def end_session(self) -> None:
         """Say that nothing more will come, after everything that did."""
+        self.held = False
         self.publish()
         self._ended = True
         for _ in range(ENDS):
@@ -106,8 +115,11 @@ class MoldServer:
         used = int(without_types(packets, self._out))
         return HEADER.pack(self.session, seq, last - seq) + self._out[:used].tobytes(), last - seq
 
-    def _say(self, datagram: bytes) -> None:
-        for line, address in zip(self._sockets, self.lines, strict=True):
+    def _say(self, datagram: bytes, messages: int = 0) -> None:
+        for n, (line, address) in enumerate(zip(self._sockets, self.lines, strict=True)):
+            if messages and self._lose[n] > 0:
+                self._lose[n] -= messages
+                continue
             try:
                 line.sendto(datagram, address)
                 self.sent += 1
@@ -116,7 +128,8 @@ class MoldServer:
 
     def _beat(self) -> None:
         kind = END_OF_SESSION if self._ended else HEARTBEAT
-        self._say(HEADER.pack(self.session, self._next_seq, kind))
+        if not self.dead:
+            self._say(HEADER.pack(self.session, self._next_seq, kind))
         self._tick = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
 
 

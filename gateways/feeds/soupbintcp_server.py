@@ -101,6 +101,9 @@ class SoupServer:
         self.session = session
         self.clients: set[SoupConnection] = set()
         self.ended = False
+        self.held = False  # a fault: nothing is published
+        self.dead = False  # ... nor said that the line lives
+        self._lost = 0  # a fault: so many messages are passed over at the next logins
         self._login = (username, password)
         self._server: asyncio.Server | None = None
 
@@ -117,8 +120,14 @@ class SoupServer:
 
     def end_session(self) -> None:
         """Tell everyone that nothing more will come, after everything that did."""
-        self.ended = True
+        self.ended, self.held = True, False
         self.publish()
+
+    def disconnect(self, lose: int = 0) -> None:
+        """Cut everyone off; the next login is answered `lose` messages further on than it asks."""
+        self._lost += lose
+        for client in tuple(self.clients):
+            client.cut()
 
     def close(self) -> None:
         """Stop listening and close what is open."""
@@ -135,7 +144,8 @@ class SoupServer:
             return "S"
         if login.next_seq == 0:
             return self.store.next_seq
-        return min(login.next_seq, self.store.next_seq)
+        lost, self._lost = self._lost, 0
+        return min(login.next_seq + lost, self.store.next_seq)
 
 
 class SoupConnection(asyncio.Protocol):
@@ -203,7 +213,7 @@ class SoupConnection(asyncio.Protocol):
 
     def pump(self) -> None:
         """Write what the client has not had yet, as fast as it takes it."""
-        if self._at < 0 or self._transport.is_closing():
+        if self._at < 0 or self._server.held or self._transport.is_closing():
             return
         store = self._server.store
         while not self._paused and self._at < store.size:
@@ -248,9 +258,19 @@ class SoupConnection(asyncio.Protocol):
             self._drop(f"silent for {now_s - self._heard_s:.0f} s")
         elif self._paused and now_s - self._moved_s > STALL_S:
             self._drop(f"has read nothing for {STALL_S:.0f} s")
-        elif self._at == self._server.store.size and not self._sent_since_beat:
+        elif self._may_beat and not self._sent_since_beat:
             self._transport.write(HEARTBEAT_SERVER)
         self._sent_since_beat = False
+
+    @property
+    def _may_beat(self) -> bool:
+        """True where a heartbeat is true, or where a fault says so."""
+        server = self._server
+        return self._at >= 0 and not server.dead and (server.held or self._at == server.store.size)
+
+    def cut(self) -> None:
+        """Break the line, now."""
+        self._transport.abort()
 
     def _drop(self, reason: str) -> None:
         log.warning("feed_client_dropped", peer=self._peer, reason=reason)

@@ -13,11 +13,11 @@ import structlog
 
 from gateways.fix import codec
 from gateways.fix import requests as rq
-from gateways.fix.wire import fields
 from gateways.venue import checks, reports
 from gateways.venue.exchange import Exchange, Own
+from gateways.venue.line import altered
 from gateways.venue.orders import ORDERS_MAX, PENDING, Fill, OrderTable, VenueOrder
-from gateways.venue.refusals import OTHER, answer_malformed, business_reject
+from gateways.venue.refusals import OTHER, answer_malformed, business_reject, msg_type_of
 from gateways.venue.statuses import Statuses
 from market.events import ExecutionReport, OrderCancelReject
 from market.matching_events import CommandFlag, Outcome, Tif, Why
@@ -36,6 +36,7 @@ from market.types import (
 log = structlog.get_logger()
 
 TIFS: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
+DONT_KNOW: Final = "Q"
 Send = Callable[[str], None]
 Note = Callable[[int, str, str], None]  # market time, what happened to the EMS, the text of it
 
@@ -49,24 +50,21 @@ class Ems:
         run: str,
         send: Send,
         pending_reports: bool = False,
-        note: Note | None = None,
     ) -> None:
-        """`run`: prefix of OrderIDs and ExecIDs, another one for each run; `note` keeps what came in."""
+        """`run`: prefix of OrderIDs and ExecIDs, another one for each run."""
         self.table = OrderTable()
         self.rejects = 0
+        self.dont_knows = 0  # 35=Q: executions that the client disowns
         self.exchange = exchange
         self._run = run
         self._send = send
         self._pending = pending_reports
-        self._note = note
         self.exec_ids = reports.ExecIds(run)
         self._statuses = Statuses(self.table, exchange, self.report)
         exchange.listen(self.happened)
 
     def request(self, raw: str) -> None:
         """Answer one application message of the order session."""
-        if self._note is not None:
-            self._note(self.exchange.now_ns, "request", raw)
         asked = codec.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
@@ -81,6 +79,9 @@ class Ems:
                 self._statuses.all(asked)
             case rq.MassCancelRequest():
                 self._mass_cancel(asked)
+            case None if msg_type_of(raw) == DONT_KNOW:
+                self.dont_knows += 1
+                log.warning("client_does_not_know", text=raw[-160:])
             case _:
                 self.rejects += 1
                 self._send(answer_malformed(raw, asked, self.table, self.exec_ids, self.exchange.now_ns))
@@ -88,8 +89,6 @@ class Ems:
     def cancel_all(self, text: str) -> int:
         """Take every order of the client off the market, unasked; return how many."""
         working = self.table.working()
-        if self._note is not None:
-            self._note(self.exchange.now_ns, "cancel_all", text)
         for order in working:
             self.end(order, order.cl_ord_id, "", text)
         return len(working)
@@ -98,27 +97,27 @@ class Ems:
         """Send an execution report; `more`: fields that only some of them have."""
         self._send(codec.encode_report(report, account) + more)
 
-    def refuse(self, raw: str, text: str) -> None:
+    def refuse(self, raw: str, reason: str, text: str) -> None:
         """Refuse a request that nothing is wrong with; what is neither D, F nor G by 35=j."""
         asked = codec.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
                 if not self.table.used(asked.cl_ord_id):
                     self.table.use(asked.cl_ord_id)
-                self._refuse(asked, OrdRejReason.OTHER, text)
+                self._refuse(asked, reason, text)
             case rq.CancelRequest() | rq.ReplaceRequest():
                 of_cancel = isinstance(asked, rq.CancelRequest)
                 response_to = CxlRejResponseTo.CANCEL if of_cancel else CxlRejResponseTo.REPLACE
-                fault = checks.CancelFault(CxlRejReason.OTHER, text)
                 order = self.table.of_client(asked.orig_cl_ord_id)
-                self._refuse_cancel(asked, order, response_to, fault)
+                fault = checks.CancelFault(CxlRejReason.OTHER, text)
+                self._refuse_cancel(asked, order, response_to, fault, reason)
             case _:
                 self.refuse_by_business(raw, OTHER, text)
 
     def refuse_by_business(self, raw: str, reason: str, text: str) -> None:
         """Refuse any message by 35=j."""
         self.rejects += 1
-        self._send(business_reject(raw, (fields(raw) or {}).get("35", ""), reason, text))
+        self._send(business_reject(raw, msg_type_of(raw), reason, text))
 
     # --- D ----------------------------------------------------------------------------------------
 
@@ -162,7 +161,7 @@ class Ems:
         exchange = self.exchange
         return checks.new_fault(asked, exchange.instrument, exchange.opened, exchange.trading)
 
-    def _refuse(self, asked: rq.NewOrderSingle, reason: OrdRejReason, text: str) -> None:
+    def _refuse(self, asked: rq.NewOrderSingle, reason: str, text: str) -> None:
         self.rejects += 1
         ids = self.exec_ids
         report = reports.refusal(asked, ids.next(), self.exchange.now_ns, reason, text)
@@ -277,7 +276,9 @@ class Ems:
         order: VenueOrder | None,
         response_to: CxlRejResponseTo,
         fault: checks.CancelFault,
+        code: str = "",
     ) -> None:
+        """`code`: a CxlRejReason(102) of the scenario's instead of the fault's."""
         self.rejects += 1
         if not self.table.used(asked.cl_ord_id):
             self.table.use(asked.cl_ord_id)
@@ -290,7 +291,8 @@ class Ems:
             reason=fault.reason,
             text=fault.text,
         )
-        self._send(codec.encode_cancel_reject(reject))
+        body = codec.encode_cancel_reject(reject)
+        self._send(altered(body, {"102": code}) if code else body)
 
     def _tell_pending(self, order: VenueOrder, asked: str, cl_ord_id: str, orig_cl_ord_id: str) -> None:
         exec_type, status = PENDING[asked]

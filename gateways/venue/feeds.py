@@ -3,8 +3,13 @@
 Both read one store: the same messages under the same sequence numbers.
 """
 
+from typing import Final
+
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import SoupServer
+
+SOUP: Final = "soup"
+LINES: Final = {"a": slice(0, 1), "b": slice(1, 2), "both": slice(None)}
 
 
 class Feeds:
@@ -42,6 +47,28 @@ class Feeds:
         self._soup.end_session()
         if self._mold is not None:
             self._mold.end_session()
+
+    def silence(self, begin: bool, dead: bool) -> None:
+        """Publish nothing until it ends; `dead`: nor heartbeats."""
+        for server in (self._soup, self._mold):
+            if server is not None:
+                server.held, server.dead = begin, begin and dead
+        if not begin:
+            self.publish()
+
+    def lose(self, messages: int, line: str) -> None:
+        """Lose so many messages: of MoldUDP64's line a, b or both, or of SoupBinTCP by a later login.
+
+        Where there is no MoldUDP64, its lines are SoupBinTCP's.
+        """
+        if line == SOUP or self._mold is None:
+            self._soup.disconnect(messages)
+        else:
+            self._mold.lose(messages, LINES[line])
+
+    def disconnect(self) -> None:
+        """Cut every SoupBinTCP client off."""
+        self._soup.disconnect()
 
     def close(self) -> None:
         """Stop listening and close what is open."""

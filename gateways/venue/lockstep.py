@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from gateways.venue.ems import Ems
+from gateways.venue.director import Director
 from gateways.venue.exchange import Exchange
-from gateways.venue.reference import Reference
+from gateways.venue.prices import Prices
 from market.events import LockAdvance, LockIdle
 
 GRID_NS: Final = 1_000_000  # the feed is delivered on a grid of 1 ms: a burst is one wake-up
@@ -56,8 +56,8 @@ class Lockstep:
     def __init__(
         self,
         exchange: Exchange,
-        ems: Ems,
-        reference: Reference,
+        director: Director,
+        reference: Prices,
         lines: Lines,
         latency: Latency,
         seed: int,
@@ -66,7 +66,7 @@ class Lockstep:
         self.running = False
         self.tick = 0
         self._exchange = exchange
-        self._ems = ems
+        self._director = director
         self._reference = reference
         self._lines = lines
         self._latency = latency
@@ -83,7 +83,7 @@ class Lockstep:
         """Play the first instant."""
         assert not self.running, "lockstep begins once"
         self.running = True
-        self._exchange.open()
+        self._director.open()
         self._instant(self._exchange.window[0])
 
     def resume(self) -> None:
@@ -105,7 +105,7 @@ class Lockstep:
             self._sent_now.append(raw)
             self._go_on()
         else:
-            self._ems.request(raw)
+            self._director.request(raw)
 
     def reference(self, raw: str, n: int) -> None:
         """Take in what the reference session received; it is answered at once."""
@@ -156,6 +156,8 @@ class Lockstep:
             due.append(on_grid(flow_ns + delay_ns))
         if exchange.publisher.next_due_ns < NEVER:
             due.append(on_grid(exchange.publisher.next_due_ns))
+        if self._director.next_due_ns < NEVER:
+            due.append(self._director.next_due_ns + delay_ns)
         if self._arrivals:
             due.append(self._arrivals[0][0] + delay_ns)
         if self._reports:
@@ -169,9 +171,9 @@ class Lockstep:
         exchange = self._exchange
         while self._arrivals and self._arrivals[0][0] <= now_ns:
             at_ns, raw = self._arrivals.popleft()
-            exchange.advance(at_ns)
-            self._ems.request(raw)
-        exchange.advance(now_ns)
+            self._director.advance(at_ns)
+            self._director.request(raw)
+        self._director.advance(now_ns)
         exchange.publisher.release(now_ns)
         while self._reports and self._reports[0][0] <= now_ns:
             self._lines.send_report(self._reports.popleft()[1])

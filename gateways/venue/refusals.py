@@ -93,3 +93,8 @@ def business_reject(raw: str, msg_type: str, reason: str, text: str) -> str:
     ref_id = next((i for i in (read_id(tags.get(t, "")) for t in ("11", "262", "324", "584")) if i), "")
     reject = MessageRejected(ref_msg_type=read_id(msg_type) or "?", ref_id=ref_id, reason=reason, text=text)
     return codec.encode_business_reject(reject, seq_num(raw))
+
+
+def msg_type_of(raw: str) -> str:
+    """Return MsgType(35), "" where there is none."""
+    return (fields(raw) or {}).get("35", "")

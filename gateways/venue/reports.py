@@ -67,10 +67,8 @@ def of_order(
     )
 
 
-def refusal(
-    request: NewOrderSingle, exec_id: ExecID, ts_ns: int, reason: OrdRejReason, text: str
-) -> ExecutionReport:
-    """Return the report on a new order that never became one."""
+def refusal(request: NewOrderSingle, exec_id: ExecID, ts_ns: int, reason: str, text: str) -> ExecutionReport:
+    """Return the report on a new order that never became one; `reason`: OrdRejReason(103)."""
     return ExecutionReport(
         cl_ord_id=ClOrdID(request.cl_ord_id),
         exec_type=ExecType.REJECTED,
@@ -81,7 +79,7 @@ def refusal(
         side=request.side,
         order_qty=request.qty,
         price_e4=request.price_e4,
-        ord_rej_reason=reason.value,
+        ord_rej_reason=str(reason),
         text=text,
         transact_ns=ts_ns,
     )

@@ -1,15 +1,20 @@
 """An exchange and its EMS without sockets: requests as FIX text in, reports as fields out."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from gateways.feeds.itch import Decoder, new_batch
 from gateways.feeds.soupbintcp_server import PacketStore
+from gateways.venue.actions import LineAction
+from gateways.venue.director import Director
 from gateways.venue.ems import Ems
 from gateways.venue.exchange import Exchange
+from gateways.venue.line import Marks
+from gateways.venue.prices import Prices
 from gateways.venue.publisher import Publisher
-from gateways.venue.reference import Reference
+from gateways.venue.scenario import Scenario
 from market.book import OrderBook
 from market.flow.flow import ENDED
 from market.instruments import Instrument
@@ -22,6 +27,7 @@ INSTRUMENT = Instrument(symbol=Symbol("SYN"))
 MIDNIGHT_NS = 1_704_171_600_000_000_000
 BEGIN_NS = MIDNIGHT_NS + 36_000 * 10**9
 END_NS = BEGIN_NS + 600 * 10**9
+DAY = date(2024, 1, 2)
 Fields = dict[str, str]
 
 
@@ -38,25 +44,46 @@ class NoFlow:
 class Desk:
     """What a client of the venue has before it."""
 
-    def __init__(self, flow: Any = None, pending_reports: bool = False, delay_ns: int = 0) -> None:
+    def __init__(
+        self,
+        flow: Any = None,
+        pending_reports: bool = False,
+        delay_ns: int = 0,
+        scenario: Scenario | None = None,
+        instrument: Instrument = INSTRUMENT,
+        window: tuple[int, int] = (BEGIN_NS, END_NS),
+        close_e4: int = 0,
+    ) -> None:
         self.store = PacketStore()
-        self.publisher = Publisher(self.store, INSTRUMENT, MIDNIGHT_NS, delay_ns)
+        self.publisher = Publisher(self.store, instrument, MIDNIGHT_NS, delay_ns)
         self.engine = MatchingEngine(orders_max=1 << 14, outcomes_max=1 << 15)
         self.exchange = Exchange(
-            self.engine, flow or NoFlow(), INSTRUMENT, (BEGIN_NS, END_NS), self.publisher
+            self.engine, flow or NoFlow(), instrument, window, self.publisher, 1, close_e4
         )
         self.sent: list[Fields] = []
         self.bodies: list[str] = []
-        self.ems = Ems(self.exchange, "T", self._keep, pending_reports)
+        self.ems = Ems(self.exchange, "T", lambda body: self.director.report(body), pending_reports)
         self.reference_bodies: list[str] = []
-        self.reference = Reference(self.exchange, self.reference_bodies.append)
+        self.noted: list[tuple[int, str, str]] = []
+        self.marks: list[Marks] = []  # of each body
+        self.commands: list[tuple[int, LineAction, bool]] = []
+        self.reference = Prices(self.exchange, self.reference_bodies.append, 0, self._note)
+        self.director = Director(
+            scenario or Scenario(), self.exchange, self.ems, self.reference, self, DAY, self._note
+        )
         self._seq = 0
         self._ids = 0
 
     def opened(self) -> "Desk":
         """Begin the window."""
-        self.exchange.open()
+        self.director.open()
         return self
+
+    def wait(self, seconds: float) -> list[Fields]:
+        """Let market time go on; return what came."""
+        before = len(self.sent)
+        self.director.advance(self.exchange.now_ns + round(seconds * 10**9))
+        return self.sent[before:]
 
     def rest(self, side: int, price_e4: int, size: int) -> int:
         """Let somebody else put an order into the book."""
@@ -75,7 +102,7 @@ class Desk:
     def ask(self, msg_type: str, *fields: tuple[int, object]) -> list[Fields]:
         """Send a request; return what came back."""
         before = len(self.sent)
-        self.ems.request(self.message(msg_type, *fields))
+        self.director.request(self.message(msg_type, *fields))
         return self.sent[before:]
 
     def new(
@@ -97,16 +124,25 @@ class Desk:
         """Send G."""
         fields = [(11, cl_ord_id), (41, orig), (55, "SYN"), (54, side), (38, qty), (40, 2), (44, price)]
         given = {tag for tag, _ in more}
-        return self.ask("G", *[f for f in fields if f[0] not in given], *more)  # type: ignore[misc]
+        return self.ask("G", *[f for f in fields if f[0] not in given], *more)
 
     def rebuilt(self) -> OrderBook:
         """Return the book that a reader of the feed has."""
         data = self.store.read(0, self.store.size)
         return book_of(data, Decoder(MIDNIGHT_NS), OrderBook(1 << 14, 1 << 12))
 
-    def _keep(self, body: str) -> None:
+    def report(self, body: str, marks: Marks) -> None:
+        """Take what the director sends."""
         self.bodies.append(body)
+        self.marks.append(marks)
         self.sent.append(dict(f.split("=", 1) for f in body.split(SOH)[:-1]))
+
+    def command(self, action: LineAction, begin: bool) -> None:
+        """Take what the director wants of a line."""
+        self.commands.append((self.exchange.now_ns, action, begin))
+
+    def _note(self, ts_ns: int, what: str, text: str) -> None:
+        self.noted.append((ts_ns, what, text))
 
 
 def book_of(data: bytes, decoder: Decoder, book: OrderBook) -> OrderBook:

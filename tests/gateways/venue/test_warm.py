@@ -6,7 +6,9 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 
 from daemon.venue.options import parser
+from daemon.venue.outbound import Outbound
 from daemon.venue.parts import Parts, build_flow
+from daemon.venue.replay import RecordOnly
 from daemon.venue.settings import read
 from gateways.feeds.soupbintcp_server import PacketStore
 from gateways.venue import record
@@ -24,8 +26,8 @@ def signatures() -> dict[str, int]:
 
 def test_no_kernel_compiles_after_ready(tmp_path: Path) -> None:
     options = read(parser().parse_args(["--from", "10:00", "--to", "10:05"]))
-    bodies: list[str] = []
-    parts = Parts(options, build_flow(options), bodies.append, bodies.append)
+    lines = RecordOnly(Outbound(None))
+    parts = Parts(options, build_flow(options), lines, lines.reference)
     before = signatures()
 
     exchange = parts.exchange
@@ -41,11 +43,11 @@ def test_no_kernel_compiles_after_ready(tmp_path: Path) -> None:
     parts.ems.request(head % ("G", "1", 400) + f"11=C{SOH}41=B{SOH}40=2{SOH}44=110.00{SOH}")
     parts.ems.request(head % ("D", "1", 400) + f"11=D{SOH}40=1{SOH}")
     parts.ems.request(f"8=FIX.4.4{SOH}35=q{SOH}34=1{SOH}11=Q{SOH}530=7{SOH}")
-    parts.reference.request(
+    parts.prices.request(
         f"8=FIX.4.4{SOH}35=V{SOH}262=M{SOH}263=1{SOH}264=5{SOH}146=1{SOH}55=SYN{SOH}267=1{SOH}269=0{SOH}"
     )
     exchange.advance(options.window[1])
-    parts.reference.tell(1 << 60)
+    parts.prices.tell(1 << 60)
     parts.publisher.release_all()
     record.write(tmp_path, record.account(exchange, parts.ems), parts.store)
 
