@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateways.fix import profile
-from market.instruments import Instrument, TickBand
+from market.instruments import Auction, Instrument, TickBand
 from market.types import Symbol
 
 SCRIPT: Final = "script:"  # of trader.policy; what follows is a path
@@ -58,6 +58,8 @@ class InstrumentSection(Section):
     adv: Annotated[int, Field(ge=0)] = 0
     daily_volatility_bps: Annotated[float, Field(ge=0)] = 0.0
     calendar: Annotated[str, Field(max_length=8)] = ""  # of risk/calendars.json, 24x7, tape; "": the MIC's
+    auctions: tuple[Auction, ...] = ()  # open, close, reopen: crosses that orders may take part in
+    close_cutoff_s: Annotated[int, Field(ge=0, le=3_600)] = 300  # before the close, of orders for it
 
     def instrument(self) -> Instrument:
         """Return the value that the rest of the house works with."""
@@ -86,6 +88,36 @@ class SessionSection(Section):
     reconnect_s: Annotated[int, Field(ge=1, le=60)] = 1
 
 
+class OmsClientSection(Section):
+    """One OMS that may give parent orders; what is not listed it may not use."""
+
+    comp_id: CompID
+    accounts: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9._-]{1,20}$")], ...] = Field(min_length=1)
+    symbols: tuple[SymbolName, ...] = Field(min_length=1)
+    username: Annotated[str, Field(max_length=40)] = ""
+    password_file: Path | None = None  # its first line is the password; this user's alone (mode 0600)
+    ignore_tags: tuple[Annotated[int, Field(ge=1, le=99_999)], ...] = ()  # agreed to instruct nothing
+    reset_on_logon: bool = False  # it may begin its numbers again (141=Y); it is then told how all stands
+
+
+class OmsSection(Section):
+    """A FIX 4.4 acceptor for parent orders, on loopback."""
+
+    host: Annotated[str, Field(pattern=r"^(127\.[0-9.]{5,11}|::1)$")] = "127.0.0.1"  # TLS stands before it
+    port: Port
+    comp_id: CompID = "STEADYHAND"
+    client: tuple[OmsClientSection, ...] = Field(min_length=1, max_length=16)
+
+    @field_validator("client")
+    @classmethod
+    def once(cls, value: tuple[OmsClientSection, ...]) -> tuple[OmsClientSection, ...]:
+        """Refuse two sessions of one name."""
+        names = [c.comp_id for c in value]
+        if len(set(names)) != len(names):
+            raise ValueError("the same comp_id is there twice")
+        return value
+
+
 class GateSection(Section):
     """The authority."""
 
@@ -98,6 +130,8 @@ class GateSection(Section):
     account: Annotated[str, Field(pattern=r"^[A-Z0-9._-]{1,20}$")] = "PAPER"
     order_session: SessionSection
     reference_session: SessionSection | None = None  # none: R06 refuses every order
+    oms: OmsSection | None = None  # none: parents come over the control socket alone
+    drop_copy: SessionSection | None = None  # R62: what the order session says is held against this one
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
@@ -265,6 +299,10 @@ def absolute_paths(tree: dict[str, Any], model: type[BaseModel], base: Path) -> 
             inner = section_of(field.annotation)
             if inner is not None:
                 out[key] = absolute_paths(value, inner, base)
+        elif isinstance(value, list):
+            inner = section_of(field.annotation)
+            if inner is not None:
+                out[key] = [absolute_paths(v, inner, base) if isinstance(v, dict) else v for v in value]
     return out
 
 

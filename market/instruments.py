@@ -1,6 +1,7 @@
 """What can be traded: one `Instrument` a symbol and venue, with its tick, lot, zone and sessions."""
 
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +16,14 @@ class TickBand(msgspec.Struct, frozen=True):
 
     from_price_e4: int
     tick_e4: int
+
+
+class Auction(StrEnum):
+    """A cross that an instrument's orders may take part in."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    REOPEN = "reopen"  # after a halt
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +42,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     adv: int = 0  # average daily volume in units of quantity; 0 = not known
     daily_volatility_bps: float = 0.0  # 0 = not known
     calendar: str = ""  # a name of risk/calendars.json, 24x7, or tape (paper); "": the one of the MIC
+    auctions: tuple[Auction, ...] = ()  # enabled; without one, a window that touches it is refused
+    close_cutoff_s: int = 300  # orders for the close are taken until so long before it (NASDAQ: 15:55)
 
     def tick_e4(self, price_e4: int) -> int:
         """Return the tick that holds at a price (1e-4 currency units)."""

@@ -36,22 +36,29 @@ class Publisher:
         self._last_ns = 0  # of the last message
         self._held: deque[tuple[bytes, NDArray[np.int64]]] = deque()
 
-    def open(self, ts_ns: int) -> None:
-        """Say that messages start, which stock there is, and that it trades."""
+    def open(self, ts_ns: int, state: str = "T") -> None:
+        """Say that messages start, which stock there is, and that it trades (or is only quoted)."""
         since_ns = ts_ns - self.midnight_ns
         for message in (
             itch_encode.system(since_ns, "O"),
             itch_encode.directory(LOCATE, since_ns, self._symbol, self._round_lot),
-            itch_encode.trading_action(LOCATE, since_ns, self._symbol, "T"),
-            itch_encode.system(since_ns, "Q"),
+            itch_encode.trading_action(LOCATE, since_ns, self._symbol, state),
+            *([itch_encode.system(since_ns, "Q")] if state == "T" else []),
         ):
-            self._keep(packet("S", message), np.array([[len(message) + 3, ts_ns]], dtype=np.int64))
+            self.say(message, ts_ns)
+
+    def system(self, ts_ns: int, code: str) -> None:
+        """Say a system event: Q and M, begin and end of market hours."""
+        self.say(itch_encode.system(ts_ns - self.midnight_ns, code), ts_ns)
+
+    def say(self, message: bytes, ts_ns: int) -> None:
+        """Make one message a part of the feed."""
+        self._keep(packet("S", message), np.array([[len(message) + 3, ts_ns]], dtype=np.int64))
 
     def close(self, ts_ns: int) -> None:
         """Say that messages end, at `ts_ns` or with the last of them."""
         ts_ns = max(ts_ns, self._last_ns)
-        message = itch_encode.system(ts_ns - self.midnight_ns, "C")
-        self._keep(packet("S", message), np.array([[len(message) + 3, ts_ns]], dtype=np.int64))
+        self.system(ts_ns, "C")
 
     def publish(self, outcomes: NDArray[Any]) -> None:
         """Make what is public of these outcomes a part of the feed."""

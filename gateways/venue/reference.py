@@ -47,7 +47,7 @@ class Reference:
         self._send = send
         self._close_e4 = close_e4
         self._subscriptions: dict[str, Subscription] = {}
-        self._statuses: dict[str, bool] = {}  # SecurityStatusReqID -> what was told last
+        self._statuses: dict[str, SecurityStatus] = {}  # SecurityStatusReqID -> what was told last
         self._told_ns = 0
 
     def forget(self) -> None:
@@ -71,10 +71,10 @@ class Reference:
 
     def tell(self, clock_ns: int) -> None:
         """Send what has changed, if it is time to; `clock_ns` is of the clock that conflates."""
-        trading = self._exchange.trading
+        status = self._exchange.states.status() if self._statuses else None
         for req_id, told in self._statuses.items():
-            if told != trading:
-                self._statuses[req_id] = trading
+            if status is not None and told != status:
+                self._statuses[req_id] = status
                 self._send_status(req_id)
         if clock_ns - self._told_ns < INTERVAL_NS:
             return
@@ -130,14 +130,11 @@ class Reference:
             self._send(codec.encode_security_status(asked.req_id, unknown))
             return
         if asked.subscription == SUBSCRIBE and len(self._statuses) < SUBSCRIPTIONS_MAX:
-            self._statuses[asked.req_id] = self._exchange.trading
+            self._statuses[asked.req_id] = self._exchange.states.status()
         self._send_status(asked.req_id)
 
     def _send_status(self, req_id: str) -> None:
-        exchange = self._exchange
-        text = "" if exchange.trading else "halted"
-        status = SecurityStatus(symbol=exchange.instrument.symbol, trading=exchange.trading, text=text)
-        self._send(codec.encode_security_status(req_id, status))
+        self._send(codec.encode_security_status(req_id, self._exchange.states.status()))
 
     def _rows(self, subscription: Subscription) -> Rows:
         """Return the picture, levels best first; what is not known is left out.
@@ -148,7 +145,7 @@ class Reference:
         levels = exchange.engine.book.levels(subscription.depth).tolist()
         for kind, prices, sizes in ((BID, levels[0], levels[1]), (ASK, levels[2], levels[3])):
             if kind in subscription.types:
-                for price_e4, size in zip(prices, sizes, strict=True):
+                for price_e4, size in self._shown(kind, prices, sizes):
                     if size:
                         rows[f"{kind}-{price_e4}"] = f"270={decimal_text(price_e4)}{SOH}271={size}{SOH}"
         for kind, price_e4 in ((TRADE, exchange.last_e4), (CLOSE, self._close_e4)):
@@ -156,6 +153,14 @@ class Reference:
                 rows[kind] = f"270={decimal_text(price_e4)}{SOH}"
         if VOLUME in subscription.types:
             rows[VOLUME] = f"271={exchange.volume}{SOH}"
+        return rows
+
+    def _shown(self, kind: str, prices: list[int], sizes: list[int]) -> list[tuple[int, int]]:
+        """Return the levels of a side, with the order that only feeds show (a fault) as the best."""
+        rows = list(zip(prices, sizes, strict=True))
+        phantom = self._exchange.states.phantom
+        if phantom is not None and kind == (BID if phantom[0] > 0 else ASK):
+            rows = [phantom[1:], *[row for row in rows if row[0] != phantom[1]]][: len(rows)]
         return rows
 
     def _whole(self, subscription: Subscription, rows: Rows) -> str:
