@@ -1,0 +1,78 @@
+"""One seed from beginning to end: `play(seed).found` is empty where every promise held."""
+
+import gc
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from daemon.gate.core import GateCore
+from daemon.gate.journal import JOURNAL_NAME, replay
+from daemon.journal import JournalError
+from tests.simulation.checker import Checker
+from tests.simulation.gate import STATE
+from tests.simulation.stories import ALONE, FAMILIES, families_of
+from tests.simulation.world import Story, World, world
+
+HEAL_S: Final = 9.0
+REPLAY_EVERY: Final = 8  # seeds: a replay costs as much as the run
+Watch = Callable[[World, Checker], None]
+
+
+@dataclass
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    families: list[str]
+    found: list[str]
+    digest: str
+    lives: int = 0
+    messages: int = 0
+    calls: int = 0
+    seen: dict[str, Any] = field(default_factory=dict)
+
+
+def play(
+    seed: int,
+    families: list[str] | None = None,
+    *,
+    replayed: bool | None = None,
+    watch: Watch | None = None,
+    finish: Watch | None = None,
+) -> Outcome:
+    """Play one seed; `families` other than its own may be given; `watch` sees the world before it begins."""
+    names = families_of(seed) if families is None else families
+    story = Story(" ".join(names) or "calm", 9.0)
+    gc.disable()
+    try:
+        with world(seed, story) as w:
+            c = Checker(w)
+            for name in names:
+                (FAMILIES | ALONE)[name](w, c, random.Random(f"{seed} {name}"))
+            if watch is not None:
+                watch(w, c)
+            w.live()
+            w.heal()
+            w.run(HEAL_S)
+            c.settle()
+            if seed % REPLAY_EVERY == 0 if replayed is None else replayed:
+                again(w, c)
+            if finish is not None:
+                finish(w, c)
+            return Outcome(seed, names, c.found, w.digest(), w.lives.number, len(w.wire), w.loop.calls)
+    finally:
+        gc.enable()
+
+
+def again(w: World, c: Checker) -> None:
+    """P14: end in order, so that the journal closes with a hash, and step it anew."""
+    if w.lives.alive and w.lives.runtime is not None:
+        c.expected_deaths.add(w.lives.number)
+        w.lives.runtime.stop(15)
+        w.run(10.5)
+    try:
+        c.p14(replay(Path(STATE) / JOURNAL_NAME, GateCore()).differences)
+    except JournalError as error:
+        c.p14([str(error)])
