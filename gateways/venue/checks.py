@@ -17,7 +17,8 @@ PRICE_E4_MAX: Final = 2**32 - 1  # of the public feed
 UNSUPPORTED, UNKNOWN_SECURITY = "0", "1"  # MassCancelRejectReason(532)
 OF_SYMBOL, ALL_ORDERS = "1", "7"  # MassCancelRequestType(530), MassStatusReqType(585)
 R, C = OrdRejReason, CxlRejReason
-TIMES_IN_FORCE: Final = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
+T = TimeInForce
+TIMES_IN_FORCE: Final = frozenset({T.DAY, T.IOC, T.FOK, T.OPG, T.CLOSE})
 
 # What the matching engine's refusals are called in FIX.
 REASONS: Final[dict[int, tuple[OrdRejReason, str]]] = {
@@ -36,6 +37,7 @@ ENDINGS: Final[dict[int, str]] = {
     Why.ORDERS_FULL: "the book is full",
     Why.LEVELS_FULL: "the book is full",
     Why.HALTED: "would stand crossed at re-opening",
+    Why.AUCTION: "not executed in the cross",
 }
 
 
@@ -82,7 +84,7 @@ def new_fault(order: NewOrderSingle, instrument: Instrument, opened: bool, tradi
     if not trading:
         return Fault(R.EXCHANGE_CLOSED, "trading is halted")
     if order.time_in_force not in TIMES_IN_FORCE:
-        return Fault(R.UNSUPPORTED_ORDER_CHARACTERISTIC, "TimeInForce is not DAY, IOC or FOK")
+        return Fault(R.UNSUPPORTED_ORDER_CHARACTERISTIC, "TimeInForce is not DAY, OPG, IOC, FOK or CLOSE")
     takes = order.ord_type is OrdType.MARKET or order.time_in_force is not TimeInForce.DAY
     if order.post_only and takes:
         return Fault(R.UNSUPPORTED_ORDER_CHARACTERISTIC, "ExecInst 6 needs a DAY limit order")

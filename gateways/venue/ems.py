@@ -35,7 +35,13 @@ from market.types import (
 
 log = structlog.get_logger()
 
-TIFS: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
+TIFS: Final = {
+    TimeInForce.DAY: Tif.DAY,
+    TimeInForce.IOC: Tif.IOC,
+    TimeInForce.FOK: Tif.FOK,
+    TimeInForce.OPG: Tif.OPG,
+    TimeInForce.CLOSE: Tif.CLOSE,
+}
 DONT_KNOW: Final = "Q"
 Send = Callable[[str], None]
 Note = Callable[[int, str, str], None]  # market time, what happened to the EMS, the text of it
@@ -159,7 +165,11 @@ class Ems:
             log.error("orders_full", orders=ORDERS_MAX)
             return checks.Fault(OrdRejReason.BROKER_OPTION, "no more orders in this run")
         exchange = self.exchange
-        return checks.new_fault(asked, exchange.instrument, exchange.opened, exchange.trading)
+        tif = TIFS.get(asked.time_in_force, Tif.DAY)
+        open_to_it = exchange.trading or exchange.auctions.takes(tif)  # trades, or waits for a cross
+        fault = checks.new_fault(asked, exchange.instrument, exchange.opened, open_to_it)
+        text = exchange.entry_fault(asked.side, asked.ord_type, asked.price_e4, tif)
+        return checks.Fault(OrdRejReason.EXCHANGE_CLOSED, text) if fault is None and text else fault
 
     def _refuse(self, asked: rq.NewOrderSingle, reason: str, text: str) -> None:
         self.rejects += 1
@@ -326,9 +336,10 @@ class Ems:
             order.status, order.reason = OrdStatus.REJECTED, reason.value
             self._tell(order, ExecType.REJECTED, own.ts_ns)
         elif own.kind == Outcome.CANCELED:
-            order.status = OrdStatus.CANCELED
+            missed = own.reason == Why.AUCTION  # it was for the cross alone: FIX says expired
+            order.status = OrdStatus.EXPIRED if missed else OrdStatus.CANCELED
             order.text = checks.ENDINGS.get(own.reason, Why(own.reason).name)
-            self._tell(order, ExecType.CANCELED, own.ts_ns)
+            self._tell(order, ExecType.EXPIRED if missed else ExecType.CANCELED, own.ts_ns)
 
     def _tell(self, order: VenueOrder, exec_type: ExecType, ts_ns: int) -> None:
         self.report(reports.of_order(order, exec_type, self.exec_ids.next(), ts_ns), order.account)
