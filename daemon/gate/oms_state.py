@@ -58,6 +58,11 @@ class Oms(msgspec.Struct):
     orders: dict[ParentID, OmsOrder] = {}
     executions: int = 0  # ExecIDs given, of all epochs
 
+    def restarted(self) -> None:
+        """Begin without connections: the process that had them is gone."""
+        for found in self.clients.values():
+            found.up, found.reason = False, "the gate was started"
+
     def client(self, name: str) -> OmsClient:
         """Return a session, new where it was never heard of."""
         found = self.clients.get(name)

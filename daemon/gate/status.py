@@ -1,5 +1,6 @@
 """How everything stands, as plain values: for `steadyhand status`, paper and the console."""
 
+from collections import Counter
 from typing import Any
 
 from daemon.gate.state import GateState, Parent
@@ -23,6 +24,7 @@ def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
         "speed": risk.rates.speed,
         "sessions": sessions(g),
         "trader": trader(g),
+        "oms": oms(g),
         "positions": {s: b.position for s, b in sorted(g.ledger.books.items())},
         "positions_start": {s: b.sod_qty for s, b in sorted(g.ledger.books.items()) if b.sod_qty},
         "positions_by_account": dict(sorted(g.ledger.positions.items())),
@@ -55,6 +57,15 @@ def sessions(g: GateState) -> dict[str, Any]:
     return {
         "order": {"up": session.up, "state": state, "reason": session.reason, "logons": session.logons},
         "reference": {"up": g.references.up},
+    }
+
+
+def oms(g: GateState) -> dict[str, Any]:
+    """Return the OMS sessions by CompID."""
+    orders = Counter(order.client for order in g.oms.orders.values() if not order.ended)
+    return {
+        name: {"up": c.up, "reason": c.reason, "live": orders[name], "reports": len(c.reports)}
+        for name, c in sorted(g.oms.clients.items())
     }
 
 

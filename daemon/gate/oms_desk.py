@@ -1,0 +1,135 @@
+"""The gate's rim to OMS sessions: from the configuration to a listening port, from requests to events.
+
+The core judges and remembers; the session layer numbers and sends; this joins the two, and reads passwords.
+"""
+
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
+from daemon.gate.oms_state import REPORTS_MAX
+from daemon.gate.state import GateState
+from gateways.fix.oms_intake import Rights, body, read
+from gateways.fix.oms_server import OmsServer
+from gateways.fix.oms_session import OmsSession, Terms
+from gateways.fix.oms_store import OmsStore
+from gateways.fix.tap import Tap
+from market.events import Event
+from market.oms_events import OmsSession as SessionEvent
+
+FOLDER: Final = "oms"  # in the state directory: numbers of each session
+RUN_LOG: Final = "fix-oms.log"  # every raw message with its time, passwords left out
+PASSWORD_MAX: Final = 128  # characters; more is the wrong file
+log = structlog.get_logger()
+
+
+class OmsDesk:
+    """Every OMS of this gate; does nothing where none is configured."""
+
+    def __init__(self, config: Config, state: GateState, post: Callable[[Event], None]) -> None:
+        self._state, self._post = state, post
+        self._section = config.gate.oms if config.gate is not None else None
+        self._currencies = {symbol: i.currency for symbol, i in config.instruments.items()}
+        self._rights: dict[str, Rights] = {}
+        self._stores: list[OmsStore] = []
+        self._server: OmsServer | None = None
+        self._state_dir = config.gate.state_dir if config.gate is not None else Path()
+        self.port = 0
+
+    async def listen(self) -> None:
+        """Begin to listen; ConfigError, EngineError: one line."""
+        section = self._section
+        if section is None:
+            return
+        sessions = {c.comp_id: self._session(section, c) for c in section.client}
+        self._server = OmsServer(section.comp_id, sessions, Tap(self._state_dir.parent / RUN_LOG))
+        self.port = await self._server.listen(section.host, section.port)
+        log.info("oms port", host=section.host, port=self.port, clients=sorted(sessions))
+
+    def close(self) -> None:
+        """Log every OMS out; nothing more is taken from any."""
+        if self._server is not None:
+            self._server.close()
+        for store in self._stores:
+            store.close()
+
+    def tell(self, client: str) -> None:
+        """Send what is new in an outbox."""
+        session = self._server.sessions.get(client) if self._server is not None else None
+        if session is not None:
+            session.flush()
+
+    def _session(self, section: OmsSection, client: OmsClientSection) -> OmsSession:
+        self._rights[client.comp_id] = Rights(
+            accounts=client.accounts,
+            symbols=client.symbols,
+            currencies=self._currencies,
+            ignored=frozenset(map(str, client.ignore_tags)),
+        )
+        terms = Terms(
+            client=client.comp_id,
+            ours=section.comp_id,
+            username=client.username,
+            password=password(client.password_file),
+            reset_on_logon=client.reset_on_logon,
+        )
+        store = OmsStore(self._state_dir / FOLDER, client.comp_id)
+        self._stores.append(store)
+        if store.places > self.reports(client.comp_id):
+            raise ConfigError(
+                f"{self._state_dir / FOLDER}: {store.places} reports were numbered, the journal makes "
+                f"{self.reports(client.comp_id)}: the two are not of one state"
+            )
+        return OmsSession(terms, store, self, time.time_ns)
+
+    # --- what the session layer asks ----------------------------------------------------------------
+
+    def take(self, client: str, raw: str) -> None:
+        """Take a request: journaled and stepped when this returns."""
+        self._post(read(raw, client, self._rights[client]))
+
+    def session(self, client: str, up: bool, restate: bool, reason: str) -> None:
+        """Hear that a session came or went."""
+        self._post(SessionEvent(client=client, up=up, restate=restate, reason=reason))
+
+    def reports(self, client: str) -> int:
+        """Return how many reports there are."""
+        known = self._state.oms.clients.get(client)
+        return len(known.reports) if known is not None else 0
+
+    def report(self, client: str, place: int) -> str:
+        """Return the body of a report."""
+        return body(self._state.oms.clients[client].reports[place])
+
+    def full(self, client: str) -> str:
+        """Return why no more requests are taken; executions are told all the same."""
+        if self.reports(client) < REPORTS_MAX:
+            return ""
+        return f"{REPORTS_MAX} reports in one journal; the desk begins a new day in a new state_dir"
+
+
+def password(path: Path | None) -> str:
+    """Return the password of a credential file, "" without one.
+
+    Raises:
+        ConfigError: it cannot be read, or others may read it.
+
+    """
+    if path is None:
+        return ""
+    try:
+        shared = stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
+        text = path.read_text(encoding="ascii").split("\n", 1)[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "is not ASCII text"
+        raise ConfigError(f"{path}: password of an OMS: {what}") from None
+    if shared:
+        raise ConfigError(f"{path}: others may read this password; chmod 600 {path}")
+    if not 0 < len(text) <= PASSWORD_MAX or not text.isprintable():
+        raise ConfigError(f"{path}: its first line is no password of 1 to {PASSWORD_MAX} characters")
+    return text

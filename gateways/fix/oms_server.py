@@ -1,0 +1,190 @@
+"""The OMS port: an acceptor in plain asyncio that listens on loopback alone.
+
+    server = OmsServer(ours, sessions, tap)
+    port = await server.listen(host, port)     # EngineError: one line
+    server.close()                             # log out, hang up
+
+A connection's first message is a Logon that names a session by its CompIDs; anybody else is cut off without a
+word. One connection a session: a second one is closed, and the first goes on.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Callable
+from typing import Final, cast
+
+import structlog
+
+from gateways.fix.oms_frames import Frames, TooLong
+from gateways.fix.oms_session import OmsSession
+from gateways.fix.sessions import EngineError
+from gateways.fix.tap import Tap
+from gateways.fix.wire import SOH, fields
+
+CONNECTIONS_MAX: Final = 16  # at once, those that have not logged on included
+LOGON_WAIT_S: Final = 5.0  # for the first message of a connection
+TICK_S: Final = 0.2  # between two looks at heartbeats
+UNREAD_BYTES_MAX: Final = 16 * 1_048_576  # of an OMS that does not read; it gets the rest at its next logon
+SECRET: Final = "554="  # noqa: S105  (the tag of a Password, which no log may hold)
+log = structlog.get_logger()
+
+
+class OmsServer:
+    """Listens, and hands each connection to the session that it names."""
+
+    def __init__(
+        self,
+        ours: str,
+        sessions: dict[str, OmsSession],
+        tap: Tap | None = None,
+        mono_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.ours, self.sessions = ours, sessions
+        self.tap, self.mono_ns = tap, mono_ns
+        self.refused = 0
+        self._open: set[Connection] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen; return the port.
+
+        Raises:
+            EngineError: the address is not this host's own, or the port is busy.
+
+        """
+        if not ipaddress.ip_address(host).is_loopback:
+            raise EngineError(f"gate.oms.host {host}: loopback alone; a TLS forwarder stands in front of it")
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Connection(self), host, port)
+        except OSError as error:
+            raise EngineError(f"gate.oms.port {port}: {error.strerror}") from None
+        self._tick()
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Log every OMS out."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for session in self.sessions.values():
+            session.end("the gate stops")
+        for connection in list(self._open):
+            connection.close("the gate stops")
+
+    def _tick(self) -> None:
+        now_ns = self.mono_ns()
+        for session in self.sessions.values():
+            session.tick(now_ns)
+        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def joined(self, connection: "Connection", peer: str) -> bool:
+        """Take a connection in."""
+        if len(self._open) >= CONNECTIONS_MAX or not ipaddress.ip_address(peer).is_loopback:
+            self.refused += 1
+            log.error("oms: connection refused", peer=peer, open=len(self._open))
+            return False
+        self._open.add(connection)
+        return True
+
+    def left(self, connection: "Connection") -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+
+    def first(self, connection: "Connection", raw: str) -> OmsSession | None:
+        """Return the session that a connection's first message logs on; None hangs up."""
+        tags = fields(raw) or {}
+        named = tags.get("35") == "A" and tags.get("8") == "FIX.4.4" and tags.get("56") == self.ours
+        session = self.sessions.get(tags.get("49", "")) if named else None
+        reason = "no such session" if session is None else session.logon(connection, raw, self.mono_ns())
+        if session is None or reason:
+            self.refused += 1
+            log.error("oms: logon refused", comp_id=tags.get("49", "")[:20], reason=reason)
+            return None
+        return session
+
+
+class Connection(asyncio.Protocol):
+    """One connection of whoever dials."""
+
+    def __init__(self, server: OmsServer) -> None:
+        self._server = server
+        self._frames = Frames()
+        self._transport: asyncio.Transport | None = None
+        self._session: OmsSession | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for a Logon, not for ever."""
+        self._transport = cast(asyncio.Transport, transport)
+        if not self._server.joined(self, transport.get_extra_info("peername")[0]):
+            self._transport.abort()
+            return
+        self._patience = asyncio.get_running_loop().call_later(LOGON_WAIT_S, self.close, "no logon")
+
+    def data_received(self, received: bytes) -> None:
+        """Take whole messages."""
+        try:
+            messages = self._frames.feed(received)
+        except TooLong as error:
+            log.error("oms: connection closed", reason=str(error))
+            self._give_up(str(error))
+            return
+        for raw in messages:
+            if self._transport is None or self._transport.is_closing():
+                return
+            self._record("IN", raw)
+            if self._session is not None:
+                self._session.receive(raw, self._server.mono_ns())
+                continue
+            self._session = self._server.first(self, raw)
+            self._stop_waiting()
+            if self._session is None:
+                self.close("logon refused")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The OMS went away."""
+        self._stop_waiting()
+        self._server.left(self)
+        self._transport = None
+        session, self._session = self._session, None
+        if session is not None and session.holds(self):
+            session.lost(str(error) if error else "the OMS closed the connection")
+
+    def send(self, frame: bytes) -> None:
+        """Send one message; an OMS that does not read is cut off."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            self._give_up("it does not read")
+            return
+        self._record("OUT", frame.decode("utf-8", "surrogateescape"))
+        self._transport.write(frame)
+
+    def close(self, reason: str) -> None:
+        """Hang up after what was sent has left."""
+        log.info("oms: connection closed", reason=reason)
+        self._stop_waiting()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _give_up(self, reason: str) -> None:
+        if self._session is not None and self._session.holds(self):
+            self._session.lost(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _record(self, direction: str, raw: str) -> None:
+        if self._server.tap is None:
+            return
+        if SECRET in raw:
+            raw = SOH.join(f"{SECRET}***" if f.startswith(SECRET) else f for f in raw.split(SOH))
+        self._server.tap.write(direction, raw)
