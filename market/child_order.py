@@ -12,6 +12,7 @@ import msgspec
 from market.events import ExecutionReport, OrderCancelReject
 from market.order_table import AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
 from market.orders import NewOrder
+from market.report_checks import arithmetic, doubt, ends_nothing, price_fault
 from market.types import (
     ClOrdID,
     CxlRejReason,
@@ -27,6 +28,7 @@ from market.updates import WorkingOrder
 S, E = OrdStatus, ExecType
 # How an order ends after a bust or a correction where the report says that nothing is left.
 ENDED: Final = frozenset({S.CANCELED, S.EXPIRED, S.DONE_FOR_DAY})
+PRICES_KEPT: Final = 16  # limits before this one, for fills that are on their way
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
     breaks: tuple[str, ...] = ()  # what does not add up; trading stops until a person has looked
     ask_status: bool = False  # the EMS and we see the order differently
+    doubt: str = ""  # what does not fit in a report; asked for, and the symbol waits
 
 
 class ChildOrder(msgspec.Struct, kw_only=True):
@@ -63,6 +66,8 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     stated_qty: int = 0  # the highest CumQty that the EMS stated; what it busted is off
     asked_mono_ns: int = 0  # when the request went out that has no answer yet
     queries: int = 0  # status requests since then
+    doubt: str = ""  # why the EMS was asked how it stands, until it answers
+    prices_e4: tuple[int, ...] = ()  # limits that it had before; a late fill may come at one of them
     text: str = ""  # of the last reject
     reports: dict[ExecID, tuple[ExecType, int, int]] = {}  # every ExecID seen: type, LastQty, LastPx
     trades: dict[ExecID, tuple[int, int]] = {}  # executions that stand
@@ -171,29 +176,34 @@ class ChildOrder(msgspec.Struct, kw_only=True):
                 clash = f"{report.exec_id} came twice, with other contents"
                 return Change(duplicate=True, breaks=() if same else (clash,))
             self.reports[report.exec_id] = seen
+        if report.exec_type is E.REJECTED and report.cl_ord_id in (self.replace_id, self.cancel_id):
+            return self._request_rejected(report)
+        if report.exec_type is E.TRADE and (counted := self._counted(report)) is not None:
+            return counted
         breaks: list[str] = []
-        after = TRANSITIONS.get((self.status, report.exec_type))
+        doubtful = self._doubt(report)
+        stands = self.live and ends_nothing(report)
+        after = self.status if stands else TRANSITIONS.get((self.status, report.exec_type))
         if after is None:
             breaks.append(f"{report.exec_type.name} while {self.status.name}")
         qty, notional_e4 = self._book(report, breaks)
         self.state(report)
-        if report.order_id:
-            self.order_id = report.order_id
+        self.order_id = self.order_id or report.order_id
         self._take_terms(report)
-        if after is not None:
-            ended = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT) and report.leaves_qty == 0
-            if ended and report.ord_status in ENDED and (self.live or self.status is S.FILLED):
-                self._enter(report.ord_status)
-            elif not (ended and not self.live):
-                self._enter(after)
+        if after is not None and not stands:
+            self._enter_by(report, after)
         self.text = report.text or self.text
         self._check_arithmetic(report, breaks)
+        if doubtful and self.live:
+            self.doubt = doubtful
         return Change(
             qty=qty,
             notional_e4=notional_e4,
             last_price_e4=report.last_price_e4 if qty > 0 else 0,
             exec_id=report.exec_id,
             breaks=tuple(breaks),
+            ask_status=bool(doubtful),
+            doubt=doubtful,
         )
 
     def observe_reject(self, reject: OrderCancelReject) -> Change:
@@ -213,6 +223,50 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         lost = reject.reason is CxlRejReason.UNKNOWN_ORDER or reject.ord_status in TERMINAL
         return Change(ask_status=self.live and lost)
 
+    def _request_rejected(self, report: ExecutionReport) -> Change:
+        """A broker that answers a cancel or replace by 150=8 under its ClOrdID: the request is refused.
+
+        Whether it means the order as well is not known: it is asked for, and lives until then.
+        """
+        to_replace = report.cl_ord_id == self.replace_id
+        change = self.observe_reject(
+            OrderCancelReject(
+                cl_ord_id=report.cl_ord_id,
+                orig_cl_ord_id=self.cl_ord_id,
+                ord_status=report.ord_status,
+                response_to=CxlRejResponseTo.REPLACE if to_replace else CxlRejResponseTo.CANCEL,
+                text=report.text,
+            )
+        )
+        return msgspec.structs.replace(change, ask_status=self.live)
+
+    def _counted(self, report: ExecutionReport) -> Change | None:
+        """Return what to do with an execution that CumQty says we have: sent again, or under two ExecIDs."""
+        again = report.poss_dup or report.poss_resend
+        if not (report.cum_qty == self.cum_qty > 0 or (again and report.cum_qty < self.cum_qty)):
+            return None
+        text = f"{report.exec_id}: CumQty stays {report.cum_qty} with LastQty {report.last_qty}; not booked"
+        return Change(duplicate=True, breaks=() if again else (text,))
+
+    def _doubt(self, report: ExecutionReport) -> str:
+        """Return what does not fit in a report of a live order."""
+        asked = (qty for qty, _ in self.issued.values())
+        found = doubt(report, (self.order_qty, self.replace_qty, *asked)) if self.live else ""
+        known, said = self.order_id, report.order_id
+        if report.exec_type in (E.REPLACED, E.RESTATED, E.PENDING_REPLACE):
+            self.order_id = said or known  # a broker may give a replaced order a new one
+        elif self.live and known and said and said != known:
+            found = found or f"OrderID {said}, it was {known}"
+        return found
+
+    def _enter_by(self, report: ExecutionReport, after: OrdStatus) -> None:
+        """Take the status of the table; a bust or a correction may say that the order has ended."""
+        ended = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT) and report.leaves_qty == 0
+        if ended and report.ord_status in ENDED and (self.live or self.status is S.FILLED):
+            self._enter(report.ord_status)
+        elif not (ended and not self.live):
+            self._enter(after)
+
     def _book(self, report: ExecutionReport, breaks: list[str]) -> tuple[int, int]:
         """Book shares and money of a trade, a bust or a correction; return what changed."""
         qty = notional_e4 = 0
@@ -225,9 +279,13 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if report.exec_type in (E.TRADE, E.TRADE_CORRECT):
             if report.last_qty <= 0 or report.last_price_e4 <= 0:
                 breaks.append(f"{report.exec_id}: LastQty {report.last_qty} at {report.last_price_e4}")
-            self.trades[report.exec_id] = (report.last_qty, report.last_price_e4)
-            qty += report.last_qty
-            notional_e4 += report.last_qty * report.last_price_e4
+            last_qty = max(0, report.last_qty)  # no execution takes shares back: that is a bust
+            self.trades[report.exec_id] = (last_qty, report.last_price_e4)
+            qty += last_qty
+            notional_e4 += last_qty * report.last_price_e4
+            limits = (self.price_e4, *self.prices_e4, *(price for _, price in self.issued.values()))
+            if fault := price_fault(self.terms.side, limits, report.last_price_e4):
+                breaks.append(f"{report.exec_id}: {fault}")
         self.cum_qty += qty
         self.notional_e4 += notional_e4
         return qty, notional_e4
@@ -242,14 +300,18 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if report.exec_type is E.REPLACED and report.cl_ord_id in self.issued:
             self._take_name(report)
         elif report.exec_type in (E.REPLACED, E.RESTATED):
-            self.order_qty = report.order_qty or self.order_qty
-            self.price_e4 = report.price_e4 or self.price_e4
+            self._take(report.order_qty or self.order_qty, report.price_e4 or self.price_e4)
+
+    def _take(self, qty: int, price_e4: int) -> None:
+        """Take terms; a fill that was on its way may still come at the price before."""
+        if price_e4 != self.price_e4:
+            self.prices_e4 = (*self.prices_e4[-PRICES_KEPT + 1 :], self.price_e4)
+        self.order_qty, self.price_e4 = qty, price_e4
 
     def _take_name(self, report: ExecutionReport) -> None:
         """A replace went through: its ClOrdID is the chain's now, and those before it are history."""
         qty, price_e4 = self.issued[report.cl_ord_id]
-        self.order_qty = report.order_qty or qty
-        self.price_e4 = report.price_e4 or price_e4
+        self._take(report.order_qty or qty, report.price_e4 or price_e4)
         self.orig_cl_ord_id, self.cl_ord_id = self.cl_ord_id, report.cl_ord_id
         names = list(self.issued)
         for name in names[: names.index(report.cl_ord_id) + 1]:
@@ -270,7 +332,11 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         self.state(report)
         if report.cum_qty != self.cum_qty:
             return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
+        if self.doubt and arithmetic(report):
+            return Change()  # no answer: it is asked for again
+        self.doubt = ""
         if status in AWAITING or (report.cl_ord_id in self.issued and not self._as_issued(report)):
+            self._calm()
             return Change()  # it has the request; the answer is still to come
         breaks = (
             () if self.live or status in TERMINAL else (f"{status.name} at the EMS, {self.status.name} here",)
@@ -278,8 +344,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if report.cl_ord_id in self.issued:
             self._take_name(report)
         else:
-            self.order_qty = report.order_qty or self.order_qty
-            self.price_e4 = report.price_e4 or self.price_e4
+            self._take(report.order_qty or self.order_qty, report.price_e4 or self.price_e4)
         waits = self.replace_id is not None or self.cancel_id is not None
         if waits and status not in TERMINAL:
             self.stands = True
@@ -321,8 +386,11 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         self.status = status
         if status in TERMINAL:
             self._drop_replace()
-            self.cancel_id = None
-        if status not in AWAITING:
+            self.cancel_id, self.doubt = None, ""
+        self._calm()
+
+    def _calm(self) -> None:
+        if self.status not in AWAITING and not self.doubt:
             self.asked_mono_ns, self.queries = 0, 0
 
     def _check_arithmetic(self, report: ExecutionReport, breaks: list[str]) -> None:

@@ -64,6 +64,7 @@ class ExecutionReport(Event, frozen=True, kw_only=True):
     orig_cl_ord_id: ClOrdID | None = None
     symbol: Symbol = Symbol("")
     side: Side = Side.BUY
+    account: str = ""  # Account(1); "" = not said
     order_qty: int | None = None
     cum_qty: int = 0
     leaves_qty: int = 0
@@ -150,6 +151,7 @@ class SendFailed(Event, frozen=True, kw_only=True):
     msg_type: str  # D, G, F, H, AF, q
     ref_id: str  # its ClOrdID or request id
     reason: str = ""
+    unsupported: bool = False  # the broker knows no such message: what stands for it must do
 
 
 class EngineAlarm(Event, frozen=True, kw_only=True):

@@ -65,7 +65,8 @@ TRANSITIONS: Final[dict[tuple[OrdStatus, ExecType], OrdStatus]] = {
     (S.FILLED, E.TRADE_CORRECT): LIVE,
     (S.FILLED, E.TRADE_CANCEL): LIVE,  # busted: works again, unless the report says that it ended
     (S.STOPPED, E.NEW): LIVE,
-    (S.STOPPED, E.TRADE): LIVE,
+    (S.STOPPED, E.TRADE): S.STOPPED,  # a guarantee outranks the fill that it led to (matrix L.1.a)
+    (S.STOPPED, E.STOPPED): S.STOPPED,
     (S.STOPPED, E.PENDING_CANCEL): S.PENDING_CANCEL,
     (S.STOPPED, E.CANCELED): S.CANCELED,
     (S.STOPPED, E.EXPIRED): S.EXPIRED,
@@ -121,6 +122,7 @@ TRANSITIONS: Final[dict[tuple[OrdStatus, ExecType], OrdStatus]] = {
     (S.EXPIRED, E.TRADE_CANCEL): S.EXPIRED,
     (S.DONE_FOR_DAY, E.DONE_FOR_DAY): S.DONE_FOR_DAY,
     (S.DONE_FOR_DAY, E.CALCULATED): S.DONE_FOR_DAY,
+    (S.DONE_FOR_DAY, E.RESTATED): LIVE,  # carried into the next day (matrices H)
     (S.DONE_FOR_DAY, E.TRADE): S.DONE_FOR_DAY,
     (S.DONE_FOR_DAY, E.CANCELED): S.CANCELED,
     (S.DONE_FOR_DAY, E.EXPIRED): S.EXPIRED,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from market.types import ClOrdID, OrderID, OrdType, ParentID, Side, Symbol, TimeInForce
+from market.types import ClOrdID, DKReason, ExecID, OrderID, OrdType, ParentID, Side, Symbol, TimeInForce
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +63,17 @@ class MassStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for every order of this session (35=AF)."""
 
     req_id: str
+
+
+class DontKnow(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that is not ours to know (35=Q): told to the broker, never booked. Needs no approval."""
+
+    order_id: OrderID
+    exec_id: ExecID
+    reason: DKReason
+    symbol: Symbol
+    side: Side
+    qty: int
+    last_qty: int
+    last_price_e4: int
+    text: str = ""

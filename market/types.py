@@ -120,6 +120,17 @@ class CxlRejResponseTo(StrEnum):
     REPLACE = "2"
 
 
+class DKReason(StrEnum):
+    """DKReason(127)."""
+
+    UNKNOWN_SYMBOL = "A"
+    WRONG_SIDE = "B"
+    QUANTITY_EXCEEDS_ORDER = "C"
+    NO_MATCHING_ORDER = "D"
+    PRICE_EXCEEDS_LIMIT = "E"
+    OTHER = "Z"
+
+
 class Benchmark(StrEnum):
     """What a parent order is measured against."""
 

@@ -43,6 +43,7 @@ WORDS_OF_THE_MARKET = {
         "orders",
         "child_order",
         "order_table",
+        "report_checks",
         "parents",
         "updates",
     )

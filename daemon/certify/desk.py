@@ -247,6 +247,8 @@ class Desk:
             self._left("AF", effect.request.req_id, entry.mass_status(effect.request))
         elif isinstance(effect, ef.SendMassCancel):
             self._left("q", effect.request.cl_ord_id, entry.mass_cancel(effect.request, ts_ns))
+        elif isinstance(effect, ef.SendDontKnow):
+            self._left("Q", effect.order.exec_id, entry.dont_know(effect.order))
         elif isinstance(effect, ef.Tell) and isinstance(effect.update, IntentRefused):
             self.refusals.append(Refusal(effect.update.controls, effect.update.text))
         elif isinstance(effect, ef.Note):
@@ -254,4 +256,7 @@ class Desk:
 
     def _left(self, msg_type: str, ref_id: str, result: SendResult) -> None:
         if not result.sent:
-            self._failed.append(ev.SendFailed(msg_type=msg_type, ref_id=ref_id, reason=result.reason))
+            failed = ev.SendFailed(
+                msg_type=msg_type, ref_id=ref_id, reason=result.reason, unsupported=result.unsupported
+            )
+            self._failed.append(failed)

@@ -84,24 +84,53 @@ def ask_status(g: GateState, chain: ChildOrder) -> None:
         g.effects.append(AskStatus(request))
 
 
+def doubt(g: GateState, stamp: Stamp, chain: ChildOrder, text: str) -> None:
+    """A report does not fit: ask how the order stands; its symbol gets no new order until the answer."""
+    g.counters["doubts"] += 1
+    g.note("warning", "doubt", order=chain.chain_id, text=text)
+    chain.asked_mono_ns, chain.queries = stamp.mono_ns, 0
+    ask_status(g, chain)
+
+
+def ask_by_cancel(g: GateState, chain: ChildOrder) -> None:
+    """A broker without 35=H: a cancel is the question; what it answers tells how the order stands."""
+    g.session.asks_by_cancel = True
+    if g.session.mass_status_id:
+        return  # the answers to 35=AF come first
+    g.counters["asked_by_cancel"] += 1
+    unwant(g, chain.chain_id)
+
+
 def overdue(g: GateState, stamp: Stamp) -> None:
     """R61: ask after orders that nobody answers; too many of them stop trading. Never presumed dead."""
     limits = g.risk.limits.sessions
     age_max_ns = limits.ack_age_max_ms * 1_000_000
-    late: dict[str, int] = {}
     for chain in list(g.live_chains()):
-        if not chain.asked_mono_ns:
-            continue
         age_ns = stamp.mono_ns - chain.asked_mono_ns
-        if age_ns < age_max_ns:
+        if not chain.asked_mono_ns or age_ns < (chain.queries + 1) * age_max_ns:
             continue
-        late[chain.terms.symbol] = late.get(chain.terms.symbol, 0) + 1
-        due = age_ns >= (chain.queries + 1) * age_max_ns
-        if g.session.trading and due and chain.queries < limits.queries_max:
+        if g.session.trading and chain.queries < limits.queries_max:
             chain.queries += 1
             ask_status(g, chain)
+        elif g.session.trading and chain.doubt:
+            text, chain.doubt = chain.doubt, ""
+            g.break_(
+                f"{chain.chain_id}: asked {chain.queries} times, no answer that fits: {text}", stamp.mono_ns
+            )
+    count_overdue(g, stamp)
+
+
+def count_overdue(g: GateState, stamp: Stamp) -> None:
+    """R61: count, by symbol, the orders whose answer is late, and those that are in doubt."""
+    limits = g.risk.limits.sessions
+    age_max_ns = limits.ack_age_max_ms * 1_000_000
+    late: dict[Symbol, int] = {}
+    for chain in g.live_chains():
+        asked_ns = chain.asked_mono_ns
+        if chain.doubt or (asked_ns and stamp.mono_ns - asked_ns >= age_max_ns):
+            late[chain.terms.symbol] = late.get(chain.terms.symbol, 0) + 1
     if late != g.overdue:
-        g.overdue = late  # type: ignore[assignment]
+        g.overdue = late
         for parent in g.live_parents.values():
             g.touched[parent.order.parent_id] = None
     total = sum(late.values())

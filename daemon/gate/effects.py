@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from market.orders import CancelOrder, MassCancel, MassStatus, StatusRequest
+from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, StatusRequest
 from market.types import ParentID
 from market.updates import Update
 from risk.verdict import Approved
@@ -44,6 +44,12 @@ class SendMassCancel(Effect, frozen=True):
     """35=q."""
 
     request: MassCancel
+
+
+class SendDontKnow(Effect, frozen=True):
+    """35=Q."""
+
+    order: DontKnow
 
 
 class Tell(Effect, frozen=True):

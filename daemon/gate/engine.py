@@ -44,7 +44,11 @@ def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> l
     fields = profile.logon_fields(cancel_on_disconnect=section.cancel_on_disconnect)
     specs = [
         SessionSpec(
-            name=ORDER, logon_fields=fields, append_inbound=inbound.append, **dial(section.order_session)
+            name=ORDER,
+            version=profile.version,
+            logon_fields=fields,
+            append_inbound=inbound.append,
+            **dial(section.order_session),
         )
     ]
     reference = section.reference_session

@@ -7,6 +7,7 @@ from typing import Final
 
 from daemon.gate import chains as gate_chains
 from daemon.gate import parents as gate_parents
+from daemon.gate.effects import SendDontKnow
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.child_order import Change, ChildOrder
 from market.events import (
@@ -18,12 +19,14 @@ from market.events import (
     Stamp,
 )
 from market.order_table import AWAITING
-from market.types import ClOrdID, ExecType, OrdStatus
+from market.orders import DontKnow
+from market.types import ClOrdID, CxlRejReason, DKReason, ExecID, ExecType, OrdStatus
 from risk import checks
 
 EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 # These may answer about nothing, and then name no side.
 SIDELESS: Final = frozenset({ExecType.ORDER_STATUS, ExecType.REJECTED})
+DONT_KNOW_MAX: Final = 1_000  # in one journal: a broker that goes on after these is not reading them
 
 
 def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
@@ -33,9 +36,10 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         _unknown_order(g, stamp, event)
         return
     fault = _contradiction(g, chain, event)
-    if fault:
+    if fault is not None:
         chain.stated_qty = max(chain.stated_qty, event.cum_qty)
-        _after(g, stamp, chain, Change(breaks=(fault,)))
+        _dont_know(g, event, *fault)
+        _after(g, stamp, chain, Change(breaks=(fault[0],)))
         return
     before, most = chain.status, chain.most_qty
     change = chain.observe(event)
@@ -62,7 +66,20 @@ def cancel_reject(g: GateState, stamp: Stamp, event: OrderCancelReject) -> None:
         return
     g.counters["cancel_rejects"] += 1
     g.risk.refused_change(stamp.mono_ns)
-    _after(g, stamp, chain, chain.observe_reject(event))
+    change = chain.observe_reject(event)
+    if g.session.asks_by_cancel and event.reason is CxlRejReason.UNKNOWN_ORDER and chain.live:
+        change = chain.observe(_not_known(event))  # where no 35=H can be asked, this is the answer
+    _after(g, stamp, chain, change)
+
+
+def _not_known(event: OrderCancelReject) -> ExecutionReport:
+    """Return "there is no such order" as a status answer says it."""
+    return ExecutionReport(
+        cl_ord_id=event.orig_cl_ord_id,
+        exec_type=ExecType.ORDER_STATUS,
+        ord_status=OrdStatus.REJECTED,
+        exec_id=ExecID("0"),
+    )
 
 
 def mass_cancel_report(g: GateState, _: Stamp, event: MassCancelReport) -> None:
@@ -102,8 +119,14 @@ def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
         g.session.mass_status_id = ""
         return
     chain = g.chains.get(g.chain_of.get(ClOrdID(event.ref_id), ClOrdID("")))
-    if chain is not None and event.msg_type in ("D", "G", "F"):
+    if chain is None:
+        return
+    if event.msg_type == "H" and event.unsupported:
+        gate_chains.ask_by_cancel(g, chain)
+    elif event.msg_type in ("D", "G", "F"):
         chain.withdraw(ClOrdID(event.ref_id))
+        if event.msg_type == "G" and event.unsupported and chain.live:
+            gate_chains.unwant(g, chain.chain_id)  # no 35=G: cancelled, and what is wanted is asked for anew
         _after(g, stamp, chain, Change())
 
 
@@ -112,18 +135,47 @@ def _chain_of(g: GateState, cl_ord_id: ClOrdID, orig: ClOrdID | None) -> ChildOr
     return g.chains[chain_id] if chain_id else None
 
 
-def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> str:
-    """Return how a report contradicts the order that it names, "" where it does not."""
-    terms = chain.terms
+def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> tuple[str, DKReason] | None:
+    """Return how a report contradicts the order that it names, None where it does not."""
+    terms, said = chain.terms, event.exec_id
     if event.symbol and event.symbol != terms.symbol:
-        return f"{event.exec_id}: a report of {event.symbol[:20]}, the order is in {terms.symbol}"
+        text = f"{said}: a report of {event.symbol[:20]}, the order is in {terms.symbol}"
+        return text, DKReason.OTHER
+    if event.account and event.account != terms.account:
+        text = f"{said}: a report of account {event.account[:20]}, the order is of {terms.account}"
+        return text, DKReason.OTHER
     if event.side is not terms.side and event.exec_type not in SIDELESS:
-        return f"{event.exec_id}: a report of a {event.side.name}, the order is a {terms.side.name}"
+        text = f"{said}: a report of a {event.side.name}, the order is a {terms.side.name}"
+        return text, DKReason.WRONG_SIDE
     if event.exec_type in EXECUTIONS:
         owner = g.executions.setdefault(event.exec_id, chain.chain_id)
         if owner != chain.chain_id:
-            return f"{event.exec_id}: this ExecID was an execution of {owner}"
-    return ""
+            return f"{said}: this ExecID was an execution of {owner}", DKReason.OTHER
+    return None
+
+
+def _dont_know(g: GateState, event: ExecutionReport, text: str, reason: DKReason) -> None:
+    """Tell the broker that an execution is not ours to know (35=Q): once, and of trades alone."""
+    if event.exec_type is not ExecType.TRADE or event.poss_dup or event.poss_resend:
+        return
+    g.counters["dont_know"] += 1
+    if g.counters["dont_know"] > DONT_KNOW_MAX:
+        return
+    g.effects.append(
+        SendDontKnow(
+            DontKnow(
+                order_id=event.order_id,
+                exec_id=event.exec_id,
+                reason=reason,
+                symbol=event.symbol,
+                side=event.side,
+                qty=event.order_qty or 0,
+                last_qty=event.last_qty,
+                last_price_e4=event.last_price_e4,
+                text=text,
+            )
+        )
+    )
 
 
 def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
@@ -142,7 +194,9 @@ def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     if event.exec_type is ExecType.ORDER_STATUS and event.ord_status is OrdStatus.REJECTED:
         return  # "there is no such order": the answer to a question of ours about nothing
     if event.cl_ord_id.startswith(ORDER_PREFIX):
-        g.break_(f"unknown order of ours: {event.cl_ord_id} {event.ord_status.name}", stamp.mono_ns)
+        text = f"unknown order of ours: {event.cl_ord_id} {event.ord_status.name}"
+        _dont_know(g, event, text, DKReason.NO_MATCHING_ORDER)
+        g.break_(text, stamp.mono_ns)
     else:
         g.note("warning", "another's order", cl_ord_id=event.cl_ord_id, status=event.ord_status.name)
 
@@ -175,9 +229,13 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
     for text in change.breaks:
         cause = "R14" if text.startswith("overfill") else "R62"
         g.break_(f"{chain.chain_id}: {text}", stamp.mono_ns, cause)
-    if change.ask_status:
+    if change.doubt:
+        gate_chains.doubt(g, stamp, chain, change.doubt)
+    elif change.ask_status:
         gate_chains.ask_status(g, chain)
     gate_chains.track(g, chain)
+    if change.doubt or chain.terms.symbol in g.overdue:
+        gate_chains.count_overdue(g, stamp)
     parent = g.parents.get(chain.terms.parent_id)
     if not chain.live:
         g.unwanted.pop(chain.chain_id, None)

@@ -121,6 +121,8 @@ def answered(g: GateState, event: ExecutionReport) -> bool:
             session.mass_reports += 1
             if event.last_report or session.mass_reports >= event.total_reports:
                 session.mass_status_id = ""
+            if chain_id is not None:
+                session.awaited.pop(chain_id, None)
         return chain_id is None and event.total_reports == 0
     if chain_id is not None:
         session.awaited.pop(chain_id, None)

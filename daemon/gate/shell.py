@@ -24,6 +24,7 @@ from daemon.gate.effects import (
     ParentEnded,
     Reply,
     SendCancel,
+    SendDontKnow,
     SendMassCancel,
     SendOrder,
     Tell,
@@ -85,6 +86,7 @@ class GateShell:
             AskStatus: self._ask_status,
             AskMassStatus: self._ask_mass_status,
             SendMassCancel: self._send_mass_cancel,
+            SendDontKnow: self._send_dont_know,
             LatchKill: self._latch_kill,
             ClearKill: lambda _: self._latch.clear(),
             ParentEnded: self.metrics.parent_ended,
@@ -174,8 +176,17 @@ class GateShell:
         if not result.sent:
             self._failed("q", effect.request.cl_ord_id, result)
 
+    def _send_dont_know(self, effect: SendDontKnow) -> None:
+        assert self.entry is not None
+        result = self.entry.dont_know(effect.order)
+        if not result.sent:
+            self._failed("Q", effect.order.exec_id, result)
+
     def _failed(self, msg_type: str, ref_id: str, result: SendResult) -> None:
-        self._follow_ups.append(SendFailed(msg_type=msg_type, ref_id=ref_id, reason=result.reason))
+        failed = SendFailed(
+            msg_type=msg_type, ref_id=ref_id, reason=result.reason, unsupported=result.unsupported
+        )
+        self._follow_ups.append(failed)
 
     def _latch_kill(self, effect: LatchKill) -> None:
         """Latch in the kernel now, and on the disk beside the cancels that follow."""

@@ -89,6 +89,7 @@ class Session(msgspec.Struct):
     mass_reports: int = 0
     awaited: dict[ClOrdID, None] = {}  # chains whose status was asked for
     deadline_mono_ns: int = 0
+    asks_by_cancel: bool = False  # the broker knows no 35=H
 
 
 class GateState:

@@ -39,7 +39,7 @@ from gateways.fix.sessions import (
     Role,
     SessionSpec,
 )
-from gateways.fix.settings import DICTIONARY, listening_port, session_settings
+from gateways.fix.settings import DICTIONARIES, listening_port, session_settings
 from gateways.fix.tap import Tap
 from gateways.fix.wire import SOH, fields
 
@@ -248,7 +248,8 @@ class Engine:
         self._loop = loop
         self._connector: Any = None
         self._kept: list[Any] = []  # what quickfix points to must live as long as it does
-        self._dictionary = fix.DataDictionary(str(DICTIONARY))
+        versions = {spec.version for spec in sessions}
+        self._dictionaries = {v: fix.DataDictionary(str(DICTIONARIES[v])) for v in versions}
 
     def start(self) -> None:
         """Begin to dial or to listen.
@@ -300,7 +301,7 @@ class Engine:
             return False
         if body.startswith(GROUPED):
             # The dictionary closes a group at the first field outside it, so end with a trailer field.
-            message = fix.Message(f"{body}10=000{SOH}", self._dictionary, False)
+            message = fix.Message(f"{body}10=000{SOH}", self._dictionaries[session.spec.version], False)
         else:
             message = fix.Message(body, False)
         self.own_send = OwnSend(session, get_ident(), body.startswith(NEW_RISK))

@@ -8,7 +8,7 @@ a broker adds beyond them is skipped. A tag that we read and that comes twice is
 from collections.abc import Callable
 from typing import Final
 
-from gateways.fix import market_data
+from gateways.fix import fix42, market_data
 from gateways.fix.wire import (
     Malformed,
     fields,
@@ -47,8 +47,30 @@ CXL_REJ_REASONS: Final = {r.value: r for r in CxlRejReason}
 RESPONSES: Final = {r.value: r for r in CxlRejResponseTo}
 # Tags of which a second one would change what we believe; others may repeat inside groups.
 ONCE: Final = frozenset(
-    ["6", "11", "14", "17", "19", "31", "32", "34", "37", "38", "39", "41", "44", "54", "55", "150", "151"]
+    [
+        "1",
+        "6",
+        "11",
+        "14",
+        "17",
+        "19",
+        "20",
+        "31",
+        "32",
+        "34",
+        "37",
+        "38",
+        "39",
+        "41",
+        "44",
+        "54",
+        "55",
+        "150",
+        "151",
+    ]
 )
+
+PRICED: Final = frozenset([ExecType.TRADE, ExecType.TRADE_CORRECT])
 
 Decoded = (
     ExecutionReport
@@ -140,15 +162,16 @@ def decode(raw: str) -> Decoded | Malformed | None:
 def execution_report(f: Fields) -> ExecutionReport:
     """Read 35=8. ClOrdID may be absent (an order that is not ours) and is "" then."""
     tags = f.tags
-    exec_type = EXEC_TYPES.get(tags.get("150", ""))
-    ord_status = ORD_STATUSES.get(tags.get("39", ""))
+    said = fix42.exec_type(tags) if tags.get("8") == fix42.VERSION else tags.get("150", "")
+    exec_type = EXEC_TYPES.get(said)
+    ord_status = ORD_STATUSES.get(fix42.ord_status(tags))
     side = SIDES.get(tags.get("54", ""))
     if exec_type is None or ord_status is None:
-        raise Refusal("150 or 39 is missing or unknown")
+        raise Refusal("150, 39 or (in 4.2) 20 is missing or unknown")
     if side is None and exec_type is not ExecType.ORDER_STATUS and exec_type is not ExecType.REJECTED:
         raise Refusal("54 is missing or unknown")  # only an answer about nothing may lack it
     last_qty, last_price_e4 = f.qty("32") or 0, f.price_e4("31") or 0
-    if exec_type is ExecType.TRADE and not (last_qty and last_price_e4):
+    if exec_type in PRICED and not (last_qty and last_price_e4):
         raise Refusal("a trade without LastQty(32) and LastPx(31)")
     cum_qty, leaves_qty = f.qty("14"), f.qty("151")
     if cum_qty is None or leaves_qty is None:
@@ -162,6 +185,7 @@ def execution_report(f: Fields) -> ExecutionReport:
         orig_cl_ord_id=ClOrdID(f.id("41")) if tags.get("41") else None,
         symbol=Symbol(f.id_or("55")),
         side=side or Side.BUY,
+        account=f.text("1"),
         order_qty=f.qty("38"),
         cum_qty=cum_qty,
         leaves_qty=leaves_qty,
@@ -183,7 +207,7 @@ def execution_report(f: Fields) -> ExecutionReport:
 
 def order_cancel_reject(f: Fields) -> OrderCancelReject:
     """Read 35=9."""
-    status = ORD_STATUSES.get(f.tags.get("39", ""))
+    status = ORD_STATUSES.get(fix42.ord_status(f.tags))
     response_to = RESPONSES.get(f.tags.get("434", ""))
     if status is None or response_to is None:
         raise Refusal("39 or 434 is missing or unknown")

@@ -17,7 +17,7 @@ import msgspec
 from gateways.fix.outbound import Encoder
 from gateways.fix.sessions import ORDER
 from gateways.fix.wire import Unencodable
-from market.orders import CancelOrder, MassCancel, MassStatus, NewOrder, StatusRequest
+from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, NewOrder, StatusRequest
 from risk.verdict import Approved
 
 
@@ -34,6 +34,7 @@ class SendResult(msgspec.Struct, frozen=True):
 
     sent: bool
     reason: str = ""
+    unsupported: bool = False  # this broker never takes such a message
 
 
 SENT = SendResult(True)
@@ -56,6 +57,8 @@ class OrderEntry:
             new = order
             return self._send(lambda: self._encoder.new(new, transact_ns))
         replace = order
+        if not self._encoder.profile.supports.replace:
+            return SendResult(False, "the broker knows no OrderCancelReplaceRequest(G)", True)
         return self._send(lambda: self._encoder.replace(replace, transact_ns))
 
     def cancel(self, order: CancelOrder, transact_ns: int) -> SendResult:
@@ -65,20 +68,26 @@ class OrderEntry:
     def status(self, request: StatusRequest, transact_ns: int) -> SendResult:
         """Ask what became of one order; refused where the broker does not answer."""
         if not self._encoder.profile.supports.order_status:
-            return SendResult(False, "the broker knows no OrderStatusRequest(H)")
+            return SendResult(False, "the broker knows no OrderStatusRequest(H)", True)
         return self._send(lambda: self._encoder.status(request, transact_ns))
 
     def mass_status(self, request: MassStatus) -> SendResult:
         """Ask for every order; refused where the caller must ask for each instead."""
         if not self._encoder.profile.supports.mass_status:
-            return SendResult(False, "the broker knows no OrderMassStatusRequest(AF)")
+            return SendResult(False, "the broker knows no OrderMassStatusRequest(AF)", True)
         return self._send(lambda: self._encoder.mass_status(request))
 
     def mass_cancel(self, request: MassCancel, transact_ns: int) -> SendResult:
         """Cancel everything; refused where the caller must cancel each instead."""
         if not self._encoder.profile.supports.mass_cancel:
-            return SendResult(False, "the broker knows no OrderMassCancelRequest(q)")
+            return SendResult(False, "the broker knows no OrderMassCancelRequest(q)", True)
         return self._send(lambda: self._encoder.mass_cancel(request, transact_ns))
+
+    def dont_know(self, order: DontKnow) -> SendResult:
+        """Tell the broker that an execution is not ours; refused where it does not listen."""
+        if not self._encoder.profile.supports.dont_know:
+            return SendResult(False, "the broker knows no DontKnowTrade(Q)", True)
+        return self._send(lambda: self._encoder.dont_know(order))
 
     def _send(self, encode: Callable[[], str]) -> SendResult:
         try:

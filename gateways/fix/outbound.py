@@ -10,11 +10,28 @@ The profile is compiled once, at start, into a tuple of steps a message. A step 
 from collections.abc import Callable
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateways.fix.profile import FieldSpec, Profile, Source, When
-from gateways.fix.wire import SOH, Unencodable, echo_text, id_text, price_text, qty_text, utc_text
-from market.orders import CancelOrder, MassCancel, MassStatus, NewOrder, ReplaceOrder, StatusRequest
+from gateways.fix.wire import (
+    SOH,
+    Unencodable,
+    echo_text,
+    id_text,
+    price_text,
+    qty_text,
+    read_text,
+    utc_text,
+)
+from market.orders import (
+    CancelOrder,
+    DontKnow,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    ReplaceOrder,
+    StatusRequest,
+)
 from market.types import OrdType, Side, Symbol
 
 SHORT: Final = frozenset([Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT])
@@ -26,6 +43,7 @@ class Encoder:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._symbols = {Symbol(ours): theirs for ours, theirs in profile.symbols.items()}
+        self._names = Names(self._symbols, profile.security_ids, profile.suffixes)
         self._new = self._compiled("D", profile.new)
         self._replace = self._compiled("G", profile.replace)
         self._cancel = self._compiled("F", profile.cancel)
@@ -60,12 +78,22 @@ class Encoder:
         time = utc_text(transact_ns, self.profile.time_digits)
         return f"35=q{SOH}11={id_text(request.cl_ord_id)}{SOH}530=7{SOH}60={time}{SOH}"
 
+    def dont_know(self, order: DontKnow) -> str:
+        """Return DontKnowTrade(Q): the broker's own words about the execution, and why it is not ours."""
+        quantity = f"38={qty_text(order.qty)}{SOH}" if order.qty > 0 else ""
+        return (
+            f"35=Q{SOH}37={echo_text(order.order_id or 'NONE')}{SOH}17={echo_text(order.exec_id)}{SOH}"
+            f"127={order.reason.value}{SOH}55={self.theirs(order.symbol)}{SOH}54={order.side.value}{SOH}"
+            f"{quantity}32={qty_text(order.last_qty)}{SOH}31={price_text(order.last_price_e4)}{SOH}"
+            f"58={read_text(order.text)}{SOH}"
+        )
+
     def theirs(self, symbol: Symbol) -> str:
         """Return the broker's name of a symbol."""
         return self._symbols.get(symbol) or id_text(symbol)
 
     def _compiled(self, msg_type: str, specs: tuple[FieldSpec, ...]) -> Callable[[Any, Any, int], str]:
-        return compile_message(msg_type, specs, self._symbols, self.profile.time_digits)
+        return compile_message(msg_type, specs, self._names, self.profile.time_digits)
 
     def _refuse_unsupported(self, order: NewOrder) -> None:
         supports = self.profile.supports
@@ -77,12 +105,20 @@ class Encoder:
             raise Unencodable(f"{self.profile.name} knows no post-only")
 
 
+class Names(NamedTuple):
+    """What a broker calls our symbols."""
+
+    symbols: dict[Symbol, str]
+    security_ids: dict[str, str]
+    suffixes: dict[str, str]
+
+
 def compile_message(
-    msg_type: str, specs: tuple[FieldSpec, ...], symbols: dict[Symbol, str], time_digits: int
+    msg_type: str, specs: tuple[FieldSpec, ...], names: Names, time_digits: int
 ) -> Callable[[Any, Any, int], str]:
     """Return an encoder of (terms, message, transact_ns): what is traded, and the ids of its chain."""
     head = f"35={msg_type}{SOH}"
-    steps = tuple(_step(spec, symbols) for spec in specs)
+    steps = tuple(_step(spec, names) for spec in specs)
 
     def encode(terms: Any, message: Any, transact_ns: int) -> str:
         parts = [head]
@@ -101,21 +137,38 @@ TIME_MARK: Final = "\x00"  # stands for TransactTime while a body is put togethe
 OF_MESSAGE: Final = frozenset([Source.CL_ORD_ID, Source.ORIG_CL_ORD_ID, Source.ORDER_ID])
 
 
-def _step(spec: FieldSpec, symbols: dict[Symbol, str]) -> tuple[str, Get | None, bool, Due | None]:
+def _step(spec: FieldSpec, names: Names) -> tuple[str, Get | None, bool, Due | None]:
     prefix, of_message = f"{spec.tag}=", spec.source in OF_MESSAGE
-    due = _due(spec)
+    due = _due(spec, names)
     if spec.constant is not None:
         return f"{prefix}{spec.constant}{SOH}", None, of_message, due
     if spec.source is Source.TRANSACT_TIME:
         return f"{prefix}{TIME_MARK}{SOH}", None, of_message, due
     assert spec.source is not None, "the profile was validated"
     if spec.source is Source.SYMBOL:
-        return prefix, lambda terms: symbols.get(terms.symbol) or _often(terms.symbol), False, due
+        return prefix, lambda terms: names.symbols.get(terms.symbol) or _often(terms.symbol), False, due
+    if spec.source in MAPS:
+        return prefix, _of_symbol(MAPS[spec.source](names), spec.source.value), False, due
     return prefix, GETTERS[spec.source], of_message, due
 
 
 # Account, parent, symbol and venue come again with every order; a ClOrdID never does.
 _often = lru_cache(256)(id_text)
+
+
+MAPS: Final[dict[Source, Callable[[Names], dict[str, str]]]] = {
+    Source.SECURITY_ID: lambda names: names.security_ids,
+    Source.SYMBOL_SFX: lambda names: names.suffixes,
+}
+
+
+def _of_symbol(names: dict[str, str], what: str) -> Get:
+    def get(terms: Any) -> str:
+        if terms.symbol not in names:
+            raise Unencodable(f"the profile has no {what} for {terms.symbol}")
+        return names[terms.symbol]
+
+    return get
 
 
 def _locate(terms: NewOrder) -> str:
@@ -146,9 +199,14 @@ GETTERS: Final[dict[Source, Get]] = {
 }
 
 
-def _due(spec: FieldSpec) -> Due | None:
+def _due(spec: FieldSpec, names: Names) -> Due | None:
     if spec.when is When.ALWAYS:
         return None
+    if spec.when is When.IDENTIFIED:
+        return lambda terms: terms.symbol in names.security_ids
+    if spec.when is When.KNOWN and spec.source in MAPS:
+        known = MAPS[spec.source](names)
+        return lambda terms: terms.symbol in known
     if spec.when is When.POST_ONLY:
         return lambda terms: bool(terms.post_only)
     if spec.when is When.SHORT:

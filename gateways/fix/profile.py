@@ -38,6 +38,11 @@ class Source(Enum):
     TIME_IN_FORCE = "time_in_force"
     TRANSACT_TIME = "transact_time"
     LOCATE_ID = "locate_id"
+    SECURITY_ID = "security_id"  # of [security_ids], by our symbol
+    SYMBOL_SFX = "symbol_sfx"  # of [suffixes], by our symbol
+
+
+OF_SYMBOL: Final = frozenset([Source.SYMBOL, Source.SECURITY_ID, Source.SYMBOL_SFX])
 
 
 class When(Enum):
@@ -48,6 +53,7 @@ class When(Enum):
     LIMIT = "limit"  # orders with a price
     POST_ONLY = "post_only"
     SHORT = "short"  # sell short and sell short exempt
+    IDENTIFIED = "identified"  # if [security_ids] holds the symbol, as SecurityIDSource(22) needs
 
 
 _TERMS: Final = frozenset(
@@ -61,7 +67,9 @@ ABSENT: Final[dict[str, frozenset[Source]]] = {
     "cancel": _TERMS,
     "status": _TERMS | {Source.ORIG_CL_ORD_ID, Source.QTY},
 }
-OF_ANY: Final = frozenset([When.ALWAYS, When.KNOWN])  # the others ask for the terms of an order
+OF_ANY: Final = frozenset(
+    [When.ALWAYS, When.KNOWN, When.IDENTIFIED]
+)  # the others ask for the terms of an order
 
 
 class Section(BaseModel):
@@ -116,6 +124,7 @@ class Supports(Section):
     trade_cancel: bool
     trade_correct: bool
     post_only: bool
+    dont_know: bool = False  # DontKnowTrade(Q)
     ord_types: tuple[str, ...]
     times_in_force: tuple[str, ...]
 
@@ -124,11 +133,13 @@ class Profile(Section):
     """One broker."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,20}$")]
-    version: Literal["FIX.4.4"]
+    version: Literal["FIX.4.2", "FIX.4.4"]
     time_digits: Literal[3, 6, 9] = 3
     supports: Supports
     logon: Logon = Field(default=Logon(), validate_default=True)
     symbols: dict[str, Value] = {}
+    security_ids: dict[str, Value] = {}
+    suffixes: dict[str, Value] = {}
     new: tuple[FieldSpec, ...]
     replace: tuple[FieldSpec, ...]
     cancel: tuple[FieldSpec, ...]
@@ -148,6 +159,26 @@ class Profile(Section):
             if name in ("cancel", "status") and field.when not in OF_ANY:
                 raise ValueError(f"tag {field.tag}: when = {field.when.value} is not known there")
         return fields
+
+    @field_validator("symbols")
+    @classmethod
+    def symbols_differ(cls, symbols: dict[str, str]) -> dict[str, str]:
+        """Two of ours under one of theirs could not be told apart in a report."""
+        theirs = list(symbols.values())
+        twice = next((name for name in theirs if theirs.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} stands for two of our symbols")
+        return symbols
+
+    @field_validator("supports")
+    @classmethod
+    def version_fits(cls, supports: Supports, info: ValidationInfo) -> Supports:
+        """FIX 4.2 has neither 35=AF nor 35=q."""
+        if info.data.get("version") == "FIX.4.2":
+            named = [name for name in ("mass_status", "mass_cancel") if getattr(supports, name)]
+            if named:
+                raise ValueError(f"{' and '.join(named)}: FIX 4.2 has no such message; say false")
+        return supports
 
     @field_validator("logon")
     @classmethod

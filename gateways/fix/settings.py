@@ -8,7 +8,10 @@ from typing import Final
 
 from gateways.fix.sessions import EngineError, Role, SessionSpec
 
-DICTIONARY: Final = Path(__file__).parent / "dictionary" / "FIX44.xml"
+DICTIONARIES: Final = {
+    version: Path(__file__).parent / "dictionary" / f"{version.replace('.', '')}.xml"
+    for version in ("FIX.4.2", "FIX.4.4")
+}
 MAX_LATENCY_S: Final = 120  # of SendingTime(52), the FIX default
 LOGON_WAIT_S: Final = 10  # a counterparty that needs longer is down
 LOGOUT_WAIT_S: Final = 2  # stopping has 10 s for everything
@@ -28,7 +31,7 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
         # A strict dictionary answers a surprise with Reject(3) and loses the fill in it; none at all
         # takes groups for tags that come twice.
         "UseDataDictionary": "Y",
-        "DataDictionary": str(DICTIONARY),
+        "DataDictionary": str(DICTIONARIES[spec.version]),
         "AllowUnknownMsgFields": "Y",
         "ValidateUserDefinedFields": "N",
         "ValidateFieldsHaveValues": "N",

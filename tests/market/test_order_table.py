@@ -47,8 +47,12 @@ def chain(status: OrdStatus = S.NEW, qty: int = 100, cum: int = 0, side: Side = 
     )
 
 
+ENDED = {E.CANCELED: S.CANCELED, E.REJECTED: S.REJECTED, E.EXPIRED: S.EXPIRED, E.DONE_FOR_DAY: S.DONE_FOR_DAY}
+
+
 def report(exec_type: ExecType, exec_id: str = "X", **more: object) -> ExecutionReport:
-    fields = {"cl_ord_id": "A", "ord_status": S.NEW, "exec_id": exec_id} | more
+    stated = ENDED.get(exec_type, S.NEW)
+    fields = {"cl_ord_id": "A", "ord_status": stated, "exec_id": exec_id} | more
     return ExecutionReport(exec_type=exec_type, **fields)
 
 

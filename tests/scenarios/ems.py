@@ -138,6 +138,8 @@ def _types(kind: ExecType, status: OrdStatus, leaves_qty: int, version: str) -> 
         return [("20", TRANS_TYPES[kind]), ("150", status.value), ("39", status.value)]
     if kind is E.TRADE:
         return [("20", "0"), ("150", "1" if leaves_qty else "2"), ("39", status.value)]
+    if kind is E.STOPPED:
+        return [("20", "0"), ("150", "1"), ("39", status.value)]  # 4.2's matrix D37: a fill that is none
     return [("20", "0"), ("150", kind.value), ("39", status.value)]
 
 

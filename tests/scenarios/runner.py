@@ -7,9 +7,7 @@ from daemon.certify.desk import Desk
 from daemon.certify.notation import Case, Who, parse
 from daemon.certify.play import Player
 from daemon.config import load_model, load_profile
-from gateways.fix.inbound import decode
-from gateways.fix.wire import Malformed
-from market import events as ev
+from daemon.gate.recovery import event_of
 from risk.limits import Limits
 from tests.scenarios import ems
 
@@ -52,7 +50,7 @@ def cases(folder: str) -> list[Case]:
     return found
 
 
-def play(case: Case, profile: str = "venue") -> Desk:
+def play(case: Case, profile: str = "fix44") -> Desk:
     """Play a case; raises `Mismatch` where a line does not hold."""
     broker = load_profile(profile)
     desk = Desk(broker, limits(), Line())
@@ -73,8 +71,6 @@ def play(case: Case, profile: str = "venue") -> Desk:
 
 def hear(desk: Desk, raw: str) -> None:
     """What the gate does with a message: decode it, and step what it says."""
-    event = decode(raw)
-    if isinstance(event, Malformed):
-        desk.step(ev.EngineAlarm(text=f"{event.msg_type}: {event.reason}"))
-    elif event is not None:
-        desk.step(event)  # type: ignore[arg-type]
+    event = event_of(raw, {theirs: ours for ours, theirs in desk.profile.symbols.items()})
+    if event is not None:
+        desk.step(event)

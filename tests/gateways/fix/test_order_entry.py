@@ -110,6 +110,6 @@ def test_what_a_broker_does_not_know_is_refused_by_name(line: Line) -> None:
     ]
 
     assert [r.sent for r in refusals] == [False] * 5
-    for refusal, word in zip(refusals, ["(AF)", "(q)", "(H)", "no replace", "no post-only"], strict=True):
+    for refusal, word in zip(refusals, ["(AF)", "(q)", "(H)", "(G)", "no post-only"], strict=True):
         assert word in refusal.reason
     assert line.bodies == []

@@ -1,0 +1,70 @@
+"""What a report says against itself: doubts, which are asked for, and faults, which stop trading.
+
+A doubt costs nothing but a question (35=H): nothing is presumed, the order counts as alive, and its symbol
+waits for the answer. Executed shares are booked in either case.
+"""
+
+from typing import Final
+
+from market.events import ExecutionReport
+from market.types import ExecType, OrdStatus, Side
+
+S, E = OrdStatus, ExecType
+# Reports that end an order, and what OrdStatus(39) may then say; anything else, and it does not end.
+ENDS: Final = frozenset({E.REJECTED, E.CANCELED, E.EXPIRED, E.DONE_FOR_DAY})
+ENDED: Final = frozenset({S.FILLED, S.REJECTED, S.CANCELED, S.EXPIRED, S.DONE_FOR_DAY, S.CALCULATED})
+WORKS: Final = frozenset(
+    {S.PENDING_NEW, S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.PENDING_REPLACE, S.STOPPED, S.SUSPENDED}
+)
+# A bust or a correction may end an order by its OrdStatus; the order table's walker reads that itself.
+SAYS_ITS_END: Final = frozenset({E.TRADE_CANCEL, E.TRADE_CORRECT, E.CALCULATED, E.ORDER_STATUS})
+ABSURD: Final = 2  # times better than our own limit: a misplaced digit, not an improvement
+
+
+def ends_nothing(report: ExecutionReport) -> bool:
+    """Return whether ExecType(150) ends the order and OrdStatus(39) says that it stands (matrices F.1)."""
+    return report.exec_type in ENDS and report.ord_status not in ENDED
+
+
+def doubt(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
+    """Return why a report is doubted, "" where it is sound; `quantities` are those that we may have."""
+    said = f"{report.exec_type.name} with OrdStatus {report.ord_status.name}"
+    if ends_nothing(report):
+        return f"{said}: does it stand?"
+    if report.exec_type not in ENDS | SAYS_ITS_END and report.ord_status in ENDED - {S.FILLED}:
+        return f"{said}: has it ended?"
+    return arithmetic(report) or quantity(report, quantities)
+
+
+def arithmetic(report: ExecutionReport) -> str:
+    """Return how LeavesQty, CumQty and OrderQty contradict each other, "" where they do not."""
+    if report.order_qty is None:
+        return ""
+    sums = f"OrderQty {report.order_qty}, CumQty {report.cum_qty}, LeavesQty {report.leaves_qty}"
+    if report.ord_status in WORKS and report.cum_qty + report.leaves_qty != report.order_qty:
+        return f"{sums} while {report.ord_status.name}"
+    if report.ord_status is S.FILLED and (report.leaves_qty or report.cum_qty < report.order_qty):
+        return f"{sums} while FILLED"
+    if report.ord_status in (S.CANCELED, S.EXPIRED, S.REJECTED) and report.leaves_qty:
+        return f"LeavesQty {report.leaves_qty} while {report.ord_status.name}"
+    return ""
+
+
+def quantity(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
+    """Return an OrderQty that is none of ours; a replace or restatement may bring one."""
+    if report.order_qty is None or report.ord_status not in WORKS:
+        return ""
+    if report.exec_type in (E.REPLACED, E.RESTATED, E.ORDER_STATUS) or report.order_qty in quantities:
+        return ""
+    return f"OrderQty {report.order_qty}, ours is {' or '.join(map(str, quantities))}"
+
+
+def price_fault(side: Side, limits_e4: tuple[int, ...], last_price_e4: int) -> str:
+    """Return how an execution's price cannot be, "" where it can; limits 0 are market orders."""
+    if 0 in limits_e4 or last_price_e4 <= 0:
+        return ""
+    worst_e4 = max(limits_e4) if side is Side.BUY else min(limits_e4)
+    if (last_price_e4 - worst_e4) * side.sign > 0:
+        return f"LastPx {last_price_e4} is worse than the limit {worst_e4}"
+    absurd = last_price_e4 * ABSURD < worst_e4 if side is Side.BUY else last_price_e4 > worst_e4 * ABSURD
+    return f"LastPx {last_price_e4} is absurd for a limit of {worst_e4}" if absurd else ""
