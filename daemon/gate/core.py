@@ -93,6 +93,10 @@ class GateCore:
                 gate_parents.tell(g, stamp, parent)
                 gate_oms_reports.look(g, stamp, parent, event)
 
+    def become(self, other: "GateCore") -> None:
+        """Take another core's state over; that one is used no more."""
+        self.__dict__.update(other.__dict__)
+
     @property
     def open_orders(self) -> int:
         """Chains that can still trade."""

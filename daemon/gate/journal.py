@@ -12,7 +12,8 @@ import msgspec
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import AskStatus, Effect, SendCancel, SendOrder, Step
-from daemon.journal import JournalError, read
+from daemon.journal import FIRST, JournalError, read
+from daemon.segments.layout import FRAME
 from market import desk_events as desk
 from market import events as ev
 from market import oms_events as oms
@@ -23,6 +24,7 @@ from market.orders import ReplaceOrder
 JOURNAL_NAME: Final = "gate.journal"
 INBOUND_NAME: Final = "inbound.journal"
 NOT_INBOUND: Final = -1  # offset of an input that did not come from the FIX inbound log
+DIFFERENCES_MAX: Final = 10_000  # of a replay: once the state differs, nearly every decision may
 DIGEST_EVERY: Final = 5_000  # inputs between two hashes of the state
 
 Input_ = (
@@ -133,19 +135,29 @@ def sent(effect: SendOrder | SendCancel | AskStatus) -> Sent:
     return Sent("D", order.cl_ord_id, "", order.symbol, order.side, order.qty, order.price_e4 or 0)
 
 
-def frames(path: Path) -> Iterator[tuple[int, Frame]]:
-    """Yield (offset, frame) of a journal.
+def frames(path: Path, from_offset: int = FIRST) -> Iterator[tuple[int, Frame]]:
+    """Yield (offset, frame) of a journal, from an offset on.
 
     Raises:
         JournalError: corruption, or frames of another version of this program.
 
     """
-    for offset, payload in read(path):
+    return ((offset, frame) for offset, _, frame in bounded(path, from_offset))
+
+
+def bounded(path: Path, from_offset: int) -> Iterator[tuple[int, int, Frame]]:
+    """Yield (offset, offset behind it, frame).
+
+    Raises:
+        JournalError: see `frames`.
+
+    """
+    for offset, payload in read(path, from_offset):
         try:
             frame = _decoder.decode(payload)
         except (msgspec.DecodeError, ValueError) as error:
             raise JournalError(f"{path}:{offset}: a frame that this version cannot read: {error}") from None
-        yield offset, frame
+        yield offset, offset + FRAME.size + len(payload), frame
 
 
 class Replayed(msgspec.Struct):
@@ -154,39 +166,47 @@ class Replayed(msgspec.Struct):
     inputs: int = 0
     outputs: int = 0
     digests: int = 0
+    offset: int = FIRST  # of the first frame that was not stepped
     inbound_offset: int = NOT_INBOUND  # last FIX message that was stepped
     differences: list[str] = []  # where this version decides otherwise than what was journaled
 
+    def differs(self, text: str) -> None:
+        """Note a difference."""
+        if len(self.differences) < DIFFERENCES_MAX:
+            self.differences.append(text)
 
-def replay(path: Path, core: GateCore) -> Replayed:
-    """Step a journal again and compare decisions and hashes. Nothing is sent.
+
+def replay(path: Path, core: GateCore, done: Replayed | None = None, until: int | None = None) -> Replayed:
+    """Step a journal, or the rest of it, and compare decisions and hashes. Nothing is sent.
+
+    `done`: how far the core is already; `until`: the offset at which to stop, between two inputs.
 
     Raises:
         JournalError: see `frames`.
 
     """
-    done = Replayed()
-    step, expected, at = Step(()), False, 0
-    for offset, frame in frames(path):
+    done = Replayed() if done is None else done
+    step, at = Step(()), 0
+    for offset, end, frame in bounded(path, done.offset):
+        if until is not None and offset >= until and not isinstance(frame, Output):
+            break
+        done.offset = end
         if isinstance(frame, Input):
-            if expected and decisions(step.effects):
-                # A crash between the two frames: the orders never left, the EMS will say so.
-                pass
-            step, expected, at = core.step(frame.stamp, frame.event), True, offset
+            # A crash may have come between an input and what it led to: that never left, the EMS will say so.
+            step, at = core.step(frame.stamp, frame.event), offset
             done.inputs += 1
             if frame.offset != NOT_INBOUND:
                 done.inbound_offset = frame.offset
         elif isinstance(frame, Output):
             done.outputs += 1
-            expected = False
             _compare(done, path, at, decisions(step.effects), frame.sent)
         else:
             done.digests += 1
             if core.state_hash() != frame.state:
-                done.differences.append(f"{path}:{offset}: the state's hash differs")
+                done.differs(f"{path}:{offset}: the state's hash differs")
     return done
 
 
 def _compare(done: Replayed, path: Path, at: int, now: tuple[Sent, ...], then: tuple[Sent, ...]) -> None:
     if now != then:
-        done.differences.append(f"{path}:{at}: decided {list(now)} where {list(then)} was journaled")
+        done.differs(f"{path}:{at}: decided {list(now)} where {list(then)} was journaled")

@@ -257,6 +257,20 @@ def is_torn(view: View, place: int) -> bool:
     return all(frame_at(rest, start) is None for start in range(1, len(rest)))
 
 
+def chain_at(folder: Path, offset: int) -> bytes:
+    """Return the chain of a journal at an offset: a hash that speaks of every byte before it.
+
+    Raises:
+        JournalError: the journal does not reach so far, or no longer so far back.
+
+    """
+    for segment in segments(folder):
+        if segment.header.offset < offset <= segment.end:
+            with opened(segment.path) as view:
+                return hashlib.sha256(memoryview(view)[: offset - segment.header.offset]).digest()
+    raise JournalError(f"{folder}: has no offset {offset}")
+
+
 def head_sha256(folder: Path, size: int) -> str:
     """Return the hash of a journal's first bytes, over all its segments.
 
