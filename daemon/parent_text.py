@@ -56,24 +56,35 @@ def parse(
     if len(text) > TEXT_MAX or len(words) < 4:
         raise ParentTextError(f"{text[:60]!r}: a parent order is {FORM}")
     side_text, qty_text, symbol_text, window, *options = words
-    side = SIDES.get(side_text.upper())
-    if side is None:
-        raise ParentTextError(f"side {side_text!r}: one of {', '.join(SIDES)}")
-    symbol = Symbol(symbol_text.upper())
-    instrument = instruments.get(symbol)
-    if instrument is None:
-        known = ", ".join(sorted(str(s) for s in instruments)) or "none"
-        raise ParentTextError(f"symbol {symbol_text!r}: not configured; there is {known}")
+    side = side_of(side_text)
+    instrument = instrument_of(symbol_text, instruments)
     start_ns, end_ns = window_of(window, instrument, day, now_ns)
     return ParentOrder(
         side=side,
         qty=quantity(qty_text, "quantity"),
-        symbol=symbol,
+        symbol=instrument.symbol,
         mic=instrument.mic,
         start_ns=start_ns,
         end_ns=end_ns,
         **{"parent_id": ParentID(parent_id), "account": account, **options_of(options)},
     )
+
+
+def side_of(text: str) -> Side:
+    """Return a side by its name."""
+    side = SIDES.get(text.upper())
+    if side is None:
+        raise ParentTextError(f"side {text!r}: one of {', '.join(SIDES)}")
+    return side
+
+
+def instrument_of(text: str, instruments: dict[Any, Instrument]) -> Instrument:
+    """Return a configured instrument by its symbol."""
+    instrument = instruments.get(Symbol(text.upper()))
+    if instrument is None:
+        known = ", ".join(sorted(str(s) for s in instruments)) or "none"
+        raise ParentTextError(f"symbol {text!r}: not configured; there is {known}")
+    return instrument
 
 
 def window_of(text: str, instrument: Instrument, day: dt.date, now_ns: int) -> tuple[int, int]:

@@ -5,6 +5,17 @@ Frozen Structs like those of market.events, and journaled like them.
 
 from market.desk_events import DayStarted, RestrictedListed
 from market.events import Event
+from market.parents import ParentOrder
+
+BASKET_MAX = 200  # parents of one basket: 330 bytes each fit into one request of the control socket
+
+
+class SubmitBasket(Event, frozen=True, kw_only=True):
+    """Admit all of these parents in one step, or none, with every reason of each."""
+
+    request_id: int
+    parents: tuple[ParentOrder, ...]
+    dry_run: bool = False
 
 
 class StopScope(Event, frozen=True, kw_only=True):

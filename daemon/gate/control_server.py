@@ -51,6 +51,13 @@ class Submit(Command, kw_only=True):
     dry_run: bool = False
 
 
+class Basket(Command, kw_only=True):
+    """Admit parents, all or none; they come as JSON in a text, as its bound on brackets wants it."""
+
+    parents: str
+    dry_run: bool = False
+
+
 class Amend(Command, kw_only=True):
     """Change a parent."""
 
@@ -115,6 +122,7 @@ KINDS: Final[dict[str, type[Command]]] = {
     "status": StatusCommand,
     "clock": ClockCommand,
     "submit": Submit,
+    "basket": Basket,
     "amend": Amend,
     "pause": OfParent,
     "resume": OfParent,
@@ -268,6 +276,8 @@ def event_of(command: Command, request_id: int) -> ev.Event:
     n = request_id
     if isinstance(command, Submit):
         return ev.SubmitParent(request_id=n, parent=command.parent, dry_run=command.dry_run)
+    if isinstance(command, Basket):
+        return people.SubmitBasket(request_id=n, parents=parents_of(command.parents), dry_run=command.dry_run)
     if isinstance(command, Amend):
         fields = {f: getattr(command, f) for f in ("qty", "limit_price_e4", "end_ns", "max_participation_bp")}
         return ev.AmendParent(request_id=n, parent_id=cast(Any, command.parent_id), **fields)
@@ -284,6 +294,14 @@ def event_of(command: Command, request_id: int) -> ev.Event:
     assert isinstance(command, OfParent)
     kinds = {"pause": ev.PauseParent, "resume": ev.ResumeParent, "cancel": ev.CancelParent}
     return kinds[command.cmd](request_id=n, parent_id=cast(Any, command.parent_id))
+
+
+def parents_of(text: str) -> tuple[ParentOrder, ...]:
+    """Return the parents of a basket; CommandError where they are none."""
+    try:
+        return msgspec.json.decode(text, type=tuple[ParentOrder, ...])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CommandError(f"not parents: {error}") from None
 
 
 class Client(asyncio.Protocol):

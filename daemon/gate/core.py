@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from daemon.gate import amend as gate_amend
+from daemon.gate import basket as gate_basket
 from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
@@ -193,6 +194,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.Kill: gate_sessions.kill,
     ev.Rearm: gate_people.unsigned_rearm,
     people.StopScope: gate_people.stop_scope,
+    people.SubmitBasket: gate_basket.submit,
     people.SignedCommand: gate_commands.signed,
     ev.Shutdown: gate_sessions.shutdown,
     oms.OmsNew: gate_oms.new,

@@ -55,6 +55,7 @@ Input_ = (
     | desk.LimitSignal
     | desk.DayStarted
     | people.StopScope
+    | people.SubmitBasket
     | people.SignedCommand
     | oms.OmsNew
     | oms.OmsReplace

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
+from daemon.gate.core import GateCore
 from daemon.gate.oms_state import REPORTS_MAX
-from daemon.gate.state import GateState
 from gateways.fix.oms_intake import Rights, body, read
 from gateways.fix.oms_server import OmsServer
 from gateways.fix.oms_session import OmsSession, Terms
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 class OmsDesk:
     """Every OMS of this gate; does nothing where none is configured."""
 
-    def __init__(self, config: Config, state: GateState, post: Callable[[Event], None]) -> None:
-        self._state, self._post = state, post
+    def __init__(self, config: Config, core: GateCore, post: Callable[[Event], None]) -> None:
+        self._core, self._post = core, post
         self._section = config.gate.oms if config.gate is not None else None
         self._currencies = {symbol: i.currency for symbol, i in config.instruments.items()}
         self._rights: dict[str, Rights] = {}
@@ -99,12 +99,12 @@ class OmsDesk:
 
     def reports(self, client: str) -> int:
         """Return how many reports there are."""
-        known = self._state.oms.clients.get(client)
+        known = self._core.state.oms.clients.get(client)
         return len(known.reports) if known is not None else 0
 
     def report(self, client: str, place: int) -> str:
         """Return the body of a report."""
-        return body(self._state.oms.clients[client].reports[place])
+        return body(self._core.state.oms.clients[client].reports[place])
 
     def full(self, client: str) -> str:
         """Return why no more requests are taken; executions are told all the same."""

@@ -41,8 +41,12 @@ class Refused(Exception):  # noqa: N818
 
 def submit(argv: list[str]) -> int:
     """Run `steadyhand submit`."""
-    p = parser("submit", "Give the gate a parent order.")
-    p.add_argument("text", help='"SELL 2000 GOOG 10:05-10:25 limit=565.00 pov=0.1"')
+    p = parser("submit", "Give the gate a parent order, or a basket of them, all or none.")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("text", nargs="?", help='"SELL 2000 GOOG 10:05-10:25 limit=565.00 pov=0.1"')
+    what.add_argument(
+        "--basket", metavar="FILE", help="CSV with a header, or JSON lines; - reads standard input"
+    )
     p.add_argument("--dry-run", action="store_true", help="check it, admit nothing")
     return run(p, argv, _submit)
 
@@ -130,6 +134,10 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
 
     from daemon.parent_text import ParentTextError, parse
 
+    if args.basket is not None:
+        from daemon.people.basket_command import submit_basket
+
+        return submit_basket(config, args)
     assert config.gate is not None
     now_ns, down = 0, None
     try:
@@ -155,12 +163,15 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
 
 
 def _day(config: "Config", text: str, now_ns: int) -> Any:
+    words = text.split()
+    symbol = words[2].upper() if len(words) > 2 else ""
+    return day_of(config.instruments.get(symbol) or next(iter(config.instruments.values())), now_ns)
+
+
+def day_of(instrument: Any, now_ns: int) -> Any:
     """Return the trading day of market time; before market time has begun, today in the zone."""
     import time
 
-    words = text.split()
-    symbol = words[2].upper() if len(words) > 2 else ""
-    instrument = config.instruments.get(symbol) or next(iter(config.instruments.values()))
     return instrument.day_of(now_ns or time.time_ns())
 
 
@@ -358,13 +369,15 @@ def paper_key(config: "Config", which: str) -> Path:
 
 
 def ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
-    """Ask the gate one thing.
+    """Ask the gate one thing; NoGate where nobody listens, Refused where the answer is no."""
+    answer = ask_any(config, request)
+    if not answer.get("ok"):
+        raise Refused(answer.get("error", "refused"))
+    return answer
 
-    Raises:
-        NoGate: nobody listens.
-        Refused: the answer is no.
 
-    """
+def ask_any(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
+    """Ask the gate one thing, and return its answer, yes or no; NoGate where nobody listens."""
     import asyncio
 
     from daemon import control
@@ -372,7 +385,7 @@ def ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
     assert config.gate is not None
     path = config.gate.control_socket
     try:
-        answer = asyncio.run(control.request(path, request))
+        return asyncio.run(control.request(path, request))
     except (FileNotFoundError, ConnectionRefusedError):
         raise NoGate(f"no gate is running (nobody listens at {path})") from None
     except OSError as error:
@@ -381,9 +394,6 @@ def ask(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
         raise NoGate(f"the gate at {path} does not answer within {control.WAIT_S:g} s") from None
     except control.ControlError as error:
         raise NoGate(str(error)) from None
-    if not answer.get("ok"):
-        raise Refused(answer.get("error", "refused"))
-    return answer
 
 
 def _say(args: argparse.Namespace, answer: dict[str, Any], text: str) -> None:
