@@ -26,9 +26,6 @@ CANCEL_ON_DISCONNECT: Final = "7001"  # our profile's Logon(A) field, "Y"
 class Acceptor(Protocol):
     """What takes FIX connections: the engine, or the venue's own acceptor where bytes must go wrong."""
 
-    def start(self) -> None:
-        """Listen; EngineError: one line, e.g. a busy port."""
-
     def stop(self) -> None:
         """Log out."""
 

@@ -14,14 +14,16 @@ from daemon.venue.settings import ZERO_INTELLIGENCE, Options
 from gateways.feeds import itch_encode, soupbintcp_server
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
+from gateways.fix.engine import Engine
 from gateways.fix.sessions import ORDER, REFERENCE, Inbox, Role, SessionSpec
 from gateways.link import Peer
 from gateways.venue import digest
-from gateways.venue.director import AnswerToLogon, Director
+from gateways.venue.director import Director
 from gateways.venue.ems import Ems, Note
 from gateways.venue.exchange import Exchange
 from gateways.venue.feeds import Feeds
 from gateways.venue.line import Lines
+from gateways.venue.plain_acceptor import AskLogon, PlainAcceptor
 from gateways.venue.prices import Prices
 from gateways.venue.publisher import Publisher
 from gateways.venue.scenario import Scenario
@@ -172,18 +174,22 @@ def sessions(options: Options) -> list[SessionSpec]:
     return [order, reference]
 
 
-def acceptor(
+async def acceptor(
     options: Options,
     folder: Path,
     tap: Path | None,
     inbox: Inbox,
-    logon: Callable[[str], AnswerToLogon | None],
+    logon: AskLogon,
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[Acceptor, FaultyAcceptor | None]:
-    """Return what takes FIX connections, and itself again where it lets bytes go wrong."""
-    from gateways.fix.engine import Engine
-
-    return Engine(Role.ACCEPTOR, sessions(options), folder, tap, inbox, loop), None
+    """Return what takes FIX connections, listening; and itself again where it lets bytes go wrong."""
+    if options.plain:
+        plain = PlainAcceptor(sessions(options), tap, inbox, logon, loop)
+        await plain.listen()
+        return plain, plain
+    engine = Engine(Role.ACCEPTOR, sessions(options), folder, tap, inbox, loop)
+    engine.start()
+    return engine, None
 
 
 class LockstepServer:

@@ -130,9 +130,10 @@ class Venue:
             with umask_private():
                 await self._gate.start(o.lockstep_socket)
             loop.call_later(1.0, self._watch_gate)
-        self._acceptor, self._lines.faulty = acceptor(o, self._folder, tap, self._inbox, self._logon, loop)
+        self._acceptor, self._lines.faulty = await acceptor(
+            o, self._folder, tap, self._inbox, self._logon, loop
+        )
         self._lines.acceptor = self._acceptor
-        self._acceptor.start()
 
     def start(self, anchor_mono_ns: int | None = None) -> None:
         """Begin market time: the window's first instant is at `anchor_mono_ns`, None = now."""
