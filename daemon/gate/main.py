@@ -19,23 +19,26 @@ from daemon import notify, positions
 from daemon.clock import Clock, wall_anchor
 from daemon.clock_source import Machine
 from daemon.config import Config, ConfigError, GateSection
+from daemon.ending import Ending
 from daemon.gate import engine as gate_engine
 from daemon.gate import recovery
 from daemon.gate import rehearsal as gate_rehearsal
 from daemon.gate.control import Desk, roles_of
 from daemon.gate.control_server import ControlServer
 from daemon.gate.core import GateCore
+from daemon.gate.ending import Parts, end
 from daemon.gate.files import read_files
-from daemon.gate.links import BusySocket, Links, remove_socket
+from daemon.gate.links import BusySocket, Links
 from daemon.gate.lockstep import LockstepGate
 from daemon.gate.metrics import GateMetrics
+from daemon.gate.oms_desk import OmsDesk
 from daemon.gate.shell import GateShell
 from daemon.heartbeat import Heartbeat
 from daemon.journal import JournalError
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.people.keys import load_keyring
-from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
+from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run
 from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.profile import Profile
@@ -59,8 +62,6 @@ from risk.posture import Posture
 TIMER_S: Final = 0.1  # machine time between timers where nothing else is due
 HOUSEKEEPING_S: Final = 0.25  # kill file, gauges, watchdog
 MEASURE_S: Final = 10.0  # between two looks at clock, loop and disk
-STOP_WAIT_S: Final = 5.0  # for cancels to be confirmed; logout and the rest fit into 10 s
-STOP_POLLS: Final = 120
 log = structlog.get_logger()
 
 
@@ -73,6 +74,7 @@ class Gate:
         self._lockstep_path = config.clock.lockstep_socket
         self._failure = ""
         self._stop_asked: Runtime | None = None
+        self._ending: Ending | None = None
         self._core = GateCore()
         self._clock = Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
@@ -94,6 +96,7 @@ class Gate:
 
     async def _run(self, runtime: Runtime) -> int:
         self._stop_asked = runtime
+        self._ending = Ending("gate", asyncio.get_running_loop(), runtime.stop)
         asyncio.get_running_loop().set_exception_handler(self._broken)
         held = (
             positions.read(self._section.positions, set(self._config.instruments))
@@ -119,6 +122,7 @@ class Gate:
         runtime.on_signal(signal.SIGUSR1, lambda: self._shell.post(ev.Kill(source="signal")))
         self._metrics.ready.set(1)
         endpoints = {"control": str(self._section.control_socket), "link": str(self._section.link_socket)}
+        endpoints |= {"oms": str(self._oms.port)} if self._oms.port else {}
         announce("ready", endpoints=endpoints, limits=self._limits.digest())
         notify.ready()
         gc.collect()
@@ -148,6 +152,8 @@ class Gate:
         )
         self._shell.tell, self._shell.drop = self._links.tell, self._links.drop
         self._shell.answer = self._control.answer
+        self._oms = OmsDesk(config, self._core, self._from_control)
+        self._shell.tell_oms = self._oms.tell
         loop = asyncio.get_running_loop()
         self._shell.beside = lambda act: loop.run_in_executor(None, act)
         if lockstep:
@@ -202,6 +208,7 @@ class Gate:
     async def _listen(self) -> None:
         await self._links.listen(self._section.link_socket)
         await self._control.listen(self._section.control_socket)
+        await self._oms.listen()
 
     def _start_engine(self) -> None:
         section, loop = self._section, asyncio.get_running_loop()
@@ -331,32 +338,14 @@ class Gate:
     # --- the end --------------------------------------------------------------------------------
 
     async def _stop(self) -> int:
-        """No new orders; cancels confirmed or listed; log out; hash; close."""
-        notify.stopping()
-        self._shell.post(ev.Shutdown())
-        for _ in range(STOP_POLLS):
-            if not self._core.open_orders or not self._core.state.session.up:
-                break
-            await asyncio.sleep(STOP_WAIT_S / STOP_POLLS)
-        left = [c.cl_ord_id for c in self._core.state.live_chains()]
-        if left:
-            log.error("orders not confirmed cancelled", orders=left)
-        self._links.close("the gate stops")
-        self._control.close()
-        await asyncio.sleep(0)
-        self._engine.stop()
-        self._shell.closed = True
-        self._shell.write_digest()
-        self._journal.close()
-        self._inbound.close()
-        self._beat.stop()
-        clean = not left and not self._failure and not self._core.state.breaks
-        announce("stopped", clean=clean, open_orders=left, failure=self._failure)
-        for path in (self._section.control_socket, self._section.link_socket):
-            remove_socket(path)
-        if clean:
-            self._metrics.close()
-        return EXIT_DONE if clean else EXIT_NOT_CLEAN
+        """End in order, and in time."""
+        assert self._ending is not None, "made at the start"
+        sockets = (self._section.control_socket, self._section.link_socket)
+        parts = Parts(
+            *(self._shell, self._links, self._control, self._engine, (self._journal, self._inbound)),
+            *(self._beat, self._metrics, sockets, self._oms),
+        )
+        return await end(parts, self._ending, lambda: self._failure)
 
     def _fail(self, text: str) -> None:
         """Something that must not be: say it once and stop."""
@@ -366,7 +355,8 @@ class Gate:
         log.error("gate fails", text=text)
         print(f"steadyhand gate: {text}", file=sys.stderr)
         if self._stop_asked is not None and not self._stop_asked.stopping.is_set():
-            self._stop_asked.stop()
+            assert self._ending is not None, "made at the start"
+            self._ending.ask()
 
     def _disk_failed(self, error: OSError) -> None:
         """An fsync failed (called on the journal's thread): never retried, the process ends."""

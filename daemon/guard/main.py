@@ -25,6 +25,7 @@ import structlog
 
 from daemon import heartbeat, notify
 from daemon.config import Config, ConfigError, GateSection, GuardSection, load, load_profile
+from daemon.ending import Ending
 from daemon.guard.watch import POLL_NS, Watch, Word
 from daemon.heartbeat import Beat
 from daemon.journal import DirectoryLock, JournalError, lock_directory
@@ -69,6 +70,7 @@ class Guard:
 
     async def main(self, runtime: Runtime) -> int:
         """Watch until told to stop."""
+        ending = Ending("guard", asyncio.get_running_loop(), runtime.stop)
         try:
             held = lock_directory(self._state_dir)  # one guard a gate
             self._connect()
@@ -80,6 +82,7 @@ class Guard:
             log.error("nothing here cancels orders of a gate that is killed", see="steadyhand check")
         notify.ready()
         await self._look(runtime)
+        ending.at("logout")
         self._end(held)
         return EXIT_DONE
 

@@ -126,7 +126,7 @@ class GateProcess:
         self.seqs = {"order": 1, "reference": 1}
         self.traders: list[Trader] = []
 
-    def start(self) -> dict[str, Any]:
+    def start(self, stderr: int | None = None) -> dict[str, Any]:
         """Start it and wait until it says that it is ready."""
         self.end_process()
         with (self.folder / "gate.log").open("a") as log:
@@ -135,7 +135,7 @@ class GateProcess:
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 text=True,
             )
         assert self.process.stdout is not None

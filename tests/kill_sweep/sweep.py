@@ -1,0 +1,227 @@
+"""Kill gate, trader and venue again and again, and hold what is left against the venue's truth.
+
+    python -m tests.kill_sweep.sweep --runs 200 --log sweep.jsonl [--seed 1] [--folder DIR]
+
+Each run is one world of its own seed in which some twenty kills happen, alternately at an instant of chance
+and at a boundary (tests.kill_sweep.victim), recovery included. The log is cumulative, a line a kill; a sweep
+that is started again goes on behind the last seed and takes the boundaries that were met least. The end says
+what was lost, doubled, breached, and how long recovery took. Exit code 1 where anything was.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from tests.kill_sweep.victim import boundaries
+from tests.kill_sweep.world import Ended, World
+
+KILLS_A_WORLD: Final = 10
+RECONCILED_S_MAX: Final = 5.0  # of the promise; from the start of the process, on a quiet machine
+NUMBERS: Final = (1, 1, 2, 3, 5, 8, 13, 40, 100, 300)  # which passage: the first ones are recovery's
+VICTIMS: Final = ("gate", "gate", "gate", "trader")  # the venue ends a world: its session is a new one
+LIVE_S: Final = 3.0  # a process that has not met its boundary by then is killed where it stands
+
+Row = dict[str, Any]
+Boundary = tuple[str, str, str]  # victim, call, side
+
+
+def every_boundary() -> list[Boundary]:
+    """Return all of them."""
+    return [(name, *each) for name in ("gate", "trader", "venue") for each in boundaries(name)]
+
+
+class Sweep:
+    """Choices, kills, verdicts."""
+
+    def __init__(self, log: Path, folder: Path) -> None:
+        self.log, self.folder = log, folder
+        self.rows: list[Row] = (
+            [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        )
+        self.met = Counter(tuple(row["boundary"]) for row in self.rows if row.get("met"))
+        self.tried = Counter(tuple(row["boundary"]) for row in self.rows if row.get("boundary"))
+
+    @property
+    def next_seed(self) -> int:
+        return max((row["seed"] for row in self.rows), default=0) + 1
+
+    def write(self, row: Row) -> None:
+        self.rows.append(row)
+        with self.log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def choose(self, rng: random.Random, victim: str) -> Boundary:
+        """Return the boundary of a victim that was met least, and tried least of those."""
+        mine = [b for b in every_boundary() if b[0] == victim]
+        rng.shuffle(mine)
+        return min(mine, key=lambda b: (self.met[b], self.tried[b]))
+
+    def world(self, seed: int, kills: int = KILLS_A_WORLD, venue: bool | None = None) -> list[Row]:
+        """Live through one world; its rows."""
+        rng = random.Random(seed)
+        place = self.folder / f"world-{seed}"
+        shutil.rmtree(place, ignore_errors=True)
+        ends = rng.random() < 0.3 if venue is None else venue
+        first = len(self.rows)
+        world = World(place, seed, on_disconnect=rng.random() < 0.5)
+        try:
+            world.start()
+            for n in range(kills):
+                if self.kill(world, rng, n):
+                    return self.rows[first:]  # what follows from a broken world proves nothing
+            self.last(world, rng, ends)
+        finally:
+            world.close()
+        rows = self.rows[first:]
+        if not any(row["problems"] for row in rows):
+            shutil.rmtree(place, ignore_errors=True)
+        return rows
+
+    # --- one kill -------------------------------------------------------------------------------
+
+    def kill(self, world: World, rng: random.Random, n: int) -> bool:
+        """Kill at a random instant; start again, to be killed at a boundary; start again, and compare.
+
+        True: the world is not as it should be.
+        """
+        victim = rng.choice(VICTIMS)
+        boundary = self.choose(rng, victim)
+        number = rng.choice(NUMBERS)
+        time.sleep(rng.random() * 1.5)
+        self.end(world, victim)
+        self.write({**head(world, n, victim), "instant": True, "problems": []})
+        at = f"{boundary[1]}:{boundary[2]}:{number}"
+        process = world.start_gate(at) if victim == "gate" else world.start_trader(at)
+        if victim == "gate" and not process.wait_dead(0.0):
+            self.meet_gate(world)
+        met = process.wait_dead(LIVE_S if victim == "gate" else 2 * LIVE_S)
+        self.end(world, victim)
+        self.tried[boundary] += 1
+        self.met[boundary] += met
+        row = {**head(world, n, victim), "boundary": boundary, "number": number, "met": met}
+        self.write({**row, **self.recovered(world, victim)})
+        return bool(self.rows[-1]["problems"])
+
+    def meet_gate(self, world: World) -> None:
+        """Give a gate that is to die what it needs to live: market time."""
+        try:
+            world.begin_time()
+        except (Ended, TimeoutError):
+            return
+
+    def end(self, world: World, victim: str) -> None:
+        process = world.gate if victim == "gate" else world.trader
+        assert process is not None
+        process.kill()
+
+    def recovered(self, world: World, victim: str) -> Row:
+        """Start the victim once more, wait until all is as it should be, and compare."""
+        problems: list[str] = []
+        if victim == "gate":
+            world.start_gate()
+        else:
+            world.start_trader()
+        try:
+            took = {}
+            if victim == "gate":
+                status = world.reconciled()
+                took = {name: round(status[name], 3) for name in ("reconciled_s", "quiet_s")}
+                if status["breaks"]:
+                    problems.append(f"halted: {status['breaks']}")
+                if not took["quiet_s"] <= RECONCILED_S_MAX:
+                    problems.append(f"reconciled after {took}")
+                world.submit()
+            world.until(lambda s: s["posture"] == "ACTIVE" and s["trader"]["fit"])
+            problems += world.compare()
+        except (Ended, TimeoutError, OSError) as error:
+            return {"problems": [*problems, f"{type(error).__name__}: {error}"]}
+        return {**took, "problems": problems}
+
+    # --- the end of a world ---------------------------------------------------------------------
+
+    def last(self, world: World, rng: random.Random, venue: bool) -> None:
+        """Compare every execution; then, in some worlds, kill the venue and see the gate halt."""
+        problems = world.compare_all()
+        if problems:
+            self.write({**head(world, -1, "none"), "problems": problems})
+        if venue:
+            time.sleep(rng.random())
+            self.kill_venue(world)
+
+    def kill_venue(self, world: World) -> None:
+        """The venue forgets all: the gate must halt and name the break, and send nothing twice."""
+        before = world.truth
+        assert world.venue is not None
+        world.venue.kill()
+        before.read()
+        world.start_venue()
+        began_s = time.monotonic()
+        problems = before.breaches
+        row = {**head(world, -1, "venue"), "instant": True}
+        try:
+            status = world.until(lambda s: s["breaks"])
+            took = time.monotonic() - began_s
+            if not took <= RECONCILED_S_MAX:
+                problems.append(f"halted after {took:.1f} s")
+            ours = {e for o in world.status("all")["orders"] for e in o["exec_ids"]}
+            if invented := ours - set(before.fills):
+                problems.append(f"executions of nobody: {sorted(invented)[:5]}")
+            row |= {"reconciled_s": round(took, 3), "halted": status["breaks"][:1]}
+        except (Ended, TimeoutError, OSError) as error:
+            problems.append(f"{type(error).__name__}: {error}")
+        self.write({**row, "problems": problems})
+
+
+def head(world: World, n: int, victim: str) -> Row:
+    return {"seed": world.seed, "n": n, "victim": victim, "on_disconnect": world.options["on_disconnect"]}
+
+
+def summary(rows: list[Row]) -> Iterator[str]:
+    """Say what the sweep has found."""
+    instants = Counter(row["victim"] for row in rows if row.get("instant"))
+    met = {tuple(row["boundary"]) for row in rows if row.get("met")}
+    tried = {tuple(row["boundary"]) for row in rows if row.get("boundary")}
+    took = sorted(row["reconciled_s"] for row in rows if row.get("reconciled_s"))
+    quiet = sorted(row["quiet_s"] for row in rows if row.get("quiet_s"))
+    problems = [(row["seed"], row["n"], p) for row in rows for p in row["problems"]]
+    yield f"{len({row['seed'] for row in rows})} worlds, {len(rows)} kills"
+    yield f"random instants: {dict(instants)}"
+    yield f"boundaries met: {len(met)} of {len(tried)} tried, {len(every_boundary())} in all"
+    if took:
+        yield f"reconciled after: median {took[len(took) // 2]:.2f} s, worst {took[-1]:.2f} s"
+    if quiet:
+        yield f"on a quiet machine: median {quiet[len(quiet) // 2]:.2f} s, worst {quiet[-1]:.2f} s"
+    yield f"problems: {len(problems)}"
+    yield from (f"  seed {seed} kill {n}: {text}" for seed, n, text in problems[:20])
+
+
+def main() -> int:
+    """Run the command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--runs", type=int, default=1, help="worlds")
+    p.add_argument("--log", type=Path, required=True)
+    p.add_argument("--seed", type=int, default=0, help="of the first world; 0: behind the log's last")
+    p.add_argument("--folder", type=Path, help="of the worlds; those with a problem are kept")
+    o = p.parse_args()
+    sweep = Sweep(o.log, o.folder or Path(tempfile.mkdtemp(prefix="sweep-")))
+    seed = o.seed or sweep.next_seed
+    for number in range(o.runs):
+        try:
+            sweep.world(seed + number)
+        except (Ended, TimeoutError, OSError, AssertionError) as error:
+            sweep.write({"seed": seed + number, "n": -1, "victim": "none", "problems": [repr(error)]})
+        print(f"world {seed + number}: {len(sweep.rows)} rows", flush=True)
+    print("\n".join(summary(sweep.rows)))
+    return 1 if any(row["problems"] for row in sweep.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
