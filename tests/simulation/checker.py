@@ -167,6 +167,8 @@ class Checker:
 
     def look(self) -> None:
         """After every single step of the world."""
+        if self.w.loop.survived:
+            self.p16_survived(self.w.loop.survived.pop())
         lives = self.w.lives
         if lives.number and not lives.alive and lives.number not in self.judged_deaths:
             self.judged_deaths.add(lives.number)
@@ -311,6 +313,10 @@ class Checker:
         """After an assertion of ours has failed nothing leaves any more."""
         if self.asserted_life == self.w.lives.number:
             self.breach("P16", f"{m['35']} {m['11']} after an assertion failed")
+
+    def p16_survived(self, error: str) -> None:
+        """An error of ours is the end of the process."""
+        self.breach("P16", f"it lives on after {error[:200]}")
 
     def printed(self) -> str:
         """Return the last line that the gate printed for a person."""

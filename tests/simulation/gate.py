@@ -78,6 +78,12 @@ class Transport:
 
     abort = close
 
+    def lost(self) -> None:
+        """The gate is dead: its kernel hangs up."""
+        if not self.closed:
+            self.closed = True
+            self._loop.after(MS, self.gone)
+
     # the peer's
 
     def send(self, data: bytes, late_ns: int = 50_000) -> None:
@@ -133,7 +139,7 @@ class Lives:
         self.runtime: Runtime | None = None
         self.number = 0
         self.exit_code: int | None = None
-        self.ended: Callable[[], None] = lambda: None
+        self.transports: list[Transport] = []
 
     @property
     def alive(self) -> bool:
@@ -168,6 +174,9 @@ class Lives:
         for road in quickfix_double.world.roads.values():
             if road.now is not None:
                 road.now.ends[0].close()
+        for transport in self.transports:
+            transport.lost()
+        self.transports.clear()
 
     def _done(self, code: int) -> None:
         self.exit_code = code
@@ -178,7 +187,8 @@ class Lives:
         factory = self.ground.face.servers.get(name) if self.alive else None
         if factory is None:
             return None
-        return Transport(self.ground.loop, self.process, factory(), heard)
+        self.transports.append(Transport(self.ground.loop, self.process, factory(), heard))
+        return self.transports[-1]
 
 
 def make_files(keys: str) -> None:

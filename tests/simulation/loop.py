@@ -61,6 +61,7 @@ class Loop:
     def __init__(self, start_ns: int) -> None:
         self.now_ns = start_ns
         self.calls = 0
+        self.survived: list[str] = []  # errors after which their process lived on
         self.failed: Callable[[Process, Exception], None] | None = None
         self.blocked: Process | None = None  # its thread sleeps, while others go on
         self.blocked_until_ns = 0
@@ -97,6 +98,7 @@ class Loop:
         """Carry out one call on behalf of its process."""
         owner = call.owner
         if owner is not None and not owner.alive:
+            self._forget(call)
             return
         try:
             call.act(*call.args)
@@ -108,15 +110,18 @@ class Loop:
             with contextlib.suppress(Died):
                 self.failed(owner, error)
             if owner.alive:
-                raise
+                self.survived.append(repr(error))
 
     def close(self) -> None:
         """Nothing more will happen: let go of the coroutines that wait."""
         for _, _, call in self._heap:
-            if call.act == self._resume:
-                with contextlib.suppress(Died):
-                    call.args[0].close()
+            self._forget(call)
         self._heap.clear()
+
+    def _forget(self, call: Call) -> None:
+        if call.act == self._resume:
+            with contextlib.suppress(Died):
+                call.args[0].close()
 
     def sleep(self, process: Process, ns: int) -> None:
         """Let a process's thread sleep: whatever else is planned goes on meanwhile."""

@@ -23,8 +23,8 @@ KEPT: Final = 200
 class People:
     """Whoever types commands."""
 
-    def __init__(self, loop: Loop, rng: random.Random, lives: Lives, wall_ns: Callable[[], int]) -> None:
-        self.loop, self.rng, self.lives, self.wall_ns = loop, rng, lives, wall_ns
+    def __init__(self, loop: Loop, rng: random.Random, lives: Lives, market_ns: Callable[[], int]) -> None:
+        self.loop, self.rng, self.lives, self.market_ns = loop, rng, lives, market_ns
         self.line: Transport | None = None
         self.asked = 0
         self.parents = 0
@@ -64,7 +64,7 @@ class People:
         self.parents += 1
         name = f"P{self.parents}"
         side, qty = rng.choice("12"), rng.choice((100, 500, 2_000))
-        start = self.wall_ns() + rng.choice((0, 0, SECOND))
+        start = self.market_ns() + rng.choice((0, 0, SECOND))
         parent = {
             "parent_id": name, "account": "PAPER", "side": side, "qty": qty, "symbol": "SYN", "mic": "XNAS",
             "start_ns": start, "end_ns": start + rng.choice((4, 10, 600)) * SECOND,

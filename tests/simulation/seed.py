@@ -12,10 +12,11 @@ from daemon.gate.journal import JOURNAL_NAME, replay
 from daemon.journal import JournalError
 from tests.simulation.checker import Checker
 from tests.simulation.gate import STATE
+from tests.simulation.loop import SECOND
 from tests.simulation.stories import ALONE, FAMILIES, families_of
 from tests.simulation.world import Story, World, world
 
-HEAL_S: Final = 9.0
+HEAL_S: Final = 8.0
 REPLAY_EVERY: Final = 8  # seeds: a replay costs as much as the run
 Watch = Callable[[World, Checker], None]
 
@@ -47,7 +48,7 @@ def play(
     story = Story(" ".join(names) or "calm", 9.0)
     gc.disable()
     try:
-        with world(seed, story) as w:
+        with world(seed, story, metrics=seed % REPLAY_EVERY == 0) as w:
             c = Checker(w)
             for name in names:
                 (FAMILIES | ALONE)[name](w, c, random.Random(f"{seed} {name}"))
@@ -64,6 +65,26 @@ def play(
             return Outcome(seed, names, c.found, w.digest(), w.lives.number, len(w.wire), w.loop.calls)
     finally:
         gc.enable()
+
+
+def steady(seed: int) -> list[str]:
+    """P10: the same world twice, once with a wall clock that jumps; no restart, whose ids carry the time."""
+    wires: list[list[tuple[int, str]]] = []
+    found: list[str] = []
+
+    def jumps(w: World, c: Checker) -> None:
+        for at_s, jump_s in ((3, 7_200), (5, -9_000), (6, 1)) if len(wires) else ():
+            w.loop.after(at_s * SECOND, lambda s=jump_s: setattr(w, "skew_ns", w.skew_ns + s * SECOND))
+
+    def keep(w: World, c: Checker) -> None:
+        wires.append(list(w.wire))
+        if len(wires) == 2:
+            c.p10(*wires)
+            found.extend(text for text in c.found if text.startswith("P10"))
+
+    for _ in range(2):
+        play(seed, [], replayed=False, watch=jumps, finish=keep)
+    return found
 
 
 def again(w: World, c: Checker) -> None:

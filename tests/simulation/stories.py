@@ -35,6 +35,8 @@ def judge_start(w: World, c: Checker, life: int, disturbances: int) -> None:
 
 def end(w: World, c: Checker, how: str, rng: random.Random) -> None:
     """Kill the gate from outside and start it again."""
+    if not w.lives.alive:
+        return
     c.expected_deaths.add(w.lives.number)
     w.lives.process.die(how)
     w.loop.after(rng.randint(*RESTART_MS) * MS, start, w, c)
@@ -89,6 +91,7 @@ def quiet_prices(w: World, c: Checker, rng: random.Random) -> None:
     silent_ns = w.loop.now_ns + 4 * SECOND
     w.venue.manners.fill = 0.1
     w.loop.at(silent_ns, w.roads["reference"].stall, 1_000 * SECOND)
+    w.loop.at(silent_ns, setattr, w.trader, "until_ns", 2**62)  # nobody else cancels them
     w.loop.at(silent_ns + 9_500 * MS, c.p8, silent_ns)
     w.story.seconds = 14.0
 
@@ -292,7 +295,10 @@ def trader(w: World, c: Checker, rng: random.Random) -> None:
 def people(w: World, c: Checker, rng: random.Random) -> None:
     """Somebody kills; somebody rearms, or not."""
     when = at(w, rng) // 2
+    w.venue.manners.fill = 0.2  # something works when it happens
     w.loop.after(when, w.people.kill)
+    if rng.random() < 0.5:
+        w.loop.after(when + rng.randint(MS, SECOND), end, w, c, "killed after the kill", rng)
     if rng.random() < 0.5:
         w.story.seconds = 20.0
         w.loop.after(when + 2 * SECOND, w.people.rearm)

@@ -93,7 +93,7 @@ class World:
         self.venue = Venue(self.loop, make("venue"), self.roads["order"], self.wall_ns)
         self.prices = Prices(self.loop, make("prices"), self.roads[REFERENCE], self.wall_ns)
         self.trader = Trader(self.loop, make("trader"), self.lives, self.prices)
-        self.people = People(self.loop, make("people"), self.lives, self.wall_ns)
+        self.people = People(self.loop, make("people"), self.lives, self.market_ns)
         self.boundaries = 0
         self.boundary: Callable[[str], None] = lambda kind: None
         self.left: Callable[[str, dict[str, str]], None] = lambda raw, tags: None
@@ -108,6 +108,10 @@ class World:
     def wall_ns(self) -> int:
         """Wall time."""
         return self.loop.now_ns + self.skew_ns
+
+    def market_ns(self) -> int:
+        """Market time as it would be had nobody touched the clock: what people mean by a time."""
+        return self.loop.now_ns + OPEN_NS - MONO_NS
 
     def leaves(self, names: tuple[str, str], raw: str) -> None:
         """Bytes of the gate leave: the network's card sees them."""
@@ -189,7 +193,7 @@ class World:
 
 
 @contextlib.contextmanager
-def world(seed: int, story: Story) -> Iterator[World]:
+def world(seed: int, story: Story, metrics: bool = True) -> Iterator[World]:
     """A world in a folder of its own, on tmpfs where there is one."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="steadyhand-sim-", dir=base))
@@ -198,6 +202,7 @@ def world(seed: int, story: Story) -> Iterator[World]:
     make_files(KEYRING)
     made = World(seed, story, folder)
     quickfix_double.world = made
+    made.ground.metrics = metrics
     try:
         with made.ground:
             yield made
