@@ -300,8 +300,13 @@ class RiskOverlay:
         machine.time_over(self.memory, posture, mono_ns)
         self.memory.multipliers.relax(self.limits.dynamic, mono_ns)
 
-    def adopt(self, before: "RiskOverlay", chains: Iterable[tuple[ChildOrder, str]]) -> None:
-        """Go on where an earlier start ended: counts stay, and scopes that are new are fed with the day."""
+    def adopt(
+        self, before: "RiskOverlay", chains: Iterable[tuple[ChildOrder, str]], started: bool = True
+    ) -> None:
+        """Go on where another overlay ended: counts stay, and scopes that are new are fed with the day.
+
+        `started`: after a start of the gate, which uses up the block of messages that was begun (R21).
+        """
         self.refusals = before.refusals
         self.firm.execution_micros = before.firm.execution_micros
         self.firm.inventory_micros = before.firm.inventory_micros
@@ -315,4 +320,5 @@ class RiskOverlay:
                 self.scopes.rebuild(name, chains, self.limits.loss.fee_e4)
         self.memory.own = self.scopes.own
         for scope in self.scopes:
-            scope.tally.messages.restart()
+            if started:
+                scope.tally.messages.restart()

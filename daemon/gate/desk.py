@@ -113,7 +113,7 @@ def set_limits(g: GateState, limits: Limits) -> None:
         before.memory,
     )
     chains = ((chain, g.strategies.get(chain_id, "")) for chain_id, chain in g.chains.items())
-    g.overlay.adopt(before, chains)
+    g.overlay.adopt(before, chains, started=False)
     g.counters["limits_changed"] += 1
     for parent_id in g.live_parents:
         g.touched[parent_id] = None

@@ -47,7 +47,7 @@ SHELLS: Final = frozenset(
 )  # fmt: skip
 NOT_IN_PLACE: Final = 2  # exit code of a child: the change is made while the module is imported
 SEED: Final = 4
-TIMEOUT_S: Final = 20  # a mutant that loops is killed by this; the slowest sound run takes 12
+TIMEOUT_S: Final = 20  # and four times what its tests took without a fault: then it loops, and that is seen
 SAMPLE: Final = 500
 COMPARE: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -390,10 +390,13 @@ class Runner:
             n for line in range(mutant.line, mutant.last + 1) for n in self.reach.get((mutant.path, line), ())
         }
         if not mutant.scope:
-            tests = set(range(len(items)))
+            tests = {n for (path, _), found in self.reach.items() if path == mutant.path for n in found}
         order = sorted(tests, key=lambda n: (-self.finders[n], self.took[n]))
         began = time.perf_counter()
-        code, finder = fork(lambda write: self.child(mutant, items, order, write)) if order else (0, -1)
+        timeout_s = TIMEOUT_S + int(4 * sum(self.took[n] for n in order))
+        code, finder = 0, -1
+        if order:
+            code, finder = fork(lambda write: self.child(mutant, items, order, write), timeout_s)
         if finder >= 0:
             self.finders[finder] += 1
         if code == NOT_IN_PLACE:
@@ -421,7 +424,7 @@ class Runner:
         return 0
 
 
-def fork(work: Any) -> tuple[int, int]:
+def fork(work: Any, timeout_s: int) -> tuple[int, int]:
     """Run something in a child; return its exit code (3: it took too long) and the test that it named."""
     read, write = os.pipe()
     pid = os.fork()
@@ -430,7 +433,7 @@ def fork(work: Any) -> tuple[int, int]:
         for descriptor in (1, 2):
             os.dup2(null, descriptor)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(TIMEOUT_S)
+        signal.alarm(timeout_s)
         code = 1
         try:
             code = work(write)
@@ -449,7 +452,7 @@ def anew(mutant: Mutant) -> int:
     source = ast.unparse(mutant.tree())
     try:
         found = subprocess.run(
-            command, input=source, text=True, cwd=ROOT, timeout=5 * TIMEOUT_S,
+            command, input=source, text=True, cwd=ROOT, timeout=20 * TIMEOUT_S,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -522,7 +525,7 @@ def main() -> int:
     rows = [json.loads(line) for line in args.log.read_text().splitlines()] if args.log.exists() else []
     done = {row["key"]: row for row in rows}
     whole, some = choose(args.sample, args.only)
-    again = ("survived",) if args.survivors else ()
+    again = ("survived", "timeout") if args.survivors else ()
     todo = [m for m in [*whole, *some] if m.key not in done or done[m.key]["fate"] in again]
     print(f"{len(whole)} mutants of the controls, {len(some)} of the rest; {len(todo)} to try", flush=True)
     if todo and not args.report:

@@ -2,7 +2,7 @@
 
 from risk import checks
 from risk.case import Case
-from risk.controls.exposure import of
+from risk.controls.exposure import held, of
 from risk.scopes import Scope
 
 E4: int = 10_000
@@ -13,7 +13,8 @@ def traded(case: Case) -> None:
     price = max(case.price_e4, case.value_e4)
     for scope, _ in case.counted:
         limits, tally, ledger = scope.limits.day, scope.tally, scope.ledger
-        value = tally.traded_e4 + ledger.open_e4 + case.adds * price
+        leaves, old_e4 = held(case, ledger)
+        value = tally.traded_e4 + ledger.open_e4 - old_e4 + (leaves + case.adds) * price
         cap = limits.notional_max_ccy * E4
         if not checks.within(value, cap):
             case.fail("R19", value // E4, cap // E4, f"value of the day{of(scope.name)}")

@@ -3,7 +3,7 @@
 from market.types import ParentStatus, Side
 from risk import checks
 from risk.case import Case
-from risk.ledger import ANY_PRICE_E4
+from risk.ledger import ANY_PRICE_E4, Ledger
 
 
 def added_leaves(case: Case) -> int:
@@ -40,12 +40,17 @@ def open_orders(case: Case) -> None:
             case.fail("R12", number, limits.open_orders_max, f"open orders{of(scope.name)}")
         if not checks.within(mine, limits.open_orders_symbol_max):
             case.fail("R12", mine, limits.open_orders_symbol_max, f"open orders in symbol{of(scope.name)}")
-        old = ledger.held.get(chain.chain_id, (0, 0)) if chain else (0, 0)
-        open_e4 = ledger.open_e4 - old[1] + (old[0] + case.adds) * price
+        leaves, old_e4 = held(case, ledger)
+        open_e4 = ledger.open_e4 - old_e4 + (leaves + case.adds) * price
         cap = limits.open_notional_max_ccy * 1_000_000
         if not checks.within(open_e4 * checks.MICROS_PER_E4, cap):
             value = open_e4 * checks.MICROS_PER_E4
             case.fail("R12", value, cap, f"open notional{of(scope.name)}, micros")
+
+
+def held(case: Case, ledger: Ledger) -> tuple[int, int]:
+    """Return leaves and value of the order that a replace stands for; a new order stands for none."""
+    return ledger.held.get(case.chain.chain_id, (0, 0)) if case.chain is not None else (0, 0)
 
 
 def parent_quantity(case: Case) -> None:

@@ -3,7 +3,7 @@
 from market.types import Symbol
 from risk import checks
 from risk.case import Case
-from risk.controls.exposure import of
+from risk.controls.exposure import held, of
 from risk.ledger import ANY_PRICE_E4, Ledger
 from risk.limits import Limits
 from risk.reference import References
@@ -76,15 +76,16 @@ def capital(case: Case) -> None:
     price = max(case.price_e4, case.value_e4)
     for scope, book in case.counted:
         ledger = scope.ledger
-        used = capital_e4(ledger)
+        short = max(0, book.sell_leaves - book.position)  # this symbol's, now; the others' as last valued
+        used = capital_e4(ledger) - max(0, -book.short_e4) + short * price
         if case.is_buy:
-            more = case.adds * price
+            leaves, open_e4 = held(case, ledger)
+            more = (leaves + case.adds) * price - open_e4
         else:
-            short = book.sell_leaves + case.adds - book.position
-            more = max(0, max(0, short) * price - max(0, -book.short_e4))
+            more = (max(0, book.sell_leaves + case.adds - book.position) - short) * price
         cap = scope.limits.exposure.capital_max_ccy * E4
         power = case.memory.buying_power_micros
         if power is not None:
             cap = min(cap, power // checks.MICROS_PER_E4)
-        if not checks.within(used + more, cap) and more:
+        if not checks.within(used + more, cap) and more > 0:
             case.fail("R13", (used + more) // E4, cap // E4, f"capital used{of(scope.name)}")

@@ -461,7 +461,7 @@ def test_r61_a_symbol_waits_while_an_answer_is_overdue() -> None:
     w.wait(2)
     assert w.core.posture.name == "HALTED"  # two of them by now
     for chain in list(w.core.state.chains):
-        w.report(chain, ExecType.NEW, OrdStatus.NEW, order_qty=10)
+        w.report(chain, ExecType.NEW, OrdStatus.NEW, order_qty=10, leaves_qty=10)
     w.wait(0.1)
 
     assert w.core.posture.name == "ACTIVE"

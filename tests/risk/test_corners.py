@@ -10,7 +10,7 @@ from market.child_order import ChildOrder
 from market.instruments import Instrument
 from market.orders import NewOrder
 from market.parents import Progress
-from market.types import OrdType, ParentStatus, Side, TimeInForce
+from market.types import ExecType, OrdStatus, OrdType, ParentStatus, Side, TimeInForce
 from risk import checks, memory, posture, rates
 from risk.case import Decision
 from risk.controls import money, sanity, trips
@@ -503,7 +503,7 @@ def test_the_state_hash_sees_rejects_and_faults() -> None:
     w = world()
     before = w.core.state_hash()
     order = w.intent(10, BID)
-    w.report(order.cl_ord_id, "8", "8")
+    w.report(order.cl_ord_id, ExecType.REJECTED, OrdStatus.REJECTED)
     w.intent(10, BID * 2)
     memory_ = w.core.state.risk.memory
     memory_.sold_short("PAPER", SYN, 0)

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.metrics.catalogue import COUNTED
 from market import desk_events as desk
+from market.types import ExecType, OrdStatus
 from risk.utilisation import ratio, utilisation
 from tests.daemon.gate_harness import ASK, BID, World, limits
 from tests.risk.test_levels import own
@@ -45,7 +46,7 @@ def test_the_use_of_each_limit() -> None:
     w.fill(filled, 200, ASK)
     w.intent(300, BID)
     rejected = w.intent(100, BID)
-    w.report(rejected.cl_ord_id, "8", "8")
+    w.report(rejected.cl_ord_id, ExecType.REJECTED, OrdStatus.REJECTED)
     w.step(desk.MachineMeasured(loop_lag_ms=50, clock_offset_us=-100, drop_copy_lag_ms=10))
     state = w.core.state.risk.firm.tally.sent.state()
     used = utilisation(w.core.state.risk, w.now)

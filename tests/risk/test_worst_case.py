@@ -32,6 +32,7 @@ class Ems:
         else:
             self.orders[order.parent_id + order.cl_ord_id] = {
                 "qty": order.qty,
+                "price": order.price_e4,
                 "cum": 0,
                 "live": True,
                 "acked": False,
@@ -64,14 +65,14 @@ class Ems:
             o["cum"] += qty
             o["live"] = o["cum"] < o["qty"]
             status = OrdStatus.PARTIALLY_FILLED if o["live"] else OrdStatus.FILLED
-            self.report(o, ExecType.TRADE, status, last_qty=qty, last_price_e4=BID)
+            self.report(o, ExecType.TRADE, status, last_qty=qty, last_price_e4=o["price"])
         elif o["requests"]:
             self.answer(o, *o["requests"].pop(0), rng)
 
     def answer(self, o, kind: str, order, rng: random.Random) -> None:
         refused = not o["live"] or rng.random() < 0.3
         if kind == "G" and not refused and order.terms.qty > o["cum"]:
-            o["qty"], o["id"] = order.terms.qty, order.cl_ord_id
+            o["qty"], o["price"], o["id"] = order.terms.qty, order.terms.price_e4, order.cl_ord_id
             self.report(
                 o, ExecType.REPLACED, OrdStatus.NEW, order_qty=o["qty"], price_e4=order.terms.price_e4
             )
