@@ -60,10 +60,11 @@ class Recorder:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self.sent: deque[Sent] = deque()
+        self.cut = False  # the line is gone, and nobody has said so yet
 
     def send(self, name: str, body: str) -> bool:
         """Send a body, and keep it where it left."""
-        left = self._sender.send(name, body)
+        left = not self.cut and self._sender.send(name, body)
         if left:
             self.sent.append(Sent(fields(body) or {}, body))
         return left
@@ -98,6 +99,15 @@ class Desk:
         self._n = self._decisions = 0
         self.prices = (BID_E4, ASK_E4)
         self._failed: deque[ev.SendFailed] = deque(maxlen=FOLLOW_UPS_MAX)
+
+    @property
+    def cut(self) -> bool:
+        """True while nothing leaves, though the session says that it is up."""
+        return self._recorder.cut
+
+    @cut.setter
+    def cut(self, cut: bool) -> None:
+        self._recorder.cut = cut
 
     def step(self, event: ev.Event) -> None:
         """Step one event, carry out its effects, and step what could not be sent."""

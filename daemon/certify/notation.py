@@ -54,9 +54,9 @@ REPORT_KEYS: Final = {
     "price": True, "dup": False, "resend": False, "mass": False, "total": True, "final": False,
 }  # fmt: skip
 KEYS: Final[dict[str, dict[str, bool]]] = {
-    ">new": {"tif": True, "post_only": False, "refused": True},
-    ">replace": {"refused": True},
-    ">cancel": {"refused": True},
+    ">new": {"tif": True, "post_only": False, "refused": True, "unsent": False},
+    ">replace": {"refused": True, "unsent": False},
+    ">cancel": {"refused": True, "unsent": False},
     ">status": {},
     ">dk": {"reason": True, "qty": True},
     ">mass_status": {},
@@ -71,6 +71,7 @@ KEYS: Final[dict[str, dict[str, bool]]] = {
     "!resume": {},
     "!up": {},
     "!down": {"text": True},
+    "!cut": {},
     "!kill": {"text": True},
     "!shutdown": {},
     "!restart": {},
@@ -82,7 +83,18 @@ EXPECTED_KEYS: Final = {
     "avg": True, "name": True, "posture": True, "break": True, "position": True, "of": True, "live": False,
     "dead": False, "cause": True,
 }  # fmt: skip
-GIVEN_KEYS: Final = {"parent": True, "side": True, "only": True, "about": True, "start": True}
+GIVEN_KEYS: Final = {"parent": True, "side": True, "start": True, "without": True, "needs": True}
+# What a broker may lack, as `given without` and `given needs` name it: [supports] of its profile.
+SUPPORT: Final = {
+    "AF": "mass_status",
+    "H": "order_status",
+    "q": "mass_cancel",
+    "G": "replace",
+    "Q": "dont_know",
+    "post_only": "post_only",
+    "bust": "trade_cancel",
+    "correct": "trade_correct",
+}
 
 
 class Who(Enum):
@@ -190,12 +202,26 @@ def _take(cases: list[Case], words: list[str], row: str, number: int, source: st
     if words[0] == "given":
         if case.lines:
             raise _Fault("`given` stands before the first line of a case")
-        cases[-1] = msgspec.structs.replace(case, given=case.given | _pairs(words[1:], GIVEN_KEYS))
+        cases[-1] = msgspec.structs.replace(case, given=_given(case, words[1:]))
         return
     line = _line(words, row, number)
     if case.lines and line.at < case.lines[-1].at:
         raise _Fault(f"time goes back, from {case.lines[-1].at} to {line.at}")
     cases[-1] = msgspec.structs.replace(case, lines=(*case.lines, line))
+
+
+def _given(case: Case, words: list[str]) -> dict[str, str]:
+    told = _pairs(words, GIVEN_KEYS)
+    for key in ("parent", "start"):
+        if not COUNT.fullmatch(told.get(key, "0")):
+            raise _Fault(f"{key} {told[key]!r} is not a quantity")
+    if told.get("side", "buy") not in SIDES:
+        raise _Fault(f"side {told['side']!r}; known: {' '.join(SIDES)}")
+    for key in ("without", "needs"):
+        for name in filter(None, told.get(key, "").split(",")):
+            if name not in SUPPORT:
+                raise _Fault(f"{name!r} is nothing that a broker may lack; known: {' '.join(SUPPORT)}")
+    return case.given | told
 
 
 def _line(words: list[str], row: str, number: int) -> Line:

@@ -87,6 +87,8 @@ class Player:
                 if refusal is None:
                     raise self.fault(line, f"it was not refused; wanted {wanted}")
                 return
+            if "unsent" in line.options:
+                return  # what it led to is in the lines that follow
         if not self.desk.sent:
             raise self.fault(line, f"the gate sent no {line.verb}")
         self._check_sent(line, self.desk.sent.popleft())
@@ -145,7 +147,10 @@ class Player:
             desk.step(SecurityStatus(symbol=desk.symbol, trading=line.verb == "resume", text=text))
         elif line.verb == "down":
             desk.step(SessionDown(session="order", reason=text))
+        elif line.verb == "cut":
+            desk.cut = True
         elif line.verb == "up":
+            desk.cut = False
             desk.step(SessionUp(session="order"))
         elif line.verb == "restart":
             desk.start(epoch=2)

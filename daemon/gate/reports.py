@@ -158,9 +158,10 @@ def _dont_know(g: GateState, event: ExecutionReport, text: str, reason: DKReason
     """Tell the broker that an execution is not ours to know (35=Q): once, and of trades alone."""
     if event.exec_type is not ExecType.TRADE or event.poss_dup or event.poss_resend:
         return
-    g.counters["dont_know"] += 1
-    if g.counters["dont_know"] > DONT_KNOW_MAX:
+    if event.exec_id in g.dont_known or len(g.dont_known) >= DONT_KNOW_MAX:
         return
+    g.dont_known[event.exec_id] = None
+    g.counters["dont_know"] += 1
     g.effects.append(
         SendDontKnow(
             DontKnow(

@@ -112,6 +112,7 @@ class GateState:
         self.chains: dict[ClOrdID, ChildOrder] = {}
         self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID ever used
         self.executions: dict[ExecID, ClOrdID] = {}  # chain of every trade, bust and correction
+        self.dont_known: dict[ExecID, None] = {}  # executions that were answered by 35=Q
         self.unwanted: dict[ClOrdID, Unwanted] = {}
         self.overdue: dict[Symbol, int] = {}  # chains whose answer is late
         self.traders: dict[int, Trader] = {}
@@ -279,6 +280,7 @@ class GateState:
             sorted(self.volumes.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
+            list(self.dont_known),
             self.oms,
         ]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()

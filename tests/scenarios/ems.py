@@ -49,6 +49,10 @@ def message(line: Line, player: Player, version: str) -> str:
     elif line.verb == "session_reject":
         kind = line.options.get("type", "D")
         body = [("35", "3"), ("45", "12"), ("372", kind), ("373", "5")]
+    elif line.verb == "mass_canceled":
+        response = "0" if "refused" in line.options else "7"
+        body = [("35", "r"), ("37", "M1"), ("11", "Q"), ("530", "7"), ("531", response)]
+        body.append(("533", line.options.get("affected", "0")))
     else:
         raise NotImplementedError(line.verb)
     if "text" in line.options:

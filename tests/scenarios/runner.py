@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.certify.desk import Desk
-from daemon.certify.notation import Case, Who, parse
+from daemon.certify.notation import SUPPORT, Case, Who, parse
 from daemon.certify.play import Player
 from daemon.config import load_model, load_profile
+from daemon.gate.core import GateCore
 from daemon.gate.recovery import event_of
+from gateways.fix.profile import Profile
 from risk.limits import Limits
 from tests.scenarios import ems
 
@@ -52,7 +54,7 @@ def cases(folder: str) -> list[Case]:
 
 def play(case: Case, profile: str = "fix44") -> Desk:
     """Play a case; raises `Mismatch` where a line does not hold."""
-    broker = load_profile(profile)
+    broker = lacking(load_profile(profile), case.given.get("without", ""))
     desk = Desk(broker, limits(), Line())
     player = Player(case, desk)
     player.begin()
@@ -66,7 +68,17 @@ def play(case: Case, profile: str = "fix44") -> Desk:
             player.ours(line)
         player.check(line)
     player.finish()
+    again = GateCore()
+    for stamp, event in desk.log:
+        again.step(stamp, event)
+    assert again.state_hash() == desk.core.state_hash(), f"{case.ref}: a replay ends elsewhere"
     return desk
+
+
+def lacking(profile: Profile, names: str) -> Profile:
+    """Return a profile of the same broker without some messages."""
+    missing = {SUPPORT[name]: False for name in names.split(",") if name}
+    return profile.model_copy(update={"supports": profile.supports.model_copy(update=missing)})
 
 
 def hear(desk: Desk, raw: str) -> None:
