@@ -160,11 +160,15 @@ class FeedSection(Section):
     lines: tuple[HostPort, ...] = ()  # moldudp64: addresses or groups on which the same packets come
     requests: HostPort | None = None  # moldudp64: where to ask for what both lines lost
     interface: str = "127.0.0.1"  # moldudp64: the one that joins groups
+    snapshot: HostPort | None = None  # GLIMPSE: the book anew, where a gap cannot be filled any more
+    start: Literal["replay", "snapshot"] = "replay"  # the day from its first message on, or the book as it is
 
     @model_validator(mode="after")
     def _whole(self) -> "FeedSection":
         if self.protocol == "moldudp64" and not self.lines:
             raise ValueError('moldudp64 needs lines = ["HOST:PORT", ...]')
+        if self.start == "snapshot" and self.snapshot is None:
+            raise ValueError('start = "snapshot" needs snapshot = "HOST:PORT"')
         return self
 
 

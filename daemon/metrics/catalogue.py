@@ -84,7 +84,7 @@ COUNTED: Final = (
     *("R02", "R10", "R11", "R12", "R13", "R19", "R20", "R21", "R22", "R25", "R26", "R30", "R31"),
     *("R62", "R63", "R64", "R65", "R67", "R71"),
 )
-ITCH_TYPES: Final = tuple("AFECXDUPQSRH")
+ITCH_TYPES: Final = tuple("AFECXDUPQSRHhW")
 
 _IDENTITY = (
     gauge("steadyhand_build_info", "Always 1; the labels say what runs.", version=None, python=None),
@@ -98,7 +98,11 @@ _FEED = (
         "steadyhand_feed_messages_total", "Feed messages decoded, by ITCH type.", type=(*ITCH_TYPES, "other")
     ),
     counter("steadyhand_feed_bytes_total", "Feed bytes read."),
-    counter("steadyhand_feed_gaps_total", "Holes in the feed's sequence, each asked for again."),
+    counter("steadyhand_feed_gaps_total", "Times that the feed was not whole: a hole, or its line was cut."),
+    counter("steadyhand_feed_recoveries_total", "Times that the feed was whole again after a hole or a cut."),
+    counter(
+        "steadyhand_feed_snapshots_total", "Books taken anew from a snapshot: what a gap held is unknown."
+    ),
     counter("steadyhand_feed_reconnects_total", "Feed logins after the first."),
     gauge("steadyhand_feed_last_message_timestamp_seconds", "Wall time of the last byte of the feed."),
     counter("steadyhand_book_anomalies_total", "Feed events that did not fit the book.", symbol=None),

@@ -161,10 +161,11 @@ def absolute_policy(policy: str) -> str:
 
 
 def _feed(ports: dict[str, Any]) -> dict[str, Any]:
-    mold = ports.get("mold")
+    mold, snapshot = ports.get("mold"), {"snapshot": f"127.0.0.1:{ports['glimpse']}"}
     if not mold:
-        return {"port": ports["itch"]}
-    return {"protocol": "moldudp64", "lines": mold["lines"], "requests": f"127.0.0.1:{mold['requests']}"}
+        return {"port": ports["itch"], **snapshot}
+    requests = f"127.0.0.1:{mold['requests']}"
+    return {"protocol": "moldudp64", "lines": mold["lines"], "requests": requests, **snapshot}
 
 
 def _free_lines() -> str:

@@ -15,6 +15,8 @@ from daemon.trader.events import (
     NOTHING,
     FeedDown,
     FeedIdle,
+    FeedReset,
+    FeedResumed,
     FeedUp,
     Intent,
     LinkDown,
@@ -22,14 +24,14 @@ from daemon.trader.events import (
     Settings,
     Step,
 )
-from daemon.trader.market import Market
+from daemon.trader.intents import intent_of
+from daemon.trader.market import Market, shared_out
 from daemon.trader.parents import ENDED, ParentView
 from market import events as ev
 from market import updates as up
 from market.book import OrderBook
-from market.book_events import Kind
 from market.instruments import Instrument
-from market.types import OrdType, ParentID, Symbol, TimeInForce
+from market.types import ParentID, Symbol
 from policies import actions, executor, schedule, scripted, state
 from policies.executor import Act, Move
 from policies.policy import Policy
@@ -76,6 +78,9 @@ class TraderCore:
         self.unfit = "feed not up"  # "" = the feed is whole and recent
         self._down = False  # what comes meanwhile fills a hole, however recent it is
         self.broken = ""
+        self.feed_gaps = 0  # times that the feed was not whole
+        self.feed_recoveries = 0  # ... and was again
+        self.feed_snapshots = 0
         self._next_seq = 1
         self._n = 0
         self._scripts: list[scripted.Parent] | None = None
@@ -105,22 +110,21 @@ class TraderCore:
                 self.script.happened(Trigger.TOUCH, None)
         return self._decide_due(stamp, stamp.mono_ns, fed=True)
 
+    def reveal(self, batch: NDArray[Any]) -> Step:
+        """Take a part of a snapshot: what stands, not what happened."""
+        if len(batch):
+            self._apply(batch)
+        return NOTHING
+
     def _apply(self, batch: NDArray[Any]) -> list[Market]:
         only = self._only
         if only is not None and of_one_symbol(batch, only.locate):
             self._apply_to(only, batch)
             return [only]
-        for row in batch[batch["kind"] == Kind.DIRECTORY]:
-            name = (int(row["new_id"]) & (2**64 - 1)).to_bytes(8, "big").decode("ascii", "replace").rstrip()
-            market = self.markets.get(Symbol(name))
-            if market is not None:
-                market.locate = int(row["locate"])
         touched = []
-        for market in self.markets.values():
-            rows = batch[batch["locate"] == market.locate]
-            if len(rows):
-                self._apply_to(market, rows)
-                touched.append(market)
+        for market, rows in shared_out(self.markets, batch):
+            self._apply_to(market, rows)
+            touched.append(market)
         return touched
 
     def _apply_to(self, market: Market, batch: NDArray[Any]) -> None:
@@ -151,8 +155,17 @@ class TraderCore:
             case FeedIdle():
                 self.unfit, self._down = "", False
             case FeedUp():
+                self.feed_recoveries += self._down
                 self.unfit, self._down = "catching up with the feed", False
+            case FeedReset():
+                self.unfit, self._down = "resynchronising from a snapshot", True
+                for market in self.markets.values():
+                    market.forget_book()
+            case FeedResumed():
+                self._next_seq = event.next_seq
+                self.feed_snapshots += 1
             case FeedDown():
+                self.feed_gaps += not (self._down or event.ended)
                 self.unfit, self._down = event.reason or "feed down", True
                 self.broken = self.broken or (event.reason if event.broken else "")
             case LinkUp():
@@ -267,7 +280,7 @@ class TraderCore:
     def _decide(self, stamp: ev.Stamp, view: ParentView, cause_mono_ns: int) -> list[Intent]:
         market = self.markets[view.parent.symbol]
         view.decided(stamp.ts_ns, market.touch)
-        if stamp.mono_ns < view.wait_until_mono_ns or not market.book.trading:
+        if stamp.mono_ns < view.wait_until_mono_ns or market.unfit:
             return []
         wanted = self._plan(stamp, view, market)
         view.constraint = wanted.constraint
@@ -338,34 +351,9 @@ class TraderCore:
         self.table.ask(
             Asked(n, move.act, parent.symbol, parent.parent_id, move.chain_id, move.qty, move.crossing)
         )
-        if move.act is Act.CANCEL:
-            return ev.CancelIntent(epoch=epoch, n=n, chain_id=move.chain_id, decision_id=self.decisions)
-        view.sent(stamp.mono_ns)
-        if move.act is Act.REPLACE:
-            return ev.ReplaceIntent(
-                epoch=epoch,
-                n=n,
-                chain_id=move.chain_id,
-                qty=move.qty,
-                price_e4=move.price_e4,
-                decision_id=self.decisions,
-                decided_mono_ns=stamp.mono_ns,
-                cause_mono_ns=cause_mono_ns,
-            )
-        return ev.SubmitIntent(
-            epoch=epoch,
-            n=n,
-            parent_id=parent.parent_id,
-            side=move.side or parent.side,
-            qty=move.qty,
-            price_e4=move.price_e4 if move.ord_type is OrdType.LIMIT else None,
-            ord_type=move.ord_type,
-            time_in_force=move.time_in_force or (TimeInForce.IOC if move.crossing else TimeInForce.DAY),
-            post_only=move.post_only,
-            decision_id=self.decisions,
-            decided_mono_ns=stamp.mono_ns,
-            cause_mono_ns=cause_mono_ns,
-        )
+        if move.act is not Act.CANCEL:
+            view.sent(stamp.mono_ns)
+        return intent_of(move, parent, epoch, n, self.decisions, stamp.mono_ns, cause_mono_ns)
 
     # --- proof ---
 
@@ -392,7 +380,7 @@ class TraderCore:
         return ev.TraderStatus(
             epoch=self.epoch,
             fit=self.fit,
-            text=self.why_unfit,
+            text=self.why_unfit or "; ".join(f"{s}: {m.unfit}" for s, m in self.markets.items() if m.unfit),
             decisions=self.decisions,
             volume={symbol: market.builder.volume for symbol, market in self.markets.items()},
         )

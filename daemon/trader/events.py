@@ -20,10 +20,21 @@ class FeedDown(ev.Event, frozen=True, kw_only=True):
 
     reason: str
     broken: bool = False  # for good: only a new start from sequence 1 mends it
+    ended: bool = False  # its session is over: no gap
 
 
 class FeedIdle(ev.Event, frozen=True, kw_only=True):
     """A server heartbeat: nothing was held back, we are up to date."""
+
+
+class FeedReset(ev.Event, frozen=True, kw_only=True):
+    """A snapshot begins: what was known of every book is void. Its packets come as reads from number 0."""
+
+
+class FeedResumed(ev.Event, frozen=True, kw_only=True):
+    """The snapshot is whole; the feed goes on with `next_seq`."""
+
+    next_seq: int
 
 
 class LinkUp(ev.Event, frozen=True, kw_only=True):

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from daemon.trader.core import TraderCore
 from daemon.trader.events import NOTHING, Step
 from gateways.feeds.itch import Decoder, FeedError, new_batch
+from gateways.feeds.itch_kernels import NEXT_SEQ
 from market import events as ev
+from market.book_events import Flag
 
 BATCH_ROWS: Final = 4_096  # of one kernel call; a larger read takes several
 
@@ -22,13 +24,24 @@ class Intake:
         self._batch = new_batch(BATCH_ROWS)
 
     def take(self, stamp: ev.Stamp, packets: bytes, first: int) -> Iterator[tuple[Step, NDArray[Any], int]]:
-        """Yield (step, batch, bytes used) for each kernel call; it stops where the decoder refuses."""
+        """Yield (step, batch, bytes used) for each kernel call; it stops where the decoder refuses.
+
+        `first` 0: packets of a snapshot. They have no numbers of the feed, and its orders are no flow.
+        """
         decoder, view, at = self.decoder, memoryview(packets), 0
+        snapshot = first == 0
+        if not snapshot:
+            decoder.state[NEXT_SEQ] = first
         while at < len(packets):
             events, used = decoder.decode(view[at:], self._batch)
             batch = self._batch[:events]
-            step = self._core.feed(stamp, batch, first, decoder.next_seq) if used else NOTHING
-            at, first = at + used, decoder.next_seq
+            if snapshot:
+                batch["flags"] |= Flag.REVEAL
+                step = self._core.reveal(batch)
+            else:
+                step = self._core.feed(stamp, batch, first, decoder.next_seq) if used else NOTHING
+                first = decoder.next_seq
+            at += used
             yield step, batch, used
             if not used or (at < len(packets) and self.fault):
                 return

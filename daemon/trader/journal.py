@@ -12,7 +12,17 @@ from typing import Any, Final
 import msgspec
 
 from daemon import journal
-from daemon.trader.events import FeedDown, FeedIdle, FeedUp, Intent, LinkDown, LinkUp, Settings
+from daemon.trader.events import (
+    FeedDown,
+    FeedIdle,
+    FeedReset,
+    FeedResumed,
+    FeedUp,
+    Intent,
+    LinkDown,
+    LinkUp,
+    Settings,
+)
 from gateways.link import ToTrader
 from market import events as ev
 from market.instruments import Instrument
@@ -24,7 +34,7 @@ OUTPUT: Final = struct.Struct("<q32s")  # decisions so far, hash chain of their 
 BEGIN, MIDNIGHT, READ, EVENT, RESULT, HASH = b"B", b"M", b"F", b"E", b"O", b"H"
 PIECE_BYTES_MAX: Final = 1 << 19  # of feed bytes a frame: half of what a journal frame holds
 
-CoreEvent = ToTrader | FeedUp | FeedDown | FeedIdle | LinkUp | LinkDown | ev.Timer
+CoreEvent = ToTrader | FeedUp | FeedDown | FeedIdle | FeedReset | FeedResumed | LinkUp | LinkDown | ev.Timer
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +58,7 @@ class Midnight(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Feed bytes, whole packets."""
+    """Feed bytes, whole packets; `first_seq` 0: of a snapshot."""
 
     stamp: ev.Stamp
     first_seq: int

@@ -26,9 +26,9 @@ from daemon.trader.metrics import TraderMetrics
 from daemon.trader.rehearsal import TraderRehearsal
 from daemon.trader.setup import Epochs, build_core, open_journal, warm_up
 from daemon.trader.shell import Shell
+from daemon.trader.source import Source
 from gateways import link
-from gateways.feeds import soupbintcp
-from gateways.feeds.moldudp64_client import MoldClient, address
+from gateways.feeds.glimpse import Snapshot
 from market import events as ev
 from market import updates as up
 from market.types import Symbol
@@ -62,7 +62,7 @@ class Trader:
         self._epochs = Epochs(config.trader.journal_dir, config.clock.lockstep_socket is not None)
         self._peer: link.Peer | None = None
         self._link_gone = asyncio.Event()
-        self._client: soupbintcp.SoupClient | MoldClient | None = None
+        self._client: Source | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._tick: up.LockTick | None = None
@@ -206,32 +206,15 @@ class Trader:
 
     def _dial_feed(self, ts_ns: int) -> None:
         if self._client is None:
-            feed = self._config.feed
             self._shell.begin_market(ts_ns)
-            if feed.protocol == "moldudp64":
-                lines = tuple(address(line) for line in feed.lines)
-                requests = address(feed.requests) if feed.requests else None
-                mold = self._client = MoldClient(self, lines, requests, interface=feed.interface)
-                self._runtime.spawn(self._follow_mold(mold), "feed")
-                return
-            login = soupbintcp.Login(feed.username, feed.password)
-            soup = self._client = soupbintcp.SoupClient(self, login)
-            self._runtime.spawn(self._follow_soup(soup, feed.host, feed.port), "feed")
+            self._client = Source(self._config.feed, self, self._resynchronised, self.fail)
+            self._runtime.spawn(self._client.follow(), "feed")
 
-    async def _follow_soup(self, client: soupbintcp.SoupClient, host: str, port: int) -> None:
-        await client.run(host, port)
-        if client.state.refused:
-            self.fail(f"the feed at {host}:{port}: {client.state.refused}", EXIT_CONFIG)
-
-    async def _follow_mold(self, client: MoldClient) -> None:
-        try:
-            await client.open()
-        except OSError as error:
-            self.fail(f"trader.feed.lines {', '.join(self._config.feed.lines)}: {error}", EXIT_CONFIG)
-            return
-        await client.run()
-        if client.lost:
-            self.fail(f"the feed is lost: {client.lost}; a new start asks for all of it again")
+    def _resynchronised(self, snapshot: Snapshot) -> None:
+        """Take the book anew."""
+        self._shell.resynchronised(snapshot)
+        if self._tick is not None:
+            self._loop.call_soon(self._try_tick)
 
     def feed_up(self, session: str, next_seq: int) -> None:
         """Logged in."""
@@ -259,7 +242,7 @@ class Trader:
     def feed_ended(self) -> None:
         """Nothing more will come."""
         log.info("feed ended")
-        self._shell.event(FeedDown(reason="the feed's session ended"))
+        self._shell.event(FeedDown(reason="the feed's session ended", ended=True))
 
     # --- time ---
 

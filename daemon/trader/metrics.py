@@ -27,6 +27,9 @@ ITCH_TYPES: Final = {
     Kind.SYSTEM: "S",
     Kind.DIRECTORY: "R",
     Kind.HALT: "H",
+    Kind.OPERATIONAL: "h",
+    Kind.BREAKER: "W",
+    Kind.NOTICE: "other",  # Y J K I V
 }
 
 
@@ -42,6 +45,10 @@ class TraderMetrics:
         }
         self._bytes = metrics.counter("steadyhand_feed_bytes_total")
         self._gaps = metrics.counter("steadyhand_feed_gaps_total")
+        self._mended = {
+            "recoveries": metrics.counter("steadyhand_feed_recoveries_total"),
+            "snapshots": metrics.counter("steadyhand_feed_snapshots_total"),
+        }
         self._logins = metrics.counter("steadyhand_feed_reconnects_total")
         self._last_s = metrics.gauge("steadyhand_feed_last_message_timestamp_seconds")
         self._acted = metrics.counter("steadyhand_policy_decisions_total", outcome="acted")
@@ -55,7 +62,7 @@ class TraderMetrics:
         self._bytes_seen = 0
         self._anomalies: dict[str, int] = {}
         self._masked_told = 0
-        self._gap_told = False
+        self._feed_told: dict[str, int] = {}
         self._logged_in = 0
         metrics.gauge("steadyhand_policy_info", policy=policy.name, sha256=policy.sha256).set(1)
         metrics.gauge("steadyhand_mode", mode=mode).set(1)
@@ -107,9 +114,13 @@ class TraderMetrics:
             self._last_s.set(time.time())
         self._masked.inc(core.invalid - self._masked_told)
         self._masked_told = core.invalid
-        if "gap" in core.broken and not self._gap_told:
-            self._gap_told = True
-            self._gaps.inc()
+        for name, counter, number in (
+            ("gaps", self._gaps, core.feed_gaps + ("gap" in core.broken)),
+            ("recoveries", self._mended["recoveries"], core.feed_recoveries),
+            ("snapshots", self._mended["snapshots"], core.feed_snapshots),
+        ):
+            counter.inc(number - self._feed_told.get(name, 0))
+            self._feed_told[name] = number
         for symbol, market in core.markets.items():
             before = self._anomalies.get(symbol, 0)
             anomalies = self._metrics.counter("steadyhand_book_anomalies_total", symbol=symbol)

@@ -16,11 +16,12 @@ import structlog
 from daemon.clock import Clock
 from daemon.journal import Journal
 from daemon.trader.core import TraderCore
-from daemon.trader.events import NOTHING, FeedDown, FeedIdle, Step
+from daemon.trader.events import NOTHING, FeedDown, FeedIdle, FeedReset, FeedResumed, Step
 from daemon.trader.feed import Intake
 from daemon.trader.journal import PIECE_BYTES_MAX, Frame, Input, Midnight, Output, Read, StateHash, encode
 from daemon.trader.market import MIDNIGHT
 from daemon.trader.metrics import TraderMetrics
+from gateways.feeds.glimpse import Snapshot, pieces
 from market import events as ev
 from market import updates as up
 
@@ -81,6 +82,16 @@ class Shell:
         self._take(ev.Stamp(self.clock.market_ns(mono_ns), mono_ns), first_seq, bytes(packets))
         self._metrics.applied(time.monotonic_ns() - mono_ns)
         self._sleep(mono_ns)
+
+    def resynchronised(self, snapshot: Snapshot) -> None:
+        """Take a snapshot at once, in lockstep too: it stands for everything before it."""
+        assert self.intake is not None, "the feed begins after market time"
+        self._held_reads.clear()
+        stamp = self.clock.stamp()
+        self._step(stamp, FeedReset())
+        for piece in pieces(snapshot.packets):
+            self._take(stamp, 0, piece)
+        self._step(stamp, FeedResumed(next_seq=snapshot.next_seq))
 
     def logged_in(self) -> None:
         """The feed accepted our login."""

@@ -67,6 +67,9 @@ def parser() -> Parser:
     p.add_argument(
         "--mold-port", type=whole(0, PORT_MAX), default=0, help="MoldUDP64 requests; 0 = a free one"
     )
+    p.add_argument(
+        "--glimpse-port", type=whole(0, PORT_MAX), default=0, help="snapshots of the book; 0 = a free one"
+    )
     p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
     p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
     p.add_argument("--scenario", type=Path, metavar="FILE", help="what goes wrong, and when: see RUNBOOK")

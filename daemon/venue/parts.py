@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from daemon.config import ConfigError
 from daemon.venue.lines import Acceptor, FaultyAcceptor
 from daemon.venue.settings import ZERO_INTELLIGENCE, Options
-from gateways.feeds import itch_encode, soupbintcp_server
+from gateways.feeds import itch, itch_encode, soupbintcp_server
+from gateways.feeds.glimpse_server import GlimpseServer, Mirror
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.engine import Engine
@@ -59,7 +60,9 @@ class Parts:
         session = f"{options.day:%y%m%d}{options.seed % 10_000:04d}"
         soup = SoupServer(self.store, session, options.username, options.password)
         mold = MoldServer(self.store, session, options.mold_lines) if options.mold_lines else None
-        self.server = Feeds(soup, mold, options.mold_port)
+        mirror = Mirror(self.store, options.midnight_ns, options.instrument.symbol)
+        glimpse = GlimpseServer(mirror, soup)
+        self.server = Feeds(soup, mold, options.mold_port, glimpse, options.glimpse_port)
         self.publisher = Publisher(
             self.store, options.instrument, options.midnight_ns, options.feed_latency_ns if lockstep else 0
         )
@@ -93,6 +96,7 @@ def build_flow(options: Options) -> Flow:
     """
     matching.warm()
     digest.warm()
+    itch.warm()
     itch_encode.warm()
     soupbintcp_server.warm()
     if options.tape is None and options.flow != ZERO_INTELLIGENCE:

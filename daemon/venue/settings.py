@@ -48,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     mold_lines: tuple[tuple[str, int], ...] = ()  # MoldUDP64: where each packet goes
     mold_port: int = 0  # ... and where retransmissions are asked for; 0 = any
+    glimpse_port: int = 0  # of snapshots; 0 = any
     pending_reports: bool
     scenario: Scenario | None = None
     plain: bool = False  # the venue's own acceptor instead of the FIX engine
@@ -109,6 +110,7 @@ def read(args: argparse.Namespace) -> Options:
         password=args.feed_password,
         mold_lines=args.mold,
         mold_port=args.mold_port,
+        glimpse_port=args.glimpse_port,
         pending_reports=args.pending_reports,
         scenario=scenario,
         plain=_plain(args, scenario, lockstep=lockstep is not None),

@@ -370,6 +370,7 @@ class Venue:
             "reference": self._acceptor.port(REFERENCE),
             "itch": self._itch_port,
             "mold": self._parts.server.mold,
+            "glimpse": self._parts.server.glimpse,
             "lockstep": str(socket) if socket else None,
         }
         logs.announce("ready", endpoints=endpoints, window=list(self._options.window))

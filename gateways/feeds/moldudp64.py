@@ -79,10 +79,14 @@ class Counters(msgspec.Struct):
     requests: int = 0
     refused: dict[int, int] = {}  # by `Refusal`
     overflows: int = 0  # datagrams that found no room behind a gap
+    snapshots: int = 0  # losses that a snapshot mended
 
 
 class Arbiter:
-    """Lines in, one sequence out."""
+    """Lines in, one sequence out.
+
+    `lost` says why requests do not help any more: it keeps what comes, tells nobody, and waits for `resume`.
+    """
 
     def __init__(self, listener: FeedListener, lines: int = 2, session: str = "", next_seq: int = 1) -> None:
         """`session` blank: that of the first datagram. `next_seq` 0: from what comes first."""
@@ -115,7 +119,7 @@ class Arbiter:
         if self.session and session != self.session:
             self._forget(Refusal.SESSION)
             return
-        if self.ended or self.lost:
+        if self.ended:
             self._forget(Refusal.ENDED)
             return
         messages = 0 if count == END_OF_SESSION else count
@@ -124,7 +128,9 @@ class Arbiter:
         if used < 0:
             self._forget(Refusal.SHORT)
             return
-        self.session, self.next_seq = session, next_seq
+        self.session = session
+        if not self.lost:
+            self.next_seq = next_seq
         if count == END_OF_SESSION:
             self._end_seq = seq
         line.packets += 1
@@ -133,12 +139,14 @@ class Arbiter:
         repeated = min(messages, max(0, self.next_seq - seq))
         line.repeated += repeated
         if used:
-            if seq <= self.next_seq:
+            if seq <= self.next_seq and not self.lost:
                 line.first += messages - repeated
                 self._pass_on(used, messages - repeated, mono_ns)
                 self._release(mono_ns)
             else:
                 line.first += self._hold(seq, messages, datagram)
+        if self.lost:
+            return
         self._settle(mono_ns)
         if not messages and self.gap is None and self._up and not self.ended:
             self._listener.feed_idle(self.next_seq, mono_ns)
@@ -162,13 +170,40 @@ class Arbiter:
         elif gap.tries and mono_ns - gap.asked_mono_ns < RETRY_NS:
             return []
         if gap.tries >= TRIES_MAX:
-            self.lost = f"{missing} messages from {self.next_seq} on did not come in {TRIES_MAX} requests"
-            self._down(self.lost)
+            self.give_up(f"did not come in {TRIES_MAX} requests")
             return []
         count = min(missing, REQUEST_MESSAGES_MAX)
         gap.tries, gap.asked_mono_ns, gap.asked_to = gap.tries + 1, mono_ns, self.next_seq + count
         self.counters.requests += 1
         return [HEADER.pack(self.session, self.next_seq, count)]
+
+    def resume(self, next_seq: int, mono_ns: int) -> bool:
+        """Go on from a snapshot's end; False where it is older than what was heard already.
+
+        What came meanwhile and is newer follows at once; a hole behind it is asked for like any other.
+        """
+        if self.ended or next_seq < max(1, self.next_seq):
+            return False
+        self.counters.snapshots += 1
+        self.lost, self.gap, self.next_seq = "", None, next_seq
+        while self._order and self._order[0] < next_seq:
+            seq = self._order[0]
+            if seq + self._held[seq][0] > next_seq:
+                break  # its end is new
+            heappop(self._order)
+            self._held_bytes -= len(self._held.pop(seq)[1])
+        self._release(mono_ns)
+        self._settle(mono_ns)
+        return True
+
+    def give_up(self, why: str) -> None:
+        """The gap cannot be filled: only a snapshot or a new start helps."""
+        self.lost = f"{self._missing} messages from {self.next_seq} on {why}"
+        self._down(self.lost)
+
+    def begin_lost(self, reason: str) -> None:
+        """Begin with a snapshot: keep what comes until `resume`."""
+        self.lost = reason
 
     @property
     def _missing(self) -> int:

@@ -40,7 +40,7 @@ class MoldClient:
         next_seq: int = 1,
         mono_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """`requests`: where to ask for what is missing; None: a gap that both lines have is lost."""
+        """`requests`: where to ask for what is missing; None: a gap that both lines have is lost at once."""
         self.arbiter = Arbiter(listener, len(lines), session, next_seq)
         self._addresses = lines
         self._requests = requests
@@ -87,8 +87,22 @@ class MoldClient:
         self._timer = loop.call_later(WATCH_S, self._look)
 
     async def run(self) -> None:
-        """Follow the feed until `close`, its end, or a loss that requests do not mend (`arbiter.lost`)."""
+        """Follow the feed until `close`, its end, or a loss that requests do not mend (`lost`).
+
+        After a loss the sockets stay open and what comes is kept: `resume`, then `run` again.
+        """
         await self._gone.wait()
+
+    def resume(self, next_seq: int) -> bool:
+        """Go on from a snapshot's end; False where it is too old."""
+        if not self.arbiter.resume(next_seq, self._mono_ns()):
+            return False
+        self._gone.clear()
+        if self.arbiter.ended:
+            self.close()
+        else:
+            self._look()
+        return True
 
     def close(self) -> None:
         """Let go of every socket and end `run`."""
@@ -102,8 +116,10 @@ class MoldClient:
         """Take a datagram."""
         arbiter, waited = self.arbiter, self.arbiter.gap is not None
         arbiter.receive(line, datagram, self._mono_ns())
-        if arbiter.ended or arbiter.lost:
+        if arbiter.ended:
             self.close()
+        elif arbiter.lost:
+            return
         elif arbiter.gap is not None and (not waited or line is arbiter.answers):
             self._look() if waited else self._again(ASK_S)
 
@@ -113,9 +129,11 @@ class MoldClient:
         for request in arbiter.due(self._mono_ns()):
             if self._asking is not None:
                 self._asking.sendto(request)
+            else:
+                arbiter.give_up("cannot be asked for: no requests address")
         if arbiter.lost:
             log.error("feed_lost", reason=arbiter.lost)
-            self.close()
+            self._gone.set()
             return
         self._again(WATCH_S if arbiter.gap is None else ASK_S)
 

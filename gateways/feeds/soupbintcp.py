@@ -108,6 +108,7 @@ class ClientSession:
         self.logged_in = False
         self.ended = False
         self.refused = ""  # why there is no use in dialling again
+        self.gap = False  # ... because what we need next is not to be had any more
         self._listener = listener
         self._run: NDArray[np.int64] = np.zeros(4, dtype=np.int64)
 
@@ -162,6 +163,7 @@ class ClientSession:
             self.refused = f"session {session} instead of {self.session}: the feed began anew"
         elif self.next_seq and seq != self.next_seq:
             self.refused = f"the feed goes on at {seq}, we need {self.next_seq}"
+            self.gap = seq > self.next_seq
         if self.refused:
             raise ProtocolError(self.refused)
         self.session, self.next_seq, self.logged_in = session, seq, True

@@ -136,12 +136,17 @@ class SoupServer:
         for client in tuple(self.clients):
             client.close()
 
-    def admit(self, login: Login) -> int | str:
-        """Return the sequence number to begin with, or why not (A, S)."""
+    def refusal(self, login: Login) -> str:
+        """Return why a login is refused: A = not authorised, S = no such session; "" = it is not."""
         if (login.username, login.password) != self._login:
             return "A"
-        if login.session and login.session != self.session:
-            return "S"
+        return "S" if login.session and login.session != self.session else ""
+
+    def admit(self, login: Login) -> int | str:
+        """Return the sequence number to begin with, or why not (A, S)."""
+        refused = self.refusal(login)
+        if refused:
+            return refused
         if login.next_seq == 0:
             return self.store.next_seq
         lost, self._lost = self._lost, 0
