@@ -150,7 +150,7 @@ class Checker:
         """A message of the price source has reached the gate."""
         now = self.w.loop.now_ns
         if "\x0135=W\x01" not in raw:
-            if "\x0135=0\x01" in raw or "\x0135=f\x01" in raw or "\x0135=A\x01" in raw:
+            if "\x0135=5\x01" not in raw and "\x0135=3\x01" not in raw:
                 self.wire.alive(now)
             return
         entries = raw.split("\x01269=")[1:]
