@@ -231,6 +231,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     positions: tuple[tuple[str, Symbol, int], ...] = ()  # account, symbol, quantity at start of day
     lockstep: bool = False
     reconcile_wait_ms: int = 5_000
+    drop_copy: bool = False  # R62: a second session tells our executions
     killed: str = ""  # what the kill latch says
     killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
 

@@ -38,6 +38,7 @@ WORDS_OF_THE_MARKET = {
         "instruments",
         "events",
         "desk_events",
+        "copy_events",
         "oms_events",
         "people_events",
         "orders",

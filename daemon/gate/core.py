@@ -17,6 +17,7 @@ from daemon.gate import basket as gate_basket
 from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
+from daemon.gate import drop_copy as gate_drop_copy
 from daemon.gate import intents as gate_intents
 from daemon.gate import oms as gate_oms
 from daemon.gate import oms_reports as gate_oms_reports
@@ -27,6 +28,7 @@ from daemon.gate import sessions as gate_sessions
 from daemon.gate import status as gate_status
 from daemon.gate.effects import Step
 from daemon.gate.state import GateState
+from market import copy_events as copy
 from market import desk_events as desk
 from market import events as ev
 from market import oms_events as oms
@@ -77,6 +79,7 @@ class GateCore:
         gate_sessions.reconcile(g, stamp)
         if isinstance(event, ev.Timer):
             gate_conditions.tick(g, stamp)
+            gate_drop_copy.tick(g, stamp)
             gate_chains.overdue(g, stamp)
             gate_chains.pull_unfit(g, stamp)
             gate_parents.tell_headroom(g, stamp)
@@ -171,6 +174,7 @@ def execution_report(g: GateState, stamp: ev.Stamp, event: ev.ExecutionReport) -
     """35=8, or the answer to a question."""
     if not gate_sessions.answered(g, event):
         gate_reports.report(g, stamp, event)
+    gate_drop_copy.told(g, stamp, event)
 
 
 RULES: Final[dict[type[ev.Event], Rule]] = {
@@ -203,6 +207,8 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     oms.OmsStatus: gate_oms.status,
     oms.OmsUnfit: gate_oms.unfit,
     oms.OmsSession: gate_oms.session,
+    copy.DropCopied: gate_drop_copy.copied,
+    copy.DropCopyLine: gate_drop_copy.line,
     desk.Condition: gate_conditions.condition,
     desk.MachineMeasured: gate_conditions.measured,
     desk.LeaseRenewed: gate_conditions.lease_renewed,

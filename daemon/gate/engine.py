@@ -39,7 +39,9 @@ def build(
     return Engine(Role.INITIATOR, specs, state_dir / "fix", state_dir.parent / RUN_LOG, inbox, loop)
 
 
-def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> list[SessionSpec]:
+def session_specs(
+    section: GateSection, profile: Profile, inbound: Journal, more: list[SessionSpec] | None = None
+) -> list[SessionSpec]:
     """Return the sessions of the configuration."""
     fields = profile.logon_fields(cancel_on_disconnect=section.cancel_on_disconnect)
     specs = [
@@ -58,7 +60,7 @@ def session_specs(section: GateSection, profile: Profile, inbound: Journal) -> l
         if names == (section.order_session.sender_comp_id, section.order_session.target_comp_id):
             where["target_comp_id"] = VENUE_REFERENCE_COMP_ID  # the engine tells sessions by CompIDs
         specs.append(SessionSpec(name=REFERENCE, persist=False, **where))
-    return specs
+    return specs + (more or [])
 
 
 def dial(section: SessionSection) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from daemon.gate.core import GateCore
 from daemon.gate.effects import AskStatus, Effect, SendCancel, SendOrder, Step
 from daemon.journal import FIRST, JournalError, read
 from daemon.segments.layout import FRAME
+from market import copy_events as copy
 from market import desk_events as desk
 from market import events as ev
 from market import oms_events as oms
@@ -63,6 +64,8 @@ Input_ = (
     | oms.OmsStatus
     | oms.OmsUnfit
     | oms.OmsSession
+    | copy.DropCopied
+    | copy.DropCopyLine
     | ev.ClockAnchor
     | ev.Timer
     | ev.TraderHello

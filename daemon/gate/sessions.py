@@ -50,6 +50,8 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
     g.configure(event, stamp.mono_ns)
     g.session = Session(logons=g.session.logons)
     g.traders.clear()
+    g.oms.restarted()
+    g.drop_copy.restarted(event.drop_copy, stamp.mono_ns)
     g.references.session(False, stamp.mono_ns)
     g.posture.clear("STOPPING")
     g.posture.raise_("R60", "no order session", stamp.mono_ns)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from daemon.gate.drop_copy_state import DropCopy
 from daemon.gate.effects import Effect, Note, Tell
 from daemon.gate.oms_state import Oms
 from market.child_order import ChildOrder
@@ -132,6 +133,7 @@ class GateState:
         self.volumes: dict[Symbol, tuple[int, float]] = {}  # of the day's files; they outlive a restart
         self.people = People()  # nonces, and what waits for a second person
         self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
+        self.drop_copy = DropCopy()  # R62: what waits for the other line's word
         self.oms = Oms()  # what OMS sessions asked for and were told
         self.effects: list[Effect] = []
         self.touched: dict[ParentID, None] = {}  # parents whose trader must hear of them
@@ -282,6 +284,7 @@ class GateState:
             list(self.traders.items()),
             list(self.dont_known),
             self.oms,
+            self.drop_copy,
         ]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 

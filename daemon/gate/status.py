@@ -1,11 +1,13 @@
 """How everything stands, as plain values: for `steadyhand status`, paper and the console."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
 from market.events import Stamp
+
+WAITING_SHOWN_MAX: Final = 20  # executions that wait for the other line
 
 
 def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
@@ -25,6 +27,7 @@ def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
         "sessions": sessions(g),
         "trader": trader(g),
         "oms": oms(g),
+        "drop_copy": drop_copy(g),
         "positions": {s: b.position for s, b in sorted(g.ledger.books.items())},
         "positions_start": {s: b.sod_qty for s, b in sorted(g.ledger.books.items()) if b.sod_qty},
         "positions_by_account": dict(sorted(g.ledger.positions.items())),
@@ -57,6 +60,21 @@ def sessions(g: GateState) -> dict[str, Any]:
     return {
         "order": {"up": session.up, "state": state, "reason": session.reason, "logons": session.logons},
         "reference": {"up": g.references.up},
+    }
+
+
+def drop_copy(g: GateState) -> dict[str, Any]:
+    """Return the drop copy session, {} where there is none."""
+    copy = g.drop_copy
+    if not copy.configured:
+        return {}
+    return {
+        "up": copy.up,
+        "reason": copy.reason,
+        "lag_ms": copy.lag_ms,
+        "matched": len(copy.matched),
+        "waiting": [*copy.ours, *copy.theirs][:WAITING_SHOWN_MAX],
+        "others": copy.others,
     }
 
 

@@ -71,6 +71,7 @@ def head(facts: dict[str, Any], instruments: dict[str, Instrument]) -> list[Rend
         (trader["policy"] or "none", "green" if trader["connected"] else "red"),
         "" if trader["fit"] or not trader["connected"] else f" ({trader['text'] or 'not fit yet'})",
     )
+    sessions.append_text(others(facts))
     refused = "  ".join(f"{c} {n}" for c, n in counts["rejects_by_control"].items()) or "none"
     tallies = Text(
         f"orders {counts['orders']}   replaces {counts['replaces']}   cancels {counts['cancels']}   "
@@ -85,6 +86,24 @@ def head(facts: dict[str, Any], instruments: dict[str, Instrument]) -> list[Rend
     if tick["count"]:
         small += f"   tick to order p50 {tick['p50']:,.0f} µs  p99 {tick['p99']:,.0f} µs"
     return [line, sessions, tallies, money, Text(small, style="dim")]
+
+
+def others(facts: dict[str, Any]) -> Text:
+    """Return the drop copy and the OMS sessions, nothing where there are none."""
+    line = Text()
+    copy = facts.get("drop_copy") or {}
+    if copy:
+        style = "green" if copy["up"] and not copy["waiting"] else "red"
+        state = "up" if copy["up"] else f"down: {copy['reason']}"
+        waits = f", {len(copy['waiting'])} wait" if copy["waiting"] else ""
+        line.append_text(
+            Text.assemble("   drop copy ", (f"{state}, {copy['matched']} matched{waits}", style))
+        )
+    for name, oms in (facts.get("oms") or {}).items():
+        style = "green" if oms["up"] else "yellow"
+        word = "up" if oms["up"] else f"down: {oms['reason']}"
+        line.append_text(Text.assemble(f"\nOMS {name} ", (word, style), f", {oms['live']} live orders"))
+    return line
 
 
 def signed(micros: int) -> Text:

@@ -15,6 +15,8 @@ import msgspec
 
 ORDER: Final = "order"
 REFERENCE: Final = "reference"
+DROP_COPY: Final = "drop_copy"
+VENUE_DROP_COPY_COMP_ID: Final = "VENUE-DC"
 VENUE_REFERENCE_COMP_ID: Final = "VENUE-MD"  # two sessions of one process must differ
 FIX_44: Final = "FIX.4.4"
 NO_OFFSET: Final = -1  # of a message that no inbound log holds

@@ -1,0 +1,152 @@
+"""R62: every execution is told twice, by the order session and by the drop copy, and the two must agree.
+
+They are matched by ExecID. One that contradicts the other is a break at once; one that only one side has told
+is a break when MATCH_NS have passed in which both lines were up. While the drop copy is down nothing can be
+confirmed: then its lag grows, and reduces. A break halts, and people clear it as they clear others.
+"""
+
+from typing import Final
+
+from daemon.gate.drop_copy_state import Said
+from daemon.gate.state import ORDER_PREFIX, GateState
+from market.copy_events import DropCopied, DropCopyLine
+from market.events import ExecutionReport, Stamp
+from market.types import ExecID, ExecType
+from risk import checks
+from risk.controls import machine
+
+MATCH_NS: Final = 2_000_000_000  # machine time that one side may be behind the other
+EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+MS: Final = 1_000_000
+
+
+def line(g: GateState, stamp: Stamp, event: DropCopyLine) -> None:
+    """The drop copy session came or went."""
+    copy = g.drop_copy
+    if event.up != copy.up or event.reason != copy.reason:
+        g.note("info" if event.up else "warning", "drop copy", up=event.up, reason=event.reason)
+    if copy.up and not event.up:
+        copy.down_mono_ns = stamp.mono_ns
+    copy.up, copy.reason = event.up, event.reason
+
+
+def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
+    """The order session told an execution."""
+    copy = g.drop_copy
+    if not copy.configured or event.exec_type not in EXECUTIONS or event.exec_id in copy.matched:
+        return
+    said = _said(event, stamp)
+    if not said.symbol and event.cl_ord_id in g.chain_of:
+        said.symbol = g.chains[g.chain_of[event.cl_ord_id]].terms.symbol
+    theirs = copy.theirs.pop(event.exec_id, None)
+    if theirs is None:
+        copy.ours.setdefault(event.exec_id, said)
+    else:
+        _compare(g, stamp, event.exec_id, said, theirs)
+
+
+def copied(g: GateState, stamp: Stamp, event: DropCopied) -> None:
+    """The drop copy told an execution."""
+    copy = g.drop_copy
+    copy.offset = max(copy.offset, event.offset)
+    if event.exec_id in copy.matched:
+        return
+    said = _said(event, stamp)
+    ours = copy.ours.pop(event.exec_id, None)
+    if ours is None:
+        copy.theirs.setdefault(event.exec_id, said)
+    else:
+        _compare(g, stamp, event.exec_id, ours, said)
+
+
+def _said(event: ExecutionReport | DropCopied, stamp: Stamp) -> Said:
+    return Said(
+        event.exec_type,
+        event.order_id,
+        event.cl_ord_id,
+        event.symbol,
+        event.side,
+        event.last_qty,
+        event.last_price_e4,
+        stamp.mono_ns,
+    )
+
+
+def tick(g: GateState, stamp: Stamp) -> None:
+    """Judge what has waited for too long, and how far the drop copy is behind."""
+    copy = g.drop_copy
+    if not copy.configured:
+        return
+    both = copy.up and g.session.trading
+    if not both:
+        copy.both_mono_ns = 0
+    elif not copy.both_mono_ns:
+        copy.both_mono_ns = stamp.mono_ns
+    if both:
+        _overdue(g, stamp)
+    _lag(g, stamp)
+
+
+def _overdue(g: GateState, stamp: Stamp) -> None:
+    copy = g.drop_copy
+    for waiting, missing in (
+        (copy.ours, "the drop copy does not"),
+        (copy.theirs, "the order session did not"),
+    ):
+        for exec_id, said in list(waiting.items()):
+            if stamp.mono_ns - max(said.seen_mono_ns, copy.both_mono_ns) < MATCH_NS:
+                break  # the oldest come first
+            del waiting[exec_id]
+            copy.matched[exec_id] = None
+            if waiting is copy.theirs and not _is_ours(g, said):
+                copy.others += 1
+                g.note("warning", "another desk's execution", exec_id=exec_id, order_id=said.order_id)
+                continue
+            who = "the order session told" if waiting is copy.ours else "the drop copy tells"
+            g.break_(f"drop copy: {who} {exec_id}, {_words(said)}; {missing}", stamp.mono_ns)
+
+
+def _is_ours(g: GateState, said: Said) -> bool:
+    """Return whether an execution is of an order of ours, by ClOrdID or by the EMS's OrderID."""
+    if said.cl_ord_id.startswith(ORDER_PREFIX) or said.cl_ord_id in g.chain_of:
+        return True
+    return any(chain.order_id == said.order_id for chain in g.chains.values() if said.order_id)
+
+
+def _compare(g: GateState, stamp: Stamp, exec_id: ExecID, ours: Said, theirs: Said) -> None:
+    g.drop_copy.matched[exec_id] = None
+    differences = [
+        f"{name} {mine} or {other}"
+        for name, mine, other in (
+            ("ExecType", ours.kind.name, theirs.kind.name),
+            ("OrderID", ours.order_id, theirs.order_id),
+            ("symbol", ours.symbol, theirs.symbol),
+            ("side", ours.side.name, theirs.side.name),
+            ("quantity", ours.qty, theirs.qty),
+            ("price", ours.price_e4, theirs.price_e4),
+        )
+        if mine != other and mine and other
+    ]
+    if differences:
+        g.break_(f"drop copy: {exec_id} differs: {', '.join(differences)}", stamp.mono_ns)
+
+
+def _words(said: Said) -> str:
+    return f"{said.side.name} {said.qty} {said.symbol} at {said.price_e4 / 10_000:g} of order {said.order_id}"
+
+
+def _lag(g: GateState, stamp: Stamp) -> None:
+    """Raise and clear R62L, not anew with every look."""
+    copy, since = g.drop_copy, stamp.mono_ns
+    if not copy.up:
+        since = copy.down_mono_ns
+    elif copy.ours:
+        since = max(next(iter(copy.ours.values())).seen_mono_ns, copy.both_mono_ns)
+    copy.lag_ms = max(0, stamp.mono_ns - since) // MS
+    g.risk.memory.measured.drop_copy_lag_ms = copy.lag_ms
+    late = checks.trips(copy.lag_ms, g.risk.limits.machine.drop_copy_lag_max_ms)
+    if late != ("R62L" in g.posture.causes):
+        text = (
+            f"the drop copy is down: {copy.reason}" if not copy.up else f"drop copy {copy.lag_ms} ms behind"
+        )
+        machine.hold(g.posture, "R62L", late, text, stamp.mono_ns)

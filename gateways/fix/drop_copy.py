@@ -1,0 +1,34 @@
+"""The drop copy session of a broker, decoded: executions, busts and corrections of our account. Pure."""
+
+from typing import Final
+
+from gateways.fix.codec import Malformed, decode
+from market.copy_events import DropCopied
+from market.events import EngineAlarm, ExecutionReport
+from market.types import ExecID, ExecType, Symbol
+
+EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+
+
+def read(raw: str, offset: int, ours: dict[str, str]) -> DropCopied | EngineAlarm | None:
+    """Return what a message says of an execution, None where it says nothing of any.
+
+    `ours`: our symbols by theirs. What cannot be read may have been an execution: it is an alarm.
+    """
+    decoded = decode(raw)
+    if isinstance(decoded, Malformed):
+        return EngineAlarm(text=f"drop copy: unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
+    if not isinstance(decoded, ExecutionReport) or decoded.exec_type not in EXECUTIONS:
+        return None
+    return DropCopied(
+        exec_id=decoded.exec_id,
+        exec_type=decoded.exec_type,
+        order_id=decoded.order_id,
+        cl_ord_id=decoded.cl_ord_id,
+        symbol=Symbol(ours.get(decoded.symbol, decoded.symbol)),
+        side=decoded.side,
+        last_qty=decoded.last_qty,
+        last_price_e4=decoded.last_price_e4,
+        exec_ref_id=decoded.exec_ref_id or ExecID(""),
+        offset=offset,
+    )

@@ -1,0 +1,167 @@
+"""R62: the order session and the drop copy tell the same executions, or nothing trades any more."""
+
+from typing import Any
+
+import pytest
+
+from daemon.gate.core import GateCore
+from market import events as ev
+from market.copy_events import DropCopied, DropCopyLine
+from market.types import ExecType, OrdStatus, Side
+from risk.posture import Posture
+from tests.daemon.gate_harness import BID, World
+
+
+def opened(up: bool = True) -> World:
+    w = World(drop_copy=True)
+    w.open()
+    w.parent()
+    if up:
+        w.step(DropCopyLine(up=True))
+    w.wait(0.1)
+    return w
+
+
+def copy(w: World, exec_id: str, order_id: str, qty: int = 40, price_e4: int = BID, **more: Any) -> None:
+    fields: dict[str, Any] = {"exec_type": ExecType.TRADE, "symbol": "SYN", "side": Side.BUY} | more
+    w.step(DropCopied(exec_id=exec_id, order_id=order_id, last_qty=qty, last_price_e4=price_e4, **fields))
+
+
+def test_both_sides_agree_in_whatever_order() -> None:
+    w = opened()
+    chain = w.working()
+
+    w.fill(chain, 40, BID, exec_id="E-A")
+    copy(w, "E-A", f"O-{chain}")
+    copy(w, "E-B", f"O-{chain}", 60)
+    w.fill(chain, 60, BID, exec_id="E-B")
+    w.wait(10)
+
+    known = w.core.state.drop_copy
+    assert list(known.matched) == ["E-A", "E-B"]
+    assert not known.ours
+    assert not known.theirs
+    assert w.core.posture is Posture.ACTIVE
+
+
+def test_an_execution_that_the_drop_copy_does_not_tell_is_a_break() -> None:
+    w = opened()
+    w.fill(w.working(), 40, BID, exec_id="E-A")
+
+    w.wait(1.9)
+    assert not w.core.state.breaks
+    w.wait(0.2)
+
+    assert "the order session told E-A, BUY 40 SYN at 100 of order O-" in w.core.state.breaks[0]
+    assert w.core.state.breaks[0].endswith("the drop copy does not")
+    assert w.core.posture is Posture.HALTED
+
+
+def test_an_execution_that_the_order_session_did_not_tell_is_a_break() -> None:
+    w = opened()
+    chain = w.working()
+
+    copy(w, "E-X", f"O-{chain}", cl_ord_id=chain)
+    w.wait(2.1)
+
+    assert "the order session did not" in w.core.state.breaks[0]
+    assert w.core.posture is Posture.HALTED
+
+
+def test_an_order_of_another_desk_is_noted_and_no_break() -> None:
+    w = opened()
+
+    copy(w, "E-X", "O-THEIRS", cl_ord_id="OTHER-1")
+    w.wait(2.1)
+
+    assert not w.core.state.breaks
+    assert w.core.state.drop_copy.others == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"qty": 41}, "quantity 40 or 41"),
+        ({"price_e4": BID + 100}, "price 1000000 or 1000100"),
+        ({"side": Side.SELL}, "side BUY or SELL"),
+        ({"order_id": "O-9"}, "OrderID"),
+        ({"exec_type": ExecType.TRADE_CANCEL}, "ExecType TRADE or TRADE_CANCEL"),
+    ],
+)
+def test_a_contradiction_is_a_break_at_once(changed: dict[str, Any], text: str) -> None:
+    w = opened()
+    chain = w.working()
+    w.fill(chain, 40, BID, exec_id="E-A")
+
+    copy(w, "E-A", **({"order_id": f"O-{chain}"} | changed))
+
+    assert text in w.core.state.breaks[0]
+    assert w.core.posture is Posture.HALTED
+
+
+def test_busts_are_matched_too() -> None:
+    w = opened()
+    chain = w.working()
+    w.fill(chain, 40, BID, exec_id="E-A")
+    copy(w, "E-A", f"O-{chain}")
+    more = {"exec_ref_id": "E-A", "last_qty": 40, "last_price_e4": BID, "cum_qty": 0, "leaves_qty": 100}
+
+    w.report(chain, ExecType.TRADE_CANCEL, OrdStatus.NEW, exec_id="E-B", **more)
+    copy(w, "E-B", f"O-{chain}", exec_type=ExecType.TRADE_CANCEL, exec_ref_id="E-A")
+    w.wait(3)
+
+    assert not w.core.state.breaks
+
+
+def test_while_the_drop_copy_is_down_it_lags_and_nothing_is_broken() -> None:
+    w = opened()
+    chain = w.working()
+    w.step(DropCopyLine(up=False, reason="gone"))
+    w.fill(chain, 40, BID, exec_id="E-A")
+
+    w.wait(4)
+    assert w.core.posture is Posture.ACTIVE
+    w.wait(1)
+    assert w.core.posture is Posture.REDUCE_ONLY
+    assert "R62L" in w.core.state.posture.causes
+    assert not w.core.state.breaks
+
+    w.step(DropCopyLine(up=True))
+    w.wait(1.5)  # it may still tell what it missed
+    copy(w, "E-A", f"O-{chain}")
+    w.wait(5)
+    assert not w.core.state.breaks
+    assert w.core.posture is Posture.ACTIVE
+
+
+def test_what_comes_twice_is_no_news_and_a_restart_forgets_nothing() -> None:
+    w = opened()
+    chain = w.working()
+    w.fill(chain, 40, BID, exec_id="E-A")
+    copy(w, "E-A", f"O-{chain}")
+    copy(w, "E-B", f"O-{chain}", 10, cl_ord_id=chain)
+
+    w.step(ev.GateStarted(**(w.start_fields | {"epoch": 2})))
+    w.open(trader=8)
+    w.step(DropCopyLine(up=True))
+    copy(w, "E-A", f"O-{chain}")
+    w.fill(chain, 10, BID, exec_id="E-B")
+    w.wait(5)
+
+    assert not w.core.state.breaks
+    assert list(w.core.state.drop_copy.matched) == ["E-A", "E-B"]
+    twin = GateCore()
+    for stamp, event in w.log:
+        twin.step(stamp, event)
+    assert twin.state_hash() == w.core.state_hash()
+
+
+def test_a_gate_without_a_drop_copy_waits_for_none() -> None:
+    w = World()
+    w.open()
+    w.parent()
+    w.fill(w.working(), 40, BID)
+    w.wait(20)
+
+    assert w.core.posture is Posture.ACTIVE
+    assert not w.core.state.drop_copy.ours
