@@ -24,7 +24,7 @@ from gateways.venue.plain_session import PlainSession
 log = structlog.get_logger()
 
 LOCALHOST: Final = "127.0.0.1"
-TICK_S: Final = 1.0  # heartbeats are whole seconds
+TICK_S: Final = 0.25  # heartbeats are whole seconds
 CONNECTIONS_MAX: Final = 16  # of one session that wait to log on or for a dead line to live again
 WRITE_BYTES_MAX: Final = 8 << 20  # not read by the client; the engine's limit is memory
 AskLogon = Callable[[str], AnswerToLogon | None]  # None: it is answered by a Logon, as ever

@@ -12,8 +12,10 @@ SOH: Final = b"\x01"
 HEAD: Final = re.compile(rb"8=(FIX\.\d\.\d)\x019=(\d{1,6})\x01")
 BODY_BYTES_MAX: Final = 1 << 16  # a mass status of thousands of orders comes in as many messages
 HEAD_BYTES_MAX: Final = 32  # of 8 and 9
-TRAILER_BYTES: Final = 7  # 10=nnn and its end
+TRAILER: Final = re.compile(rb"10=(\d{1,3})\x01")
+TRAILER_BYTES_MIN: Final = 7  # 10=nnn and its end; with less digits the next message has come, too
 NS: Final = 1_000_000_000
+TWICE: Final = "twice"  # no tag: tags are numbers
 WRONG: Final = 1  # how much a garbled length or checksum is off
 
 
@@ -45,12 +47,16 @@ def time_ns(text: str) -> int | None:
 
 
 def tags_of(frame: bytes) -> dict[str, str]:
-    """Return tag -> value of a frame that was checked; of a repeated tag the first."""
+    """Return tag -> value of a frame that was checked; of a repeated tag the first.
+
+    TWICE names the first tag that comes again.
+    """
     out: dict[str, str] = {}
-    for field in frame.decode("utf-8", "surrogateescape").split("\x01"):
-        tag, equal, value = field.partition("=")
-        if equal:
-            out.setdefault(tag, value)
+    for field in frame.decode("utf-8", "surrogateescape").split("\x01")[:-1]:
+        tag, _, value = field.partition("=")
+        if tag in out:
+            out.setdefault(TWICE, tag)
+        out.setdefault(tag, value)
     return out
 
 
@@ -80,19 +86,19 @@ class Framer:
             if int(head[2]) > BODY_BYTES_MAX:
                 self._skip(start)
                 continue
-            end = head.end() + int(head[2]) + TRAILER_BYTES
-            if len(self._buffer) < end:
+            trailer_at = head.end() + int(head[2])
+            if len(self._buffer) < trailer_at + TRAILER_BYTES_MIN:
                 self._buffer = self._buffer[start:]
                 return out
-            frame = self._buffer[start:end]
-            if not re.fullmatch(rb".*\x0110=\d{3}\x01", frame, re.DOTALL):
+            trailer = TRAILER.match(self._buffer, trailer_at)
+            if trailer is None or self._buffer[trailer_at - 1 : trailer_at] != SOH:
                 self._skip(start)
-            elif int(frame[-4:-1]) != sum(frame[:-TRAILER_BYTES]) % 256:
-                self.garbled += 1
-                self._buffer = self._buffer[end:]
+                continue
+            if int(trailer[1]) == sum(self._buffer[start:trailer_at]) % 256:
+                out.append(self._buffer[start : trailer.end()])
             else:
-                out.append(frame)
-                self._buffer = self._buffer[end:]
+                self.garbled += 1
+            self._buffer = self._buffer[trailer.end() :]
 
     def _skip(self, start: int) -> None:
         """Pass over a beginning that leads nowhere, up to the next."""

@@ -8,17 +8,21 @@ It does what a session must: logon, heartbeats, test requests, gaps either way, 
 sent is kept for the life of the process. `gateways.venue.plain_acceptor` gives it sockets.
 """
 
-from typing import Final, NamedTuple, Protocol
+import re
+from typing import Final, NamedTuple
 
 from gateways.venue.actions import RefuseLogon, ResetOnLogon
 from gateways.venue.line import PLAIN, Marks
-from gateways.venue.plain_frames import NS, Framer, framed, tags_of, time_ns, time_text
+from gateways.venue.plain_frames import NS, TWICE, Framer, framed, tags_of, time_ns, time_text
+from gateways.venue.plain_host import Host
 
 LATENCY_NS_MAX: Final = 120 * NS  # of SendingTime(52), the standard's
 LOGON_S: Final = 10.0  # a client that needs longer has nothing to say
 LOGOUT_S: Final = 2.0  # for the answer to a Logout
 SILENT, DEAD = 1.2, 2.4  # heartbeats: until a TestRequest, until the line is given up
 HEARTBEAT_S_MAX: Final = 3_600
+MISSING, VALUE, COMP_ID, TIME, REPEATED = 1, 5, 9, 10, 13  # SessionRejectReason(373)
+GROUPED: Final = frozenset("V")  # in which a tag may come again
 AHEAD_MAX: Final = 10_000  # messages beyond a gap that wait for it to close
 KEPT_MAX: Final = 1 << 20  # of messages sent; older ones are gap-filled
 
@@ -28,37 +32,6 @@ class Sent(NamedTuple):
 
     body: str
     sending_time: str
-
-
-class Host(Protocol):
-    """Who has the socket."""
-
-    def write(self, frame: bytes) -> None:
-        """Send bytes."""
-
-    def close(self) -> None:
-        """Close the line, after what was written."""
-
-    def logon(self) -> RefuseLogon | ResetOnLogon | None:
-        """How a Logon is answered, None: by a Logon."""
-
-    def logged_on(self, fields: dict[str, str]) -> None:
-        """The session is up."""
-
-    def logged_out(self, reason: str) -> None:
-        """It is down."""
-
-    def took(self, raw: str, n: int) -> None:
-        """An application message, the n-th since logon; 0: a Reject(3)."""
-
-    def tapped(self, direction: str, frame: bytes) -> None:
-        """Keep a frame as it crossed the line."""
-
-    def now_ns(self) -> int:
-        """Wall time."""
-
-    def mono_s(self) -> float:
-        """Machine time."""
 
 
 class PlainSession:
@@ -125,14 +98,14 @@ class PlainSession:
         if self._leaving and now_s - self._said_s > LOGOUT_S:
             self._host.close()
             return
+        if now_s - self._said_s >= self._heartbeat_s:
+            self._admin("0")
         silent_s = 0.0 if self.deaf else now_s - self._heard_s
         if silent_s > DEAD * self._heartbeat_s:
             self._host.close()
         elif silent_s > SILENT * self._heartbeat_s and not self._tested:
             self._tested = True
             self._admin("1", (112, "TEST"))
-        elif now_s - self._said_s >= self._heartbeat_s:
-            self._admin("0")
 
     # --- out ----------------------------------------------------------------------------------------
 
@@ -222,14 +195,20 @@ class PlainSession:
         tags = tags_of(frame)
         sender, target = self._names
         number = int(tags["34"]) if tags.get("34", "").isdecimal() else 0
+        missing = next((tag for tag in ("49", "56") if tag not in tags), "")
         if not number or "35" not in tags:
             self._refuse("MsgSeqNum(34) or MsgType(35) is missing")
+        elif tags["8"] != self._version:
+            self._refuse(f"BeginString is not {self._version}")
+        elif missing and self.logged_on and number == self.theirs:
+            self.theirs += 1
+            self._reject(tags, MISSING, missing)
         elif (tags.get("56"), tags.get("49")) != (sender, target):
-            self._reject_and_leave(tags, number, 9, "CompID problem")
+            self._reject_and_leave(tags, number, COMP_ID, "CompID problem")
+        elif not self._in_time(tags):
+            self._reject_and_leave(tags, number, TIME, "SendingTime accuracy problem")
         elif not self.logged_on:
             self._log_on(tags, number)
-        elif not self._in_time(tags):
-            self._reject_and_leave(tags, number, 10, "SendingTime accuracy problem")
         else:
             self._numbered(frame, tags, number)
 
@@ -237,9 +216,10 @@ class PlainSession:
         if tags["35"] != "A":
             self._host.close()
             return
+        beat = tags.get("108", "0")
+        if not re.fullmatch(r"-?\d{1,9}", beat):
+            return  # no Logon that could be read
         answer = self._host.logon()
-        if not self._up:
-            return
         if isinstance(answer, RefuseLogon):
             self.theirs += number == self.theirs
             if answer.silent:
@@ -251,12 +231,13 @@ class PlainSession:
         if reset or isinstance(answer, ResetOnLogon):
             self.ours = self.theirs = 1
             self._kept.clear()
-        beat = tags.get("108", "")
-        self._heartbeat_s = int(beat) if beat.isdecimal() and 0 < int(beat) <= HEARTBEAT_S_MAX else 30
-        if number < self.theirs:
+        self._heartbeat_s = int(beat)
+        if not 0 < self._heartbeat_s <= HEARTBEAT_S_MAX:
+            self._refuse("HeartBtInt(108) is no heartbeat")
+        elif number < self.theirs:
             self._refuse(f"MsgSeqNum too low, expecting {self.theirs} but received {number}")
-            return
-        self._answer_logon(tags, number, reset, isinstance(answer, ResetOnLogon))
+        else:
+            self._answer_logon(tags, number, reset, isinstance(answer, ResetOnLogon))
 
     def _answer_logon(self, tags: dict[str, str], number: int, reset: bool, forced: bool) -> None:
         self.logged_on, self.sent, self._n, self._asked_to = True, 0, 0, 0
@@ -273,7 +254,7 @@ class PlainSession:
 
     def _numbered(self, frame: bytes, tags: dict[str, str], number: int) -> None:
         msg_type = tags["35"]
-        if msg_type == "4" and tags.get("123") != "Y":
+        if msg_type == "4" and (tags.get("123") != "Y" or number == self.theirs):
             self._new_number(tags)
         elif number > self.theirs:
             if msg_type == "2":
@@ -285,12 +266,20 @@ class PlainSession:
                 self._ahead[number] = b"" if msg_type == "2" else frame
             self._ask(number - 1)
         elif number < self.theirs:
-            if tags.get("43") != "Y":
-                self._refuse(f"MsgSeqNum too low, expecting {self.theirs} but received {number}")
+            self._old(tags, number)
         else:
             self.theirs += 1
             self._take(frame, tags)
             self._drain()
+
+    def _old(self, tags: dict[str, str], number: int) -> None:
+        """A number that was used: an honest duplicate is passed over."""
+        if tags.get("43") != "Y":
+            self._refuse(f"MsgSeqNum too low, expecting {self.theirs} but received {number}")
+        elif "122" not in tags:
+            self._reject(tags, MISSING, "122")
+        elif (time_ns(tags["122"]) or 0) > (time_ns(tags["52"]) or 0):
+            self._reject_and_leave(tags, number, TIME, "OrigSendingTime is after SendingTime")
 
     def _drain(self) -> None:
         """Take what waited for a gap to close."""
@@ -304,17 +293,22 @@ class PlainSession:
 
     def _take(self, frame: bytes, tags: dict[str, str]) -> None:
         """Act on a message in its turn."""
+        if TWICE in tags and tags["35"] not in GROUPED:
+            self._reject(tags, REPEATED, tags[TWICE])
+            return
         match tags["35"]:
-            case "0" | "A":
+            case "0":
                 return
+            case "A":
+                self._host.close()
             case "1":
-                self._admin("0", (112, tags.get("112", "")))
+                self._admin("0", *(((112, tags["112"]),) if "112" in tags else ()))
             case "2":
                 self._asked(tags)
             case "3":
                 self._host.took(frame.decode("utf-8", "surrogateescape"), 0)
             case "4":
-                self._new_number(tags)
+                self._new_number(tags)  # it waited for a gap to close
             case "5":
                 self._logged_out(tags)
             case _:
@@ -325,19 +319,31 @@ class PlainSession:
         begin, end = tags.get("7", ""), tags.get("16", "")
         if begin.isdecimal() and end.isdecimal() and int(begin) > 0:
             self._resend(int(begin), int(end))
+        else:
+            self._reject(tags, MISSING, "16" if begin.isdecimal() else "7")
 
     def _new_number(self, tags: dict[str, str]) -> None:
-        new = tags.get("36", "")
-        if new.isdecimal() and int(new) >= self.theirs:
-            self.theirs = int(new)
-            self._drain()
+        """SequenceReset: go on at NewSeqNo(36); what waited below it did come, and is taken."""
+        if not tags.get("36", "").isdecimal():
+            return  # nowhere to go on at: as if it had not come
+        new = int(tags["36"])
+        if new < self.theirs + (tags.get("123") == "Y"):
+            self._reject(tags, VALUE, "36")
+            return
+        for number in sorted(n for n in self._ahead if self.theirs <= n < new):
+            frame = self._ahead.pop(number)
+            self.theirs = number + 1
+            if frame and self._up:
+                self._take(frame, tags_of(frame))
+        self.theirs = max(self.theirs, new)
+        self._drain()
 
     def _ask(self, to: int) -> None:
-        """Ask for what is missing, once."""
-        if to > self._asked_to:
-            begin = max(self.theirs, self._asked_to + 1)
+        """Ask for what is missing up to `to`, once."""
+        missing = next((n for n in range(self.theirs, to + 1) if n not in self._ahead), 0)
+        if missing > self._asked_to or (missing and self._asked_to > to):
             self._asked_to = to
-            self._admin("2", (7, str(begin)), (16, str(to)))
+            self._admin("2", (7, str(missing)), (16, "0"))
 
     def _logged_out(self, tags: dict[str, str]) -> None:
         if not self._leaving:
@@ -352,9 +358,14 @@ class PlainSession:
     def _reject_and_leave(self, tags: dict[str, str], number: int, reason: int, text: str) -> None:
         if self.logged_on:
             self.theirs += number == self.theirs
-            msg_type = tags["35"]
-            self._admin("3", (45, str(number)), (372, msg_type), (373, str(reason)), (58, text))
+            self._reject(tags, reason, "", text)
         self._refuse(text)
+
+    def _reject(self, tags: dict[str, str], reason: int, tag: str, text: str = "") -> None:
+        """Reject(3) of a message, which is not acted on."""
+        fields = [(45, tags["34"]), (372, tags["35"]), (373, str(reason))]
+        fields += [(371, tag)] if tag else []
+        self._admin("3", *fields, *(((58, text),) if text else ()))
 
     def _refuse(self, text: str) -> None:
         """Say why in a Logout, and close."""
