@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from daemon.venue.outbound import Outbound
-from gateways.fix.sessions import ORDER, REFERENCE
+from gateways.fix.sessions import DROP_COPY, ORDER, REFERENCE
+from gateways.fix.wire import fields
 from gateways.venue import actions as a
 from gateways.venue.line import PLAIN, Marks
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 OFFLINE_REPORTS_MAX: Final = 100_000  # kept for a client that is away; beyond it the run is not clean
+EXECUTIONS: Final = frozenset("FGH")  # ExecType(150): trade, correct, cancel
 CANCEL_ON_DISCONNECT: Final = "7001"  # our profile's Logon(A) field, "Y"
 
 
@@ -64,6 +66,7 @@ class ClientLines:
         self._lost = lost
         self._parts: Parts | None = None
         self._offline: list[tuple[str, Marks]] = []
+        self._copies: list[str] = []  # executions that the drop copy has not told yet
         self._asked = False  # the client wants its orders canceled when the line breaks
         self._cancel = "asked"  # what the scenario says of that, of the next break
 
@@ -120,6 +123,23 @@ class ClientLines:
         if self.faulty is not None:
             return self.faulty.send_marked(ORDER, body, marks)
         return self.acceptor is not None and self.acceptor.send(ORDER, body)
+
+    def copy(self, body: str) -> None:
+        """Tell an execution on the drop copy session, or keep it until its client is there."""
+        tags = fields(body) or {}
+        if tags.get("35") != "8" or tags.get("150") not in EXECUTIONS:
+            return
+        if len(self._copies) >= OFFLINE_REPORTS_MAX:
+            log.error("copies_lost", kept=OFFLINE_REPORTS_MAX)
+            self._lost()
+            return
+        self._copies.append(body)
+        self.send_copies()
+
+    def send_copies(self) -> None:
+        """Send what waits for the drop copy's client, in order."""
+        while self._copies and self.acceptor is not None and self.acceptor.send(DROP_COPY, self._copies[0]):
+            del self._copies[0]
 
     @property
     def _now_ns(self) -> int:

@@ -49,6 +49,11 @@ def parser() -> Parser:
     p.add_argument("--feed-latency-us", type=LATENCY_US, help="lockstep: of feed and reports (default 500)")
     for name, what in (("fix", "orders"), ("reference", "reference prices"), ("itch", "feed")):
         p.add_argument(f"--{name}-port", type=whole(0, PORT_MAX), default=0, help=f"{what}; 0 = a free one")
+    p.add_argument(
+        "--drop-copy-port",
+        type=whole(0, PORT_MAX),
+        help="tell executions on a second session; 0 = a free one",
+    )
     p.add_argument("--start", choices=("now", "command"), default="now", help="command: wait for stdin")
     p.add_argument("--out", type=Path, help="folder of itch.bin, fix-venue.log, venue.json; none: no files")
     p.add_argument("--comp-id", default="VENUE", help="our SenderCompID of the order session")

@@ -16,7 +16,15 @@ from gateways.feeds.glimpse_server import GlimpseServer, Mirror
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from gateways.fix.engine import Engine
-from gateways.fix.sessions import ORDER, REFERENCE, Inbox, Role, SessionSpec
+from gateways.fix.sessions import (
+    DROP_COPY,
+    ORDER,
+    REFERENCE,
+    VENUE_DROP_COPY_COMP_ID,
+    Inbox,
+    Role,
+    SessionSpec,
+)
 from gateways.link import Peer
 from gateways.venue import digest
 from gateways.venue.director import Director
@@ -159,7 +167,7 @@ def _empty(tape: "Tape", options: Options) -> str:
 
 
 def sessions(options: Options) -> list[SessionSpec]:
-    """Return both FIX sessions; a venue's numbers live as long as its process, which is its day."""
+    """Return the FIX sessions; a venue's numbers live as long as its process, which is its day."""
     order = SessionSpec(
         name=ORDER,
         sender_comp_id=options.comp_id,
@@ -175,7 +183,16 @@ def sessions(options: Options) -> list[SessionSpec]:
         in_memory=True,
         persist=False,
     )
-    return [order, reference]
+    if options.drop_copy_port is None:
+        return [order, reference]
+    copy = SessionSpec(
+        name=DROP_COPY,
+        sender_comp_id=VENUE_DROP_COPY_COMP_ID,
+        target_comp_id=options.client_comp_id,
+        port=options.drop_copy_port,
+        in_memory=True,
+    )
+    return [order, reference, copy]
 
 
 async def acceptor(

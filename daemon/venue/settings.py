@@ -38,6 +38,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     fix_port: int
     reference_port: int
     itch_port: int
+    drop_copy_port: int | None = None  # None: no drop copy session
     start_now: bool
     out: Path | None
     comp_id: str
@@ -100,6 +101,7 @@ def read(args: argparse.Namespace) -> Options:
         fix_port=args.fix_port,
         reference_port=args.reference_port,
         itch_port=args.itch_port,
+        drop_copy_port=_drop_copy_port(args, lockstep=lockstep is not None),
         start_now=args.start == "now",
         out=args.out,
         comp_id=args.comp_id,
@@ -116,6 +118,14 @@ def read(args: argparse.Namespace) -> Options:
         plain=_plain(args, scenario, lockstep=lockstep is not None),
         log_level=args.log_level,
     )
+
+
+def _drop_copy_port(args: argparse.Namespace, lockstep: bool) -> int | None:
+    """Return where executions are told a second time, None for nowhere."""
+    port: int | None = args.drop_copy_port
+    if port is not None and lockstep:
+        raise ConfigError("--drop-copy-port needs real time; give --speed instead of --lockstep")
+    return port
 
 
 def _plain(args: argparse.Namespace, scenario: Scenario | None, lockstep: bool) -> bool:

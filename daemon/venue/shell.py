@@ -32,6 +32,7 @@ from daemon.venue.replay import Inbound, account_of
 from daemon.venue.settings import Options
 from daemon.venue.stdin import Commands
 from gateways.fix.sessions import (
+    DROP_COPY,
     ORDER,
     REFERENCE,
     Alarm,
@@ -70,6 +71,8 @@ class Venue:
         )
         self._parts = Parts(options, flow, self._lines, self._lines.reference, note=self._inbound.note)
         self._lines.bind(self._parts)
+        if options.drop_copy_port is not None:
+            self._parts.director.copied = self._lines.copy
         self._folder = folder
         self._code = EXIT_DONE
         self._runtime: Runtime | None = None
@@ -239,6 +242,10 @@ class Venue:
         """Take what the engine hands over, on the loop."""
         if self._finished:
             return
+        if name == DROP_COPY:  # it only listens
+            if isinstance(message, LoggedOn):
+                self._lines.send_copies()
+            return
         match message:
             case Received(raw=raw, n=n) if n:
                 self._received(name, raw, n)
@@ -263,6 +270,8 @@ class Venue:
 
     def _logon(self, name: str) -> AnswerToLogon | None:
         """A client logs on; the scenario may have another answer than a Logon."""
+        if name == DROP_COPY:
+            return None
         self._play_if_realtime()
         return self._parts.director.logon(name)
 
@@ -373,6 +382,8 @@ class Venue:
             "glimpse": self._parts.server.glimpse,
             "lockstep": str(socket) if socket else None,
         }
+        if self._options.drop_copy_port is not None:
+            endpoints["drop_copy"] = self._acceptor.port(DROP_COPY)
         logs.announce("ready", endpoints=endpoints, window=list(self._options.window))
 
     def _stdin_gone(self) -> None:

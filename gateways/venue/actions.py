@@ -82,6 +82,15 @@ class SameExecId(Strict):
     action: Literal["same_exec_id"]
 
 
+class Copy(Strict):
+    """What the drop copy session tells of the report: nothing, or later, or with fields changed."""
+
+    action: Literal["copy"]
+    withhold: bool = False
+    seconds: Seconds = 0.0
+    set: dict[TagText, ValueText] = {}
+
+
 class Reject(Strict):
     """The request is refused: a D by 8, F and G by 9, with FIX's reason; or any by 35=j."""
 
@@ -291,6 +300,7 @@ MessageAction = (
     | Duplicate
     | Alter
     | SameExecId
+    | Copy
     | Reject
     | RefuseLogon
     | ResetOnLogon
@@ -315,7 +325,7 @@ LineAction = (
 )
 # What each action of a message may be done to.
 OF_REQUESTS: Final = (Delay, Drop, Reject)
-OF_REPORTS: Final = (Delay, Drop, Duplicate, Alter, SameExecId, Garble, Lose, Renumber, PossDup)
+OF_REPORTS: Final = (Delay, Drop, Duplicate, Alter, SameExecId, Copy, Garble, Lose, Renumber, PossDup)
 OF_LOGONS: Final = (RefuseLogon, ResetOnLogon)
 # What the FIX engine cannot do: these need the venue's own acceptor, and real time.
 OF_THE_WIRE: Final = (

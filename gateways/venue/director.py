@@ -63,6 +63,7 @@ class Director:
         self._n = 0
         self._lasting: dict[tuple[str, str], int] = {}  # what goes on, on which line -> how often begun
         self._last_exec_id = ""
+        self.copied: Callable[[str], None] = lambda _: None  # the drop copy session, where there is one
         self._rules = [self._state(scenario, n, rule) for n, rule in enumerate(scenario.rule, 1)]
         for state in self._rules:
             at = state.rule.when.at
@@ -144,14 +145,19 @@ class Director:
         """Send what the EMS says, or what the scenario makes of it."""
         if not self._rules:
             self._lines.report(body, PLAIN)
+            self.copied(body)
             return
         message, delay_s, marks = shown(body, requests=False), 0.0, PLAIN
+        told, fault = body, None
         copies: list[a.Duplicate] = []
         for state in self._firing(message):
             action = state.rule.do
             match action:
                 case a.Drop():
+                    self._copy(told, fault)
                     return
+                case a.Copy():
+                    fault = action
                 case a.Delay(seconds=seconds):
                     delay_s += seconds
                 case a.Duplicate():
@@ -165,6 +171,7 @@ class Director:
                 case _:
                     self._soon(state, message)
         self._last_exec_id = message.exec_id or self._last_exec_id
+        self._copy(told, fault)
         self._send(body, marks, delay_s)
         for copy in copies:
             self._send(body, Marks(poss_resend=copy.poss_resend), delay_s + copy.seconds)
@@ -173,6 +180,14 @@ class Director:
         """Take every order of the client off the market: its line broke, and it had asked for that."""
         self._noted("cancel_all", text)
         return self._ems.cancel_all(text)
+
+    def _copy(self, body: str, fault: a.Copy | None) -> None:
+        """Tell the drop copy what the EMS said, whatever became of the report itself."""
+        if fault is None:
+            self.copied(body)
+        elif not fault.withhold:
+            body = altered(body, fault.set)
+            self._in(fault.seconds, lambda: self.copied(body)) if fault.seconds else self.copied(body)
 
     def _send(self, body: str, marks: Marks, delay_s: float) -> None:
         if delay_s:
