@@ -1,4 +1,4 @@
-"""What live trading needs and paper does without: keys of two people, signed limits, days, a clock, a guard.
+"""What a gate needs: one currency; and live, where paper does without: keys, signed limits, a clock, a guard.
 
 for key, text in missing(config): ...     # `steadyhand check` says all; a live gate does not start
 """
@@ -14,9 +14,15 @@ PEOPLE_MIN: Final = 2  # one asks, another confirms (R72, R73)
 
 
 def missing(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is missing) of a live configuration; nothing of another."""
+    """Yield (key, what is missing) of a configuration; most of it is asked of a live one alone."""
     gate = config.gate
-    if config.mode != "live" or gate is None:
+    if gate is None:
+        return
+    currencies = sorted({i.currency for i in config.instruments.values()})
+    if len(currencies) > 1:
+        text = f"{', '.join(currencies)}: a gate has one, and its limits no rates; a gate for each"
+        yield "instrument.currency", text
+    if config.mode != "live":
         return
     keyring = None
     if gate.keyring is None:

@@ -60,6 +60,7 @@ class Case(msgspec.Struct):
     price_e4: int  # 0 for a market order
     value_e4: int  # what things are worth: mid, else last, else previous close; 0 = not known
     locked_micros: tuple[int, ...] = ()  # R30, of each of `counted`: loss that its open orders would lock in
+    exempt: bool = False  # R73: it passes a soft control by an exception, which it uses up
     adds: int = 0  # worst-case leaves that the order adds to its side
 
     @property

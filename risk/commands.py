@@ -22,6 +22,8 @@ CONFIRM_AFTER_NS: Final = 10_000_000_000  # R72: time to read what is signed
 CONFIRM_WITHIN_NS: Final = 300_000_000_000  # R72: after that the state is another one
 REASON_CHARS_MIN: Final = 8  # a reason is more than "ok"
 REASON_CHARS_MAX: Final = 200  # it goes into the log and the latch: a line
+# What people may let one order pass; a hard control has no exception. R07: the model's word, not the walk's.
+SOFT: Final = frozenset({"R07"})
 SCOPE_KINDS: Final = ("A", "T", "P", "S")  # account, strategy, parent, symbol; "" is the firm
 SCOPE_CHARS_MAX: Final = 64  # of a name; parent ids are the longest
 
@@ -70,13 +72,32 @@ class RearmConfirm(Body, frozen=True, tag="rearm_confirm", kw_only=True):
 
 
 class LimitsApply(Body, frozen=True, tag="limits_apply", kw_only=True):
-    """R73: new limits. At once where nothing loosens; else a second person confirms the digest."""
+    """R73: new limits. At once where nothing loosens; else a second person confirms the digest.
+
+    With `next_day` what loosens holds from the next start of day on, where another person signs that.
+    """
 
     limits: str  # their values, JSON
     reason: str
+    next_day: bool = False
 
 
 class LimitsConfirm(Body, frozen=True, tag="limits_confirm", kw_only=True):
+    """R73, second person."""
+
+    digest: str
+
+
+class ExceptionAsk(Body, frozen=True, tag="exception_ask", kw_only=True):
+    """R73, first person: one order of a parent may pass a soft control (RTS 6, article 15 (6))."""
+
+    parent_id: str
+    control: str
+    qty_max: int  # of that order
+    reason: str
+
+
+class ExceptionConfirm(Body, frozen=True, tag="exception_confirm", kw_only=True):
     """R73, second person."""
 
     digest: str
@@ -107,6 +128,8 @@ Order = (
     | RearmConfirm
     | LimitsApply
     | LimitsConfirm
+    | ExceptionAsk
+    | ExceptionConfirm
     | LeaseRenew
     | DayBegin
     | DayEnd
@@ -119,6 +142,8 @@ LEAST: Final[dict[type[Body], Role]] = {
     RearmConfirm: Role.RISK,
     LimitsApply: Role.RISK,
     LimitsConfirm: Role.RISK,
+    ExceptionAsk: Role.RISK,
+    ExceptionConfirm: Role.RISK,
     DayBegin: Role.RISK,
     DayEnd: Role.RISK,
 }
@@ -157,6 +182,8 @@ class People(msgspec.Struct):
     nonces: dict[str, int] = {}  # used ones, until they expire
     rearm: Asked | None = None
     limits: Asked | None = None
+    next_limits: Asked | None = None  # looser ones, for the next start of day
+    exception: Asked | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(Command)
@@ -181,7 +208,10 @@ def read(text: str) -> Command:
         raise CommandError(
             f"no scope {body.scope[:40]!r}: A/account, T/strategy, P/parent, S/symbol or nothing"
         )
-    if isinstance(body, RearmAsk | LimitsApply) and len(body.reason.strip()) < REASON_CHARS_MIN:
+    if (
+        isinstance(body, RearmAsk | LimitsApply | ExceptionAsk)
+        and len(body.reason.strip()) < REASON_CHARS_MIN
+    ):
         raise CommandError(f"give a reason of at least {REASON_CHARS_MIN} characters")
     if len(getattr(body, "reason", "")) > REASON_CHARS_MAX:
         raise CommandError(f"a reason of more than {REASON_CHARS_MAX} characters")

@@ -31,6 +31,15 @@ class Restricted(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
+class Exempt(msgspec.Struct, frozen=True):
+    """R73: two people let one order of a parent pass a soft control."""
+
+    control: str
+    qty_max: int
+    first: str
+    second: str
+
+
 class Measured(msgspec.Struct):
     """What the shells measured last; None = never."""
 
@@ -67,6 +76,8 @@ class Memory:
         self.canary_at = 0
         self.canary_passed: dict[str, int] = {}
         self.orders = 0  # checks run, of real orders
+        self.exempt: dict[str, Exempt] = {}  # R73: by parent, for one order; no restart and no day keeps one
+        self.exempted = 0  # orders that passed by one
 
     def new_day(self, day: str) -> None:
         """Begin counts anew. What people must lift stays: latches and postures are not here."""
@@ -76,7 +87,7 @@ class Memory:
         for scope in self.own.values():
             scope.tally.new_day()
             scope.peak_micros = 0
-        self.locates, self.shorted = {}, {}
+        self.locates, self.shorted, self.exempt = {}, {}, {}
         self.buying_power_micros = None
         self.volumes = Volumes()
 
@@ -124,4 +135,5 @@ class Memory:
             self.measured,
             [self.exits, self.stopped, self.began_mono_ns, self.reduce_until_ns],
             [self.canary_next_ns, self.canary_at, sorted(self.canary_passed.items()), self.orders],
+            [sorted(self.exempt.items()), self.exempted],
         ]

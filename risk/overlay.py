@@ -214,6 +214,9 @@ class RiskOverlay:
                 scope.tally.note_change(stamp.mono_ns)
         if case.chain is None:
             self.rates.note_order(rates.equal_key(case), stamp.ts_ns, limits.rates.duplicate_window_ms * MS)
+        if case.exempt:
+            del self.memory.exempt[terms.parent_id]
+            self.memory.exempted += 1
         own = self.rates.own_prices(terms.symbol, terms.side, limits.market.vwap_window_ms * MS)
         own.add(stamp.ts_ns, terms.qty, case.price_e4)
 

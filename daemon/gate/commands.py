@@ -40,6 +40,8 @@ RULES: Final[dict[type[commands.Body], Callable[..., None]]] = {
     commands.RearmConfirm: gate_people.rearm_confirm,
     commands.LimitsApply: gate_desk.limits_apply,
     commands.LimitsConfirm: gate_desk.limits_confirm,
+    commands.ExceptionAsk: gate_people.exception_ask,
+    commands.ExceptionConfirm: gate_people.exception_confirm,
     commands.LeaseRenew: gate_desk.lease_renew,
     commands.DayBegin: gate_desk.day_begin,
     commands.DayEnd: gate_desk.day_end,

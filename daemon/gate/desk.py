@@ -43,6 +43,13 @@ def limits_apply(
         g.effects.append(Reply(event.request_id, facts | {"applied": True}))
         return
     digest = digest_of({"gate": identity(g), "from": g.risk.limits.digest(), "to": new.digest()})
+    if body.next_day:
+        g.people.next_limits = Asked(digest, by, stamp.mono_ns, body.reason, body.limits)
+        g.note(
+            "warning", "looser limits for the next day", person=by.person, reason=body.reason, keys=loosens
+        )
+        g.effects.append(Reply(event.request_id, facts | {"applied": False, "next_day": True}))
+        return
     g.people.limits = Asked(digest, by, stamp.mono_ns, body.reason, body.limits)
     g.note(
         "warning", "looser limits asked", person=by.person, reason=body.reason, keys=loosens, digest=digest
@@ -77,6 +84,26 @@ def limits_confirm(
     )
     facts = {"applied": True, "limits": new.digest(), "version": new.version, "changes": len(keys)}
     g.effects.append(Reply(event.request_id, {"ok": True} | facts))
+
+
+def next_limits(g: GateState, by: Signer) -> None:
+    """A day has begun: looser limits that one person asked for hold, where another signed it (R73)."""
+    asked = g.people.next_limits
+    if asked is None:
+        return
+    if by.key == asked.by.key or by.person == asked.by.person:
+        g.note("error", "looser limits wait: another person begins the day", person=by.person)
+        return
+    g.people.next_limits = None
+    new, fault = read_limits(g, asked.subject)
+    if new is None:
+        g.note("error", "looser limits dropped", person=asked.by.person, error=fault)
+        return
+    keys = [c.key for c in changes(g.risk.limits, new)]
+    set_limits(g, new)
+    g.note(
+        "warning", "limits changed", first=asked.by.person, second=by.person, reason=asked.reason, keys=keys
+    )
 
 
 def read_limits(g: GateState, text: str) -> tuple[Limits | None, str]:
@@ -137,6 +164,7 @@ def day_begin(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body
         gate_conditions.restricted_listed(g, stamp, event.listed)
     gate_conditions.day_started(g, stamp, msgspec.structs.replace(event.day, request_id=event.request_id))
     if g.risk.memory.day == body.day:
+        next_limits(g, by)
         g.volumes = {symbol: (adv, volatility) for symbol, adv, volatility in event.day.volumes}
         for symbol, instrument in g.instruments.items():
             g.instruments[symbol] = g.as_of_today(instrument)

@@ -15,10 +15,11 @@ from daemon.gate.state import GateState
 from market.events import Rearm, Stamp
 from market.parents import ParentTrigger
 from market.people_events import SignedCommand, StopScope
-from market.types import ParentStatus
+from market.types import ParentID, ParentStatus
 from risk import checks, commands
 from risk.commands import Asked, Signer
 from risk.controls import machine
+from risk.memory import Exempt
 from risk.posture import Posture
 
 MICROS: Final = 1_000_000
@@ -198,3 +199,65 @@ def rearm_confirm(
     g.note("warning", "rearmed", first=asked.by.person, second=by.person, reason=asked.reason, lifted=lifted)
     facts = {"lifted": lifted, "breaks_acknowledged": acknowledged, "posture": g.posture.posture.name}
     g.effects.append(Reply(event.request_id, {"ok": True} | facts))
+
+
+# --- R73: one order may pass a soft control -----------------------------------------------------
+
+
+def exception_ask(
+    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.ExceptionAsk
+) -> None:
+    """First person: name the parent, the control and the largest quantity."""
+    fault = exception_fault(g, body)
+    if fault:
+        refuse(g, event, fault)
+        return
+    facts = {
+        "gate": identity(g),
+        "parent": body.parent_id,
+        "control": body.control,
+        "qty_max": body.qty_max,
+        "limits": g.risk.limits.digest(),
+        "nonce": commands.read(event.text).nonce,
+    }
+    digest = digest_of(facts)
+    g.people.exception = Asked(digest, by, stamp.mono_ns, body.reason, event.text)
+    g.note("warning", "exception asked", person=by.person, reason=body.reason, digest=digest, **facts)
+    wait_s = commands.CONFIRM_AFTER_NS // 10**9
+    g.effects.append(
+        Reply(event.request_id, {"ok": True, "digest": digest, "facts": facts, "confirm_after_s": wait_s})
+    )
+
+
+def exception_fault(g: GateState, body: commands.ExceptionAsk) -> str:
+    """Return why there can be no such exception, "" where there can."""
+    if body.control not in commands.SOFT:
+        return f"{body.control[:20]} is a hard control: it has no exception"
+    if ParentID(body.parent_id) not in g.live_parents:
+        return f"no live parent {body.parent_id[:40]}"
+    return "" if body.qty_max > 0 else "an exception is for a quantity above 0"
+
+
+def exception_confirm(
+    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.ExceptionConfirm
+) -> None:
+    """Second person: the next order of the parent that the control alone would refuse may leave."""
+    asked = g.people.exception
+    fault = commands.second(asked, by, body.digest, stamp.mono_ns)
+    if fault or asked is None:
+        refuse(g, event, fault)
+        return
+    wanted = commands.read(asked.subject).body
+    assert isinstance(wanted, commands.ExceptionAsk), "what was asked for"
+    fault = exception_fault(g, wanted)
+    if fault:
+        refuse(g, event, fault)
+        return
+    g.people.exception = None
+    found = Exempt(wanted.control, wanted.qty_max, asked.by.person, by.person)
+    g.risk.memory.exempt[wanted.parent_id] = found
+    g.note("warning", "exception", parent=wanted.parent_id, control=found.control, qty_max=found.qty_max,
+           first=found.first, second=found.second, reason=asked.reason)  # fmt: skip
+    g.effects.append(
+        Reply(event.request_id, {"ok": True, "parent": wanted.parent_id, "control": found.control})
+    )

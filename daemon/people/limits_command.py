@@ -1,4 +1,4 @@
-"""`steadyhand limits show|diff|apply|explain`: the limits that hold, and how they change (R73).
+"""`steadyhand limits show|diff|apply|except|explain`: the limits that hold, and how they change (R73).
 
 What holds is the word of the gate that runs, since limits change while it does; else that of the file. Exit
 codes: 0 done (diff: nothing loosens), 1 refused, or the file would loosen, 2 usage, 78 a file without limits.
@@ -13,15 +13,15 @@ from typing import Any, Final
 from daemon.config import Config, ConfigError, load, load_model
 from daemon.options import USAGE
 from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed
-from risk.commands import REASON_CHARS_MIN, LimitsApply, LimitsConfirm
+from risk.commands import REASON_CHARS_MIN, ExceptionAsk, ExceptionConfirm, LimitsApply, LimitsConfirm
 from risk.limits import LimitDoc, Limits, changes, explain, overrides, value_of
 
 NAME: Final = "steadyhand limits"
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run one of show, diff, apply, explain; every failure is one line."""
-    act = {"show": show, "diff": diff, "apply": apply, "explain": tell}[args.what]
+    """Run one of show, diff, apply, except, explain; every failure is one line."""
+    act = {"show": show, "diff": diff, "apply": apply, "except": exempt, "explain": tell}[args.what]
     try:
         return act(args)
     except ConfigError as error:
@@ -92,7 +92,7 @@ def apply(args: argparse.Namespace) -> int:
     if len(args.reason.strip()) < REASON_CHARS_MIN:
         raise Refused(f"give a reason of at least {REASON_CHARS_MIN} characters: --reason", USAGE)
     new = load_model(args.file, Limits)
-    body = LimitsApply(limits=new.model_dump_json(), reason=args.reason)
+    body = LimitsApply(limits=new.model_dump_json(), reason=args.reason, next_day=args.next_day)
     answer = ask_signed(config, body, args.key, "first")
     lines = [
         f"  {'looser ' if c['looser'] else 'tighter'}  {c['key']}: {c['old']} -> {c['new']}"
@@ -103,11 +103,32 @@ def apply(args: argparse.Namespace) -> int:
         lines.append(
             f"version {answer['version']} holds; put it in {place} too, or the next start is refused"
         )
+    elif answer.get("next_day"):
+        lines.append("nothing holds yet, since it loosens: it will once another person begins the next day")
     else:
         wait_s, digest = answer["confirm_after_s"], answer["digest"]
         lines.append("nothing holds yet, since it loosens. Another person, with another key, in")
         lines.append(f"{wait_s} s to 5 min: steadyhand limits apply --confirm {digest}")
     say(args, answer, "\n".join(lines))
+    return DONE
+
+
+def exempt(args: argparse.Namespace) -> int:
+    """Let one order of a parent pass a soft control, by two people."""
+    config = config_of(args.config)
+    if args.confirm:
+        answer = ask_signed(config, ExceptionConfirm(digest=args.confirm), args.key, "second")
+        say(args, answer, f"one order of {answer['parent']} may pass {answer['control']}")
+        return DONE
+    if len(args.reason.strip()) < REASON_CHARS_MIN:
+        raise Refused(f"give a reason of at least {REASON_CHARS_MIN} characters: --reason", USAGE)
+    if args.qty <= 0:
+        raise Refused("give the largest quantity of that order: --qty", USAGE)
+    body = ExceptionAsk(parent_id=args.parent, control=args.control, qty_max=args.qty, reason=args.reason)
+    answer = ask_signed(config, body, args.key, "first")
+    wait_s, digest = answer["confirm_after_s"], answer["digest"]
+    text = f"nothing passes yet. Another person, with another key, in {wait_s} s to 5 min:"
+    say(args, answer, f"{text}\nsteadyhand limits except --confirm {digest}")
     return DONE
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from daemon.config import Config, ConfigError, load
+from daemon.config import Config, ConfigError, load, load_profile
 from daemon.options import USAGE
 from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed
 from daemon.people.sod_files import DayFilesError, prepare, synthesise
@@ -45,10 +45,9 @@ def begin(config: Config, args: argparse.Namespace) -> int:
     if args.synthetic:
         if config.mode != "paper":
             raise ConfigError("--synthetic: a live day has files from those who know")
-        synthesise(
-            folder, day, config.instruments, config.gate.account, config.gate.positions, closes(config)
-        )
-    manifest, digest = prepare(folder, day, config.instruments, args.synthetic)
+        synthesise(folder, day, config.instruments, config.gate.positions, closes(config))
+    sent = load_profile(config.gate.order_session.profile).symbols
+    manifest, digest = prepare(folder, day, config.instruments, args.synthetic, sent)
     lines = [f"{day}: {len(manifest.files)} files, manifest {digest}"]
     if manifest.synthetic:
         lines.append("synthetic files: what the configuration says, from nobody who knows")

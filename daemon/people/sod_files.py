@@ -27,6 +27,7 @@ QTY_MAX: Final = 10**12  # shares, or currency units: no desk has more
 DIGITS_MAX: Final = 12  # of a volatility; more is no number of this world
 PRICE_E4_MAX: Final = 10**13  # a thousand million a share: nothing trades there
 E4: Final = 10_000
+MICROS: Final = 1_000_000
 # Columns after `day`. What a symbol needs in order to trade is in REQUIRED.
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "positions.csv": ("account", "symbol", "qty"),
@@ -38,7 +39,6 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "actions.csv": ("symbol", "kind", "new", "old"),  # a split: `new` shares for `old` ones
     "restricted.csv": ("symbol", "reason"),
     "locates.csv": ("account", "symbol", "qty"),
-    "fx.csv": ("currency", "rate"),
 }
 REQUIRED: Final = ("closes.csv", "adv.csv", "volatility.csv", "symbols.csv")
 
@@ -121,9 +121,15 @@ def price_e4(path: Path, number: int, text: str) -> int:
 
 
 def prepare(
-    folder: Path, day: str, instruments: Mapping[str, Instrument], synthetic: bool
+    folder: Path,
+    day: str,
+    instruments: Mapping[str, Instrument],
+    synthetic: bool,
+    sent: Mapping[str, str] | None = None,
 ) -> tuple[Manifest, str]:
     """Check a day's files and write their manifest; return it and its hash.
+
+    `sent`: symbols that orders name otherwise than we do, as the profile of the broker says.
 
     Raises:
         DayFilesError
@@ -140,6 +146,9 @@ def prepare(
                     untradable.setdefault(symbol, f"{name} does not have it")
     positions, closes = adjusted(place, day)
     volumes(place, day)
+    cash(place, day)
+    for symbol, why in misnamed(place, day, instruments, sent or {}).items():
+        untradable.setdefault(symbol, why)
     for name, close_e4 in closes.items():
         if name in instruments and close_e4 <= 0:
             untradable.setdefault(name, "its close is not known after a corporate action")
@@ -230,6 +239,7 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         positions=tuple((a, Symbol(s), q) for (a, s), q in sorted(positions.items())),
         closes_e4=tuple((Symbol(s), c) for s, c in sorted(closes.items())),
         locates=locates,
+        buying_power_micros=cash(place, day),
     )
     listed = {row[0] for _, row in read(place / "restricted.csv", day)} | set(manifest.untradable)
     restricted = RestrictedListed(
@@ -238,6 +248,31 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         sha256=manifest.files["restricted.csv"],
     )
     return started, restricted
+
+
+def cash(place: Path, day: str) -> int | None:
+    """Return what accounts may spend, in micros, None where nobody says: it can only lower R13.
+
+    A gate trades in one currency (daemon.live_check), and so does its cash.
+    """
+    path = place / "cash.csv"
+    rows = read(path, day)
+    if len({currency for _, (_, currency, _) in rows}) > 1:
+        raise DayFilesError(f"{path}: several currencies, and no rates between them")
+    amounts = [whole(path, number, amount) for number, (_, _, amount) in rows]
+    return max(0, sum(amounts)) * MICROS if amounts else None
+
+
+def misnamed(
+    place: Path, day: str, instruments: Mapping[str, Instrument], sent: Mapping[str, str]
+) -> dict[str, str]:
+    """Return symbols that the broker knows by another venue or name than orders would say."""
+    found = {}
+    for _, (symbol, mic, theirs) in read(place / "symbols.csv", day):
+        instrument, name = instruments.get(symbol), sent.get(symbol, symbol)
+        if instrument is not None and (mic, theirs) != (instrument.mic, name):
+            found[symbol] = f"the broker calls it {theirs} at {mic}, orders say {name} at {instrument.mic}"
+    return found
 
 
 def volumes(place: Path, day: str) -> tuple[tuple[Symbol, int, float], ...]:
@@ -296,7 +331,6 @@ def synthesise(
     folder: Path,
     day: str,
     instruments: Mapping[str, Instrument],
-    account: str,
     positions: Path | None,
     closes_e4: Mapping[Symbol, int],
 ) -> None:
@@ -314,7 +348,6 @@ def synthesise(
             raise DayFilesError(f"{positions}: cannot be read: {error.strerror}") from None
     rows: dict[str, list[list[str]]] = {
         "positions.csv": held,
-        "cash.csv": [[account, "USD", "0"]],
         "closes.csv": [[s, f"{c // E4}.{c % E4:04d}"] for s, c in closes_e4.items() if c],
         "adv.csv": [[s, str(i.adv)] for s, i in instruments.items()],
         "volatility.csv": [[s, f"{i.daily_volatility_bps:g}"] for s, i in instruments.items()],

@@ -55,6 +55,7 @@ def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int,
     memory.lease.restart()
     memory.multipliers.restart(mono_ns)
     memory.measured = type(memory.measured)()
+    memory.exempt = {}
     for cause in ("R62L", "R63S", "R64", "R66S", "R67S", "R72"):
         posture.clear(cause, mono_ns)
     if not memory.stopped:

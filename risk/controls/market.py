@@ -31,8 +31,17 @@ def impact(case: Case) -> None:
     if not checks.within(qty, cap):
         case.fail("R07", qty, cap, "of what is displayed")
     model = model_bp(case)
-    if not checks.within(model, limits.model_max_bp):
+    if not checks.within(model, limits.model_max_bp) and not is_exempt(case, "R07"):
         case.fail("R07", model, limits.model_max_bp, "bp of impact by the square-root model")
+
+
+def is_exempt(case: Case, control: str) -> bool:
+    """R73: return whether two people let one order of this parent pass a soft control."""
+    found = case.memory.exempt.get(case.terms.parent_id)
+    if found is None or found.control != control or not checks.within(case.terms.qty, found.qty_max):
+        return False
+    case.exempt = True
+    return True
 
 
 def walk_e4(levels: tuple[tuple[int, int], ...], qty: int, limit_e4: int, is_buy: bool) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon import check, check_options, config, live_check
+from daemon.gate import files
 from daemon.paper.options import DEFAULT_POLICY
 from daemon.people import keys
 
@@ -266,3 +267,16 @@ def test_a_gate_without_a_keyring_is_told_that_nobody_rearms(paper: Path) -> Non
 
     assert warned
     assert "nobody could rearm" in warned[0]
+
+
+def test_a_gate_of_two_currencies_does_not_start(paper: Path) -> None:
+    text = paper.read_text()
+    i = text.index("[[instrument]]")
+    other = '[[instrument]]\nsymbol = "ALT"\ncurrency = "EUR"\n\n'
+    paper.write_text(text[:i] + other + text[i:])
+
+    assert [f.message.partition(":")[0] for f in errors(paper) if f.where.endswith("currency")] == [
+        "EUR, USD"
+    ]
+    with pytest.raises(config.ConfigError, match=r"instrument\.currency: EUR, USD: a gate has one"):
+        files.read_files(paper)

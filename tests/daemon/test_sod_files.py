@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     """A day that is whole."""
     positions = tmp_path / "held.csv"
     positions.write_text("account,symbol,qty\nPAPER,AAA,500\nPAPER,BBB,-30\n")
-    synthesise(tmp_path, DAY, INSTRUMENTS, "PAPER", positions, CLOSES)
+    synthesise(tmp_path, DAY, INSTRUMENTS, positions, CLOSES)
     return tmp_path
 
 
@@ -153,8 +153,41 @@ def test_the_brokers_positions_are_those_that_were_signed(folder: Path) -> None:
 
 
 def test_what_paper_does_not_know_is_not_made_up(tmp_path: Path) -> None:
-    synthesise(tmp_path, DAY, INSTRUMENTS, "PAPER", None, {Symbol("AAA"): 1_000_000})
+    synthesise(tmp_path, DAY, INSTRUMENTS, None, {Symbol("AAA"): 1_000_000})
 
     manifest, _ = prepare(tmp_path, DAY, INSTRUMENTS, synthetic=True)
 
     assert manifest.untradable == {"BBB": "closes.csv does not have it"}
+
+
+def test_cash_lowers_what_may_be_bought_and_says_nothing_where_nobody_knows(folder: Path) -> None:
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    assert prepared(folder, DAY, digest)[0].buying_power_micros is None
+    add(folder, "cash.csv", f"{DAY},PAPER,USD,1500", f"{DAY},OTHER,USD,-500")
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    assert prepared(folder, DAY, digest)[0].buying_power_micros == 1_000 * 10**6
+    add(folder, "cash.csv", f"{DAY},THIRD,USD,-5000")
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    assert prepared(folder, DAY, digest)[0].buying_power_micros == 0
+
+    add(folder, "cash.csv", f"{DAY},PAPER,EUR,1")
+    with pytest.raises(DayFilesError, match="several currencies"):
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+
+@pytest.mark.parametrize(("mic", "theirs"), [("XNAS", "BBB.N"), ("XNYS", "BBB")])
+def test_a_symbol_that_the_broker_calls_otherwise_may_not_trade(folder: Path, mic: str, theirs: str) -> None:
+    path = folder / DAY / "symbols.csv"
+    path.write_text(path.read_text().replace("BBB,XNAS,BBB", f"BBB,{mic},{theirs}"))
+    manifest, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+
+    assert manifest.untradable == {"BBB": f"the broker calls it {theirs} at {mic}, orders say BBB at XNAS"}
+    assert prepared(folder, DAY, digest)[1].symbols == ("BBB",)
+
+
+def test_a_symbol_that_orders_call_as_the_broker_does_may_trade(folder: Path) -> None:
+    path = folder / DAY / "symbols.csv"
+    path.write_text(path.read_text().replace("BBB,XNAS,BBB", "BBB,XNAS,BBB.N"))
+    manifest, _ = prepare(folder, DAY, INSTRUMENTS, synthetic=False, sent={"BBB": "BBB.N"})
+
+    assert manifest.untradable == {}
