@@ -137,6 +137,10 @@ class GateSection(Section):
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
     day_dir: Path | None = None  # folders of trading days (daemon/people/sod_files.py); none: no sod, no eod
     keyring: Path | None = None  # whose signatures count (daemon/people/keys.py); none: nobody rearms
+    # When an order may leave: its intent is in the kernel (survives this process), or on the disk
+    durability: Literal["kernel", "disk"] = "kernel"
+    journal_key: Path | None = None  # Ed25519, signs the journal; none: one is made in state_dir
+    journal_keep_mb: Annotated[int, Field(ge=0)] = 0  # of packed old segments; 0 = all of them
     roles: dict[str, RoleName] = {}  # other users of this host: view or operate; this one may operate
 
 

@@ -97,7 +97,7 @@ class Journal:
         disk: Disk = DISK,
         segment_bytes: int = SEGMENT_BYTES,
         reserve_bytes: int = 0,
-        signer: Signer | None = None,
+        signer: Callable[[], Signer] | None = None,
     ) -> "Journal":
         """Open or create a journal, check its chain and its last segment, cut off an unfinished last frame.
 
@@ -109,6 +109,7 @@ class Journal:
         folder = directory / name
         try:
             found, torn, signed = _found(folder, disk)
+            key = signer() if signer is not None else None  # made only by who holds the directory
         except BaseException:
             if held is not None:
                 held.release()
@@ -121,7 +122,7 @@ class Journal:
             disk,
             segment_bytes=segment_bytes,
             reserve_bytes=reserve_bytes,
-            signer=signer,
+            signer=key,
         )
         journal._durable, journal._signed, journal._lock = found.end, signed, held
         journal._attend()

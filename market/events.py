@@ -154,6 +154,14 @@ class SendFailed(Event, frozen=True, kw_only=True):
     unsupported: bool = False  # the broker knows no such message: what stands for it must do
 
 
+class SendDue(Event, frozen=True, kw_only=True):
+    """An order that waited for the disk may leave now, if it still may (made by the gate's shell)."""
+
+    cl_ord_id: ClOrdID
+    posture: int  # that held for it when it was approved
+    decided_mono_ns: int = 0
+
+
 class EngineAlarm(Event, frozen=True, kw_only=True):
     """What came could not be read, or our own code failed in the FIX engine (made by the gate's shell)."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from daemon.gate import amend as gate_amend
+from daemon.gate import at_send as gate_at_send
 from daemon.gate import basket as gate_basket
 from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
@@ -186,6 +187,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.MassCancelReport: gate_reports.mass_cancel_report,
     ev.MessageRejected: gate_reports.message_rejected,
     ev.SendFailed: gate_reports.send_failed,
+    ev.SendDue: gate_at_send.due,
     ev.EngineAlarm: gate_sessions.engine_alarm,
     ev.ReferencePrice: reference_price,
     ev.ReferenceAlive: reference_alive,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, StatusRequest
-from market.types import ParentID
+from market.types import ClOrdID, ParentID
 from market.updates import Update
 from risk.verdict import Approved
 
@@ -20,6 +20,18 @@ class SendOrder(Effect, frozen=True):
     approved: Approved
     cause_mono_ns: int = 0  # when the feed bytes that caused it were readable; 0: not known
     decided_mono_ns: int = 0
+
+
+class SendHeld(Effect, frozen=True):
+    """Send the order of this ClOrdID, which waited for the disk."""
+
+    cl_ord_id: ClOrdID
+
+
+class DropHeld(Effect, frozen=True):
+    """Do not send it: it never was."""
+
+    cl_ord_id: ClOrdID
 
 
 class SendCancel(Effect, frozen=True):

@@ -37,6 +37,7 @@ Input_ = (
     | ev.MassCancelReport
     | ev.MessageRejected
     | ev.SendFailed
+    | ev.SendDue
     | ev.EngineAlarm
     | ev.ReferencePrice
     | ev.ReferenceAlive

@@ -63,8 +63,3 @@ class Keeper:
             log.error("no snapshot: the next start takes longer", error=error.strerror)
         finally:
             self._starting = False
-
-    def end(self) -> None:
-        """Let a process that is at it go: a snapshot is there whole or not at all."""
-        if self._process is not None:
-            self._process.terminate()

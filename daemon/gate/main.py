@@ -29,6 +29,7 @@ from daemon.gate.core import GateCore
 from daemon.gate.ending import Parts, end
 from daemon.gate.files import read_files
 from daemon.gate.links import BusySocket, Links
+from daemon.gate.keeping import Keeping
 from daemon.gate.lockstep import LockstepGate
 from daemon.gate.metrics import GateMetrics
 from daemon.gate.oms_desk import OmsDesk
@@ -82,6 +83,7 @@ class Gate:
         self._machine, self._measure_s = Machine(), 0.0
         self._order_reason = ""
         self._lockstep: LockstepGate | None = None
+        self._keep = Keeping(section, config.mode)
         self._reference: Reference | None = None
 
     # --- start ----------------------------------------------------------------------------------
@@ -98,11 +100,8 @@ class Gate:
         self._stop_asked = runtime
         self._ending = Ending("gate", asyncio.get_running_loop(), runtime.stop)
         asyncio.get_running_loop().set_exception_handler(self._broken)
-        held = (
-            positions.read(self._section.positions, set(self._config.instruments))
-            if (self._section.positions)
-            else ()
-        )
+        place, symbols = self._section.positions, set(self._config.instruments)
+        held = positions.read(place, symbols) if place else ()
         self._recover(held)
         await self._listen()
         self._start_engine()
@@ -134,7 +133,7 @@ class Gate:
     def _recover(self, held: tuple[Any, ...]) -> None:
         """Take the state directory, replay, and tell the core that it begins (again)."""
         config, section = self._config, self._section
-        self._journal, self._inbound = recovery.open_journals(section.state_dir, self._disk_failed)
+        self._journal, self._inbound = self._keep.open()
         done = recovery.recover(section.state_dir, self._core)
         looser = recovery.loosened(self._core, self._limits, section.limits)
         if looser:
@@ -146,6 +145,7 @@ class Gate:
         lockstep = self._lockstep_path is not None
         self._shell = GateShell(self._core, self._clock, self._journal, self._latch, self._metrics, lockstep)
         self._links = Links(self._from_trader, self._tock)
+        self._keep.begin(self._shell, (self._journal, self._inbound), lockstep)
         desk = Desk(self._shell, section, self._keyring, self._latch)
         self._control = ControlServer(
             self._from_control, desk.status, self._set_clock, desk.look, desk.signed, self._roles
@@ -338,6 +338,7 @@ class Gate:
     # --- the end --------------------------------------------------------------------------------
 
     async def _stop(self) -> int:
+            self._keep.look()
         """End in order, and in time."""
         assert self._ending is not None, "made at the start"
         sockets = (self._section.control_socket, self._section.link_socket)
@@ -357,11 +358,6 @@ class Gate:
         if self._stop_asked is not None and not self._stop_asked.stopping.is_set():
             assert self._ending is not None, "made at the start"
             self._ending.ask()
-
-    def _disk_failed(self, error: OSError) -> None:
-        """An fsync failed (called on the journal's thread): never retried, the process ends."""
-        print(f"steadyhand gate: journal: {error.strerror}; stopping at once", file=sys.stderr, flush=True)
-        os._exit(EXIT_NOT_CLEAN)
 
     def _broken(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An assertion of ours failed in a callback: stop (P16); cancel-on-disconnect does the rest."""

@@ -14,31 +14,18 @@ import msgspec
 import structlog
 
 from daemon.config import line_of
-from daemon.gate import snapshots
+from daemon.gate import power, snapshots
 from daemon.gate.core import GateCore
-from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND, Replayed, replay
-from daemon.journal import FIRST, Journal, JournalError, read
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed, replay
+from daemon.journal import FIRST, JournalError, read
 from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
-from market.events import EngineAlarm, Event, ExecutionReport
+from market.events import EngineAlarm, Event, ExecutionReport, Timer
 from market.types import Symbol
 from risk.limits import Limits, changes
 
 DIFFERENCES_SHOWN: Final = 3
 log = structlog.get_logger()
-
-
-def open_journals(state_dir: Path, fatal: "object") -> tuple[Journal, Journal]:
-    """Open the gate's journal (which holds the directory) and the FIX inbound log.
-
-    Raises:
-        JournalError: held by another process, or corrupt.
-
-    """
-    on_failure = fatal if callable(fatal) else None
-    journal = Journal.open(state_dir, JOURNAL_NAME, on_failure=on_failure)
-    inbound = Journal.open(state_dir, INBOUND_NAME, lock=False, on_failure=on_failure)
-    return journal, inbound
 
 
 def recover(state_dir: Path, core: GateCore) -> Replayed:
@@ -89,9 +76,11 @@ def loosened(core: GateCore, limits: Limits, path: Path) -> str:
 def beyond(state_dir: Path, done: Replayed, ours: dict[str, str]) -> Iterator[tuple[int, Event]]:
     """Yield (offset, event) of the FIX messages that came but were not stepped before the crash."""
     path = state_dir / INBOUND_NAME
-    start = FIRST if done.inbound_offset == NOT_INBOUND else done.inbound_offset
-    for offset, payload in read(path, start):
-        if offset <= done.inbound_offset:
+    place = power.aligned(path, done.inbound_offset)
+    if place != done.inbound_offset:
+        yield place, Timer()  # journaled: from here on, for every start to come
+    for offset, payload in read(path, max(FIRST, place)):
+        if offset <= place:
             continue
         event = event_of(payload.decode("utf-8", "surrogateescape"), ours)  # as the engine encodes it
         if event is not None:

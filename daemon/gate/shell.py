@@ -17,6 +17,7 @@ from daemon.gate.effects import (
     AskMassStatus,
     AskStatus,
     ClearKill,
+    DropHeld,
     DropTrader,
     Effect,
     LatchKill,
@@ -25,23 +26,26 @@ from daemon.gate.effects import (
     Reply,
     SendCancel,
     SendDontKnow,
+    SendHeld,
     SendMassCancel,
     SendOrder,
     Tell,
     TellOms,
 )
+from daemon.gate.held import Held
 from daemon.gate.journal import DIGEST_EVERY, NOT_INBOUND, Digest, Input, Output, decisions, encode
 from daemon.gate.metrics import GateMetrics
 from daemon.journal import Journal
 from daemon.latency import Latency
 from gateways.fix.order_entry import OrderEntry, SendResult
-from market.events import Event, SendFailed, Stamp
+from market.events import Event, ReferenceAlive, ReferencePrice, SendFailed, Stamp, TraderStatus
 from market.updates import Update
 from risk.kill_switch import KillLatch
 
 # Of an order's way: from the decision to the gate's ears; then journal, core, journal; then the engine.
 STAGES: Final = ("decision_to_gate", "intent_to_wire", "journal_and_step", "engine")
 FOLLOW_UPS_MAX: Final = 1_000  # send failures of one step: as many as a step can send
+SPARED: Final = frozenset({ReferencePrice, ReferenceAlive, TraderStatus})
 log = structlog.get_logger()
 
 TellTrader = Callable[[int, Update], None]
@@ -76,12 +80,16 @@ class GateShell:
         self._latch = latch
         self.inputs = 0
         self.closed = False
+        self.spare = False  # the disk is full: prices are no longer taken in
+        self.held: Held | None = None  # with durability = "disk": what waits for it
         self._follow_ups: deque[Event] = deque(maxlen=FOLLOW_UPS_MAX)
         self._acts: dict[type[Effect], Callable[[Any], None]] = {
             Tell: lambda e: self.tell(e.epoch, e.update),
             Reply: lambda e: self.answer(e.request_id, e.body),
             TellOms: lambda e: self.tell_oms(e.client),
             DropTrader: lambda e: self.drop(e.epoch, e.reason),
+            SendHeld: self._send_held,
+            DropHeld: self._drop_held,
             SendCancel: self._send_cancel,
             AskStatus: self._ask_status,
             AskMassStatus: self._ask_mass_status,
@@ -93,9 +101,12 @@ class GateShell:
             Note: lambda e: self.note(e),
         }
         self._stamp = Stamp(0, 0)
+        self._sync_first = False
 
     def post(self, event: Event, offset: int = NOT_INBOUND) -> None:
         """Journal, step and carry out one event, and what its sending led to."""
+        if self.spare and type(event) in SPARED:
+            return  # what is left of the disk is for cancels and fills
         if self.closed:
             return  # after the end nothing is taken in: it is asked for at the next start
         self._post(event, offset)
@@ -114,7 +125,10 @@ class GateShell:
         decided = decisions(step.effects)
         # A step has no effect until it is carried out, so input and decisions are one write.
         size = self.journal.append(taken, encode(Output(decided))) if decided else self.journal.append(taken)
+        held = self.held
         for effect in step.effects:
+            if held is not None and held.take(effect):
+                continue
             if type(effect) is SendOrder:
                 self._send_order(effect)
             else:
@@ -128,11 +142,37 @@ class GateShell:
         """Journal a hash of the state, for whoever replays."""
         self.journal.append(encode(Digest(self.core.state_hash())))
 
+    def wait_for_disk(self, later: Callable[[Callable[[], None]], object]) -> None:
+        """Send no order before its intent is on the disk. `later` runs a call on the loop, from a thread.
+
+        In lockstep time stands still meanwhile, so that the loop itself may wait.
+        """
+        if self.lockstep:
+            self._sync_first = True
+            return
+        held = self.held = Held(self.core, self.journal, self.post, lambda e: self._acts[type(e)](e))
+
+        def told(durable: int) -> None:
+            later(lambda: held.release(durable))
+
+        self.journal.on_durable = told
+
     # --- acts ---------------------------------------------------------------------------------
+
+    def _send_held(self, effect: SendHeld) -> None:
+        order = self.held.give(effect.cl_ord_id) if self.held is not None else None
+        if order is not None:  # a replay of an event that came twice
+            self._send_order(order)
+
+    def _drop_held(self, effect: DropHeld) -> None:
+        if self.held is not None:
+            self.held.give(effect.cl_ord_id)
 
     def _send_order(self, effect: SendOrder) -> None:
         assert self.entry is not None
         order = effect.approved.order
+        if self._sync_first:
+            self.journal.sync()
         decided_ns = time.monotonic_ns()
         result = self.entry.send(effect.approved, self._stamp.ts_ns)
         if not result.sent:
@@ -191,6 +231,12 @@ class GateShell:
     def _latch_kill(self, effect: LatchKill) -> None:
         """Latch in the kernel now, and on the disk beside the cancels that follow."""
         latch = self._latch
+        try:
+            self._latch_in(latch, effect)
+        except OSError as error:  # a full disk: the journal has it, and cancels follow
+            log.error("the kill latch is not written", error=error.strerror)
+
+    def _latch_in(self, latch: KillLatch, effect: LatchKill) -> None:
         known = effect.scope in latch.scopes() if effect.scope else latch.held() is not None
         if not known or (not effect.scope and latch.touched()):
             latch.set(effect.reason, effect.scope)

@@ -8,8 +8,10 @@ start takes longer.
 """
 
 import contextlib
+import ctypes
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ from daemon.segments.retention import pack, throw_away
 
 NICE: Final = 19  # it may wait: the gate may not
 MB: Final = 1_000_000
+PR_SET_PDEATHSIG: Final = 1
 
 
 def make(state_dir: Path, until: int) -> Path:
@@ -69,6 +72,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 3 or not all(word.isdigit() for word in argv[1:]):
         complain("usage: STATE_DIR OFFSET KEEP_MB")
         return EXIT_USAGE
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # with the gate: what is half done is worthless
     with contextlib.suppress(OSError):
         os.nice(NICE)  # a sandbox may forbid it
     gc.disable()  # nothing here is garbage before the end

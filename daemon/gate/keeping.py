@@ -1,0 +1,149 @@
+"""What keeps the gate's journal: its key, the watch over its disk, snapshots for the next start.
+
+    keeping = Keeping(section, mode)
+    journal, inbound = keeping.open()              # JournalError, ConfigError: one line
+    keeping.begin(shell, loop)                     # once there is a shell
+    keeping.look()                                 # often, from housekeeping
+
+R66: little space left reduces, less halts and takes back what works; how little is the limits' to say. Where
+not even the blocks that the journal wants ahead can be had, it is halted at once, with blocks in hand for
+hours of cancels and fills; prices are then no longer taken in, since each would use some up. An fsync that
+fails ends the process (P9): it is not tried again, and what can be cancelled is cancelled first.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from daemon.config import GateSection
+from daemon.gate import last_words
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+from daemon.gate.keeper import Keeper
+from daemon.gate.shell import GateShell
+from daemon.journal import RESERVE_BYTES, Journal
+from daemon.people.keys import PrivateKey, load_private, make_private
+from daemon.runtime import EXIT_NOT_CLEAN
+from market.desk_events import Condition, MachineMeasured
+
+KEY_NAME: Final = "journal.pem"
+MB: Final = 1_048_576
+GASP_WAIT_S: Final = 1.0  # for cancels to be handed to the engine, once the disk has failed
+WIRE_WAIT_S: Final = 0.1  # for its thread to write them
+log = structlog.get_logger()
+
+
+class Keeping:
+    """One gate's."""
+
+    def __init__(self, section: GateSection, mode: str) -> None:
+        self._section, self._mode = section, mode
+        self._shell: GateShell | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: Keeper | None = None
+        self._little: tuple[bool, bool] | None = None
+        self._failing = threading.Lock()
+
+    def open(self) -> tuple[Journal, Journal]:
+        """Open the gate's journal (which holds the directory) and the FIX inbound log.
+
+        Raises:
+            JournalError: held by another process, or not whole.
+            ConfigError: its key cannot be read.
+
+        """
+        folder = self._section.state_dir
+        journal = Journal.open(
+            folder,
+            JOURNAL_NAME,
+            on_failure=self.disk_failed,
+            reserve_bytes=RESERVE_BYTES,
+            signer=lambda: self._key(folder),
+        )
+        inbound = Journal.open(
+            folder, INBOUND_NAME, lock=False, on_failure=self.disk_failed, reserve_bytes=RESERVE_BYTES
+        )
+        return journal, inbound
+
+    def _key(self, folder: Path) -> PrivateKey:
+        """Return the key that signs checkpoints: the operator's, or one that is made once and lies here."""
+        if self._section.journal_key is not None:
+            return load_private(self._section.journal_key)
+        path = folder / KEY_NAME
+        return load_private(path) if path.exists() else make_private(path, paper=self._mode == "paper")
+
+    def begin(self, shell: GateShell, journals: tuple[Journal, Journal], lockstep: bool) -> None:
+        """Watch from now on. In lockstep no snapshot is made: nobody waits for a start of it."""
+        self._shell, self._loop = shell, asyncio.get_running_loop()
+        for journal in journals:
+            journal.on_full = self._tell_full
+            if journal.full:
+                self._tell_full(True)
+        if self._section.durability == "disk":
+            shell.journal.sync()
+            shell.wait_for_disk(self._later)
+        if not lockstep:
+            folder, keep_mb, loop = self._section.state_dir, self._section.journal_keep_mb, self._loop
+            beside: Callable[[Callable[[], None]], object] = lambda act: loop.run_in_executor(None, act)  # noqa: E731
+            self._keeper = Keeper(journals[0], folder, keep_mb, beside)
+
+    def look(self) -> None:
+        """Make a snapshot where one is due; say where space is little, or is no longer."""
+        if self._keeper is None:
+            return  # in lockstep the machine's time does not count
+        self._keeper.look()
+        shell = self._shell
+        assert shell is not None, "begun before it looks"
+        caps = shell.core.state.risk.limits.machine
+        try:
+            disk = os.statvfs(self._section.state_dir)
+        except OSError:
+            return
+        free_mb = disk.f_bavail * disk.f_frsize // MB
+        little = (free_mb <= caps.disk_reduce_mb, free_mb <= caps.disk_halt_mb)
+        if little != (self._little or (False, False)):
+            shell.post(MachineMeasured(disk_free_mb=free_mb))
+        self._little = little
+
+    # --- on the journals' threads ---------------------------------------------------------------
+
+    def _later(self, act: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the gate with it
+                self._loop.call_soon_threadsafe(act)
+
+    def _tell_full(self, full: bool) -> None:
+        self._later(lambda: self._full(full))
+
+    def _full(self, full: bool) -> None:
+        shell = self._shell
+        if shell is None:
+            return
+        shell.spare = full
+        if full:
+            log.error("the disk is full", reserved_bytes=RESERVE_BYTES)
+            text = "the disk is full: what is reserved is for cancels and fills"
+            shell.post(Condition(cause="R66", text=text))
+        else:
+            log.warning("the disk has room again: two people rearm")
+
+    def disk_failed(self, error: OSError) -> None:
+        """An fsync failed: never retried, the process ends; what works is cancelled first."""
+        if not self._failing.acquire(blocking=False):
+            return
+        line = f"steadyhand gate: journal: {error.strerror}; stopping at once"
+        print(line, file=sys.stderr, flush=True)
+        shell, loop = self._shell, self._loop
+        if shell is not None and loop is not None:
+            done = threading.Event()
+            self._later(lambda: last_words.say(shell, done))
+            if done.wait(GASP_WAIT_S):
+                time.sleep(WIRE_WAIT_S)
+        os._exit(EXIT_NOT_CLEAN)
