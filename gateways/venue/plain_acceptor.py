@@ -26,6 +26,8 @@ log = structlog.get_logger()
 LOCALHOST: Final = "127.0.0.1"
 TICK_S: Final = 0.25  # heartbeats are whole seconds
 CONNECTIONS_MAX: Final = 16  # of one session that wait to log on or for a dead line to live again
+SECOND_S: Final = 0.1  # a second client of a session waits so long for the first to be gone
+EARLY_BYTES_MAX: Final = 1 << 14  # a Logon, and what a client in a hurry says after it
 WRITE_BYTES_MAX: Final = 8 << 20  # not read by the client; the engine's limit is memory
 AskLogon = Callable[[str], AnswerToLogon | None]  # None: it is answered by a Logon, as ever
 
@@ -171,8 +173,19 @@ class Side:
             self._adopt(connection)
         if connection is self.current:
             self.session.received(data)
-        else:
+            return
+        if not connection.early:  # the one before may be gone and only not yet be seen to be
+            asyncio.get_running_loop().call_later(SECOND_S, self._look_again, connection)
+        connection.early += data
+        if len(connection.early) > EARLY_BYTES_MAX:
             connection.transport.abort()
+
+    def _look_again(self, connection: "Connection") -> None:
+        early, connection.early = connection.early, b""
+        if self.current not in (None, connection):
+            connection.transport.abort()
+        elif connection in self.connections:
+            self.heard_from(connection, early)
 
     def went(self, connection: "Connection", reason: str) -> None:
         """A connection is gone."""
@@ -237,6 +250,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, side: Side) -> None:
         self._side = side
         self.transport: Any = None
+        self.early = b""  # what it said while another one was the session's
 
     def connection_made(self, transport: Any) -> None:
         """Somebody dialled."""
