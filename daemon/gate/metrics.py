@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import ParentEnded, SendCancel, SendOrder, Step, Tell
+from daemon.gate.line_metrics import LineMetrics
 from daemon.gate.risk_metrics import RiskMetrics
 from daemon.metrics.block import Metrics
 from daemon.metrics.catalogue import CAUSE_IDS, CONTROLS
@@ -79,6 +80,7 @@ class GateMetrics:
         }
         self._seen_refusals: dict[str, int] = {}
         self._risk = RiskMetrics(m)
+        self._lines = LineMetrics(m)
         self._ack = {
             kind: m.histogram("steadyhand_order_ack_seconds", kind=kind)
             for kind in ("new", "replace", "cancel")
@@ -181,6 +183,7 @@ class GateMetrics:
         self._money(core)
         self._parents(core)
         self._risk.refresh(core)
+        self._lines.refresh(core)
 
     def _count_control(self, control: str, more: int) -> None:
         if control in CONTROLS:

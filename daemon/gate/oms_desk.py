@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
-from daemon.gate.core import GateCore
 from daemon.gate.oms_state import REPORTS_MAX
+from daemon.gate.shell import GateShell
 from gateways.fix.oms_intake import Rights, body, read
 from gateways.fix.oms_server import OmsServer
 from gateways.fix.oms_session import OmsSession, Terms
@@ -31,8 +31,9 @@ log = structlog.get_logger()
 class OmsDesk:
     """Every OMS of this gate; does nothing where none is configured."""
 
-    def __init__(self, config: Config, core: GateCore, post: Callable[[Event], None]) -> None:
-        self._core, self._post = core, post
+    def __init__(self, config: Config, shell: GateShell, post: Callable[[Event], None]) -> None:
+        self._core, self._post = shell.core, post
+        shell.tell_oms = self.tell
         self._section = config.gate.oms if config.gate is not None else None
         self._currencies = {symbol: i.currency for symbol, i in config.instruments.items()}
         self._rights: dict[str, Rights] = {}
@@ -40,6 +41,11 @@ class OmsDesk:
         self._server: OmsServer | None = None
         self._state_dir = config.gate.state_dir if config.gate is not None else Path()
         self.port = 0
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Return where it listens, {} where no OMS is configured."""
+        return {"oms": str(self.port)} if self.port else {}
 
     async def listen(self) -> None:
         """Begin to listen; ConfigError, EngineError: one line."""

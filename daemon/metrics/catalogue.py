@@ -131,6 +131,16 @@ _RISK = (
         source=("cli", "signal", "file", "control", "other"),
     ),
 )
+_LINES = (
+    gauge("steadyhand_oms_sessions", "OMS sessions, by state.", state=("up", "down")),
+    counter("steadyhand_oms_reports_total", "Messages told to OMS sessions."),
+    counter("steadyhand_oms_refused_total", "Requests of OMS sessions that were refused."),
+    gauge("steadyhand_oms_orders_live", "Parents of OMS sessions that have not ended."),
+    gauge("steadyhand_drop_copy_up", "1 while the drop copy session is up; absent without one."),
+    gauge("steadyhand_drop_copy_lag_seconds", "How far the drop copy is behind the order session."),
+    gauge("steadyhand_drop_copy_waiting", "Executions that one of the two lines has told alone."),
+    counter("steadyhand_drop_copy_matched_total", "Executions told alike by both lines, or judged."),
+)
 _ORDERS = (
     counter(
         "steadyhand_order_events_total",
@@ -228,7 +238,7 @@ SERVED: Final = (
 CATALOGUE: Final[dict[str, Metric]] = {
     m.name: m
     for m in (
-        *(*_IDENTITY, *_FEED, *_DECISIONS, *_RISK, *_ORDERS, *_FIX, *_MONEY, *_PARENTS, *_RUNTIME),
+        *(*_IDENTITY, *_FEED, *_DECISIONS, *_RISK, *_LINES, *_ORDERS, *_FIX, *_MONEY, *_PARENTS, *_RUNTIME),
         *SERVED,
     )
 }

@@ -10,6 +10,8 @@ from daemon.gate.metrics import GateMetrics
 from daemon.metrics.block import Metrics
 from daemon.metrics.server import read_block
 from market import events as ev
+from market.copy_events import DropCopyLine
+from market.oms_events import OmsSession, OmsUnfit
 from market.types import Side
 from tests.daemon.gate_harness import ASK, BID, LIMITS, World, limits
 
@@ -119,3 +121,21 @@ def test_a_send_that_failed_and_a_lost_session_leave_nothing_waiting(tmp_path: P
 
     assert w.seen("steadyhand_fix_logons_total", session="order") == 2
     assert w.seen("steadyhand_order_ack_seconds", kind="new") == 0
+
+
+def test_what_oms_sessions_and_the_drop_copy_do_is_counted(tmp_path: Path) -> None:
+    w = CountedWorld(tmp_path, drop_copy=True)
+    w.open()
+    w.parent()
+    w.step(OmsSession(client="OMS", up=True))
+    w.step(OmsUnfit(client="OMS", ref_msg_type="q", reason="3", text="no"))
+    w.step(DropCopyLine(up=True))
+    chain = w.working()
+    w.fill(chain, 10, BID, exec_id="E-A")
+    w.wait(0.1)
+
+    assert w.seen("steadyhand_oms_sessions", state="up") == 1
+    assert w.seen("steadyhand_oms_reports_total") == 1
+    assert w.seen("steadyhand_oms_refused_total") == 1
+    assert w.seen("steadyhand_drop_copy_up") == 1
+    assert w.seen("steadyhand_drop_copy_waiting") == 1

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from daemon.gate import state_codec
 from daemon.gate.core import GateCore
 from daemon.gate.effects import SendCancel
 from market import events as ev
 from market import oms_events as oms
+from market.copy_events import DropCopyLine
 from market.types import ExecType, OrdStatus
 from tests.daemon.gate_harness import BID, SECOND, World
 from tests.daemon.oms_world import OmsWorld, brief, new_text
@@ -248,3 +250,18 @@ def canceled(w: World, chain: str, cum_qty: int) -> list[Any]:
     """The EMS has carried out the cancel that was sent last."""
     name = w.sent_of(SendCancel)[-1].order.cl_ord_id
     return w.report(name, ExecType.CANCELED, OrdStatus.CANCELED, cum_qty=cum_qty, orig_cl_ord_id=chain)
+
+
+def test_a_snapshot_holds_all_that_an_oms_was_told() -> None:
+    w = opened(drop_copy=True)
+    w.step(DropCopyLine(up=True))
+    w.new("A1", 300)
+    w.new("A2", 300, more="9999=1")
+    w.fill(w.working(100), 40, BID, exec_id="E-A")
+    w.say(replace_text(qty=50))
+
+    read = state_codec.decode(state_codec.encode(w.core))
+
+    assert read.state.oms == w.core.state.oms
+    assert read.state.drop_copy == w.core.state.drop_copy
+    assert read.state_hash() == w.core.state_hash()

@@ -1,0 +1,94 @@
+"""The gate's rim to the drop copy: its session, its own log of what came, and what a crash left unstepped."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from daemon.config import Config, ConfigError
+from daemon.gate.core import GateCore
+from daemon.gate.engine import dial
+from daemon.journal import FIRST, Journal, read
+from gateways.fix import drop_copy
+from gateways.fix.sessions import (
+    DROP_COPY,
+    VENUE_DROP_COPY_COMP_ID,
+    LoggedOn,
+    LoggedOut,
+    Message,
+    Received,
+    SessionSpec,
+)
+from market.copy_events import DropCopyLine
+from market.events import Event
+
+LOG_NAME: Final = "dropcopy.journal"
+
+
+class DropCopyDesk:
+    """One drop copy session, or none."""
+
+    def __init__(
+        self,
+        config: Config,
+        core: GateCore,
+        ours: dict[str, str],
+        post: Callable[[Event], None],
+        on_failure: Any,
+    ) -> None:
+        """`ours`: our symbols by the broker's. ConfigError: it cannot be had in lockstep."""
+        assert config.gate is not None, "a gate has its section"
+        self._section, self._core, self._ours, self._post = config.gate, core, ours, post
+        self._reason = ""
+        self._log: Journal | None = None
+        if config.gate.drop_copy is None:
+            return
+        if config.clock.lockstep_socket is not None:
+            raise ConfigError("gate.drop_copy: in lockstep time is not the wire's; remove one of the two")
+        state_dir = config.gate.state_dir
+        self._log = Journal.open(state_dir, LOG_NAME, lock=False, on_failure=on_failure)
+
+    @property
+    def configured(self) -> bool:
+        """Return whether there is one."""
+        return self._log is not None
+
+    @property
+    def journals(self) -> tuple[Journal, ...]:
+        """Return what must be closed at the end."""
+        return (self._log,) if self._log is not None else ()
+
+    def recover(self) -> int:
+        """Step what came and was not stepped before the crash; return how much."""
+        if self._log is None:
+            return 0
+        done, stepped = self._core.state.drop_copy.offset, 0
+        for offset, payload in read(self._section.state_dir / LOG_NAME, max(done, FIRST)):
+            if offset <= done:
+                continue
+            event = drop_copy.read(payload.decode("utf-8", "surrogateescape"), offset, self._ours)
+            if event is not None:
+                self._post(event)
+                stepped += 1
+        return stepped
+
+    def specs(self) -> list[SessionSpec]:
+        """Return the session for the engine."""
+        section = self._section.drop_copy
+        if section is None or self._log is None:
+            return []
+        where = dial(section)
+        if where["target_comp_id"] == self._section.order_session.target_comp_id:
+            where["target_comp_id"] = VENUE_DROP_COPY_COMP_ID  # the engine tells sessions by CompIDs
+        return [SessionSpec(name=DROP_COPY, append_inbound=self._log.append, **where)]
+
+    def take(self, message: Message) -> None:
+        """Take what the engine says of this session."""
+        if isinstance(message, Received):
+            event = drop_copy.read(message.raw, message.offset, self._ours)
+            if event is not None:
+                self._post(event)
+        elif isinstance(message, LoggedOn):
+            self._post(DropCopyLine(up=True))
+        elif isinstance(message, LoggedOut):
+            known = self._core.state.drop_copy
+            if known.up or message.reason != known.reason:
+                self._post(DropCopyLine(up=False, reason=message.reason))
