@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.config import GateSection, SessionSection
+from daemon.gate import power
 from daemon.journal import Journal
 from gateways.fix.profile import Profile
 from gateways.fix.sessions import (
@@ -50,6 +51,7 @@ def session_specs(
             version=profile.version,
             logon_fields=fields,
             append_inbound=inbound.append,
+            theirs_at_most=power.next_wanted(section.state_dir, inbound),
             **dial(section.order_session),
         )
     ]

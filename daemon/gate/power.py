@@ -61,7 +61,7 @@ def next_wanted(state_dir: Path, inbound: Journal) -> int:
 
 
 def aligned(path: Path, inbound_offset: int) -> int:
-    """Return where recovery stands in an inbound log: as journaled, or at its last frame where that is earlier."""
+    """Return where recovery stands in an inbound log: as journaled, or at the last frame that is left."""
     found = segments(path)
     if inbound_offset == NOT_INBOUND or (found and inbound_offset < found[-1].end):
         return inbound_offset

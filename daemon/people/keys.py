@@ -174,12 +174,29 @@ def make_private(path: Path, paper: bool) -> PrivateKey:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write((PAPER.encode() if paper else b"") + pem)
+        _write_whole(path, (PAPER.encode() if paper else b"") + pem)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
     return key
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, whole or not at all: half a key after a crash is no key.
+
+    Raises:
+        OSError: it is there, or the disk refuses it.
+
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def keyring_entry(key: PrivateKey, person: str, role: str) -> str:

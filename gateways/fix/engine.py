@@ -330,8 +330,12 @@ class Engine:
         return session.getExpectedSenderNum(), session.getExpectedTargetNum()
 
     def logout(self, name: str, reason: str = "") -> None:
-        """Log a session out for the rest of this process's life."""
+        """Log a session out, for the rest of this process's life or until `logon`."""
         self._sessions[name].session.logout(reason)
+
+    def logon(self, name: str) -> None:
+        """Let a session dial again that was logged out."""
+        self._sessions[name].session.logon()
 
     # --- called by the callbacks, on quickfix's threads -------------------------------------------
 
@@ -379,7 +383,8 @@ class Engine:
                 texts.setString(key, value)
             settings.set(session.session_id, texts)
             if self.role is Role.INITIATOR and not spec.in_memory:
-                session.numbers = SequenceNumbers(self._state_dir / f"{spec.name}.numbers")
+                session.numbers = numbers = SequenceNumbers(self._state_dir / f"{spec.name}.numbers")
+                numbers.set_theirs(min(numbers.theirs, spec.theirs_at_most or numbers.theirs))
         # A client of ours resends nothing, so its numbers are all that must outlive the process.
         in_memory = self.role is Role.INITIATOR or all(s.spec.in_memory for s in self._sessions.values())
         store = fix.MemoryStoreFactory() if in_memory else fix.FileStoreFactory(settings)
