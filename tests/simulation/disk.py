@@ -38,6 +38,7 @@ class Disk:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.files: dict[str, File] = {}
+        self.inodes: dict[int, int] = {}  # bytes that are on the disk, by the file's number
         self.journaled: set[bytes] = set()  # ClOrdIDs that stand in a journal of the gate
         self.full = False
         self.free_mb = 10_000
@@ -62,7 +63,8 @@ class Disk:
             if is_mapped(file.path):
                 self._forget_page(file.path)
                 continue
-            size = size_of(file.path)
+            facts = Path(file.path).stat()
+            size, file.durable = facts.st_size, max(file.durable, self.inodes.get(facts.st_ino, 0))
             if size > file.durable:
                 left = self.rng.randint(file.durable, size)
                 if self.rng.random() < 0.2:
@@ -75,6 +77,11 @@ class Disk:
         """A mapped page that nobody synced: as it is, or as it was when the file was made."""
         if path.endswith(".numbers") and self.rng.random() < 0.5:
             Path(path).write_bytes(bytes(size_of(path)))
+
+    def made_durable(self, file: File, facts: os.stat_result) -> None:
+        """All that the file holds is on the disk now, whatever names it has."""
+        file.durable = facts.st_size
+        self.inodes[facts.st_ino] = facts.st_size
 
     def read_again(self) -> None:
         """Find out what the journals still hold."""
@@ -137,6 +144,10 @@ class SimOs:
         self._fds.pop(fd, None)
         os.close(fd)
 
+    def fdopen(self, fd: int, *args: Any, **more: Any) -> Any:
+        """A Python file: what it writes is in the kernel at its close, and on the disk if it was synced."""
+        return os.fdopen(fd, *args, **more)
+
     def close_all(self) -> None:
         """The kernel closes what a dead process held."""
         for fd in list(self._fds):
@@ -192,7 +203,7 @@ class SimOs:
             disk.sync_failures += 1
             disk.failed_sync()
             raise OSError(errno.EIO, "Input/output error")
-        file.durable = os.fstat(fd).st_size
+        self._disk.made_durable(file, os.fstat(fd))
         if where == AFTER:
             process.die(f"after a sync of {file.path}")
             raise Died

@@ -4,6 +4,7 @@ A script is a list of steps. `Real` plays it with raw bytes over TCP, `Double` w
 both drive `gateways.fix.engine.Engine`, the one over quickfix and the other over the double.
 
     logon(seq=1)              the peer takes the connection and answers the Logon
+    refuse("too low")         ... or answers with a Logout
     peer("8", {17: "E1"}, seq=4)    the peer says something; `seq` out of the row does not count
     expect("2", {7: "2"})     the engine's next message that is no heartbeat
     send(True)                an order through Engine.send: it left, or was refused
@@ -42,6 +43,11 @@ START_NS: Final = 1_704_207_600 * SECOND
 
 def logon(seq: int | None = None, **more: str) -> Step:
     return ("logon", seq, more)
+
+
+def refuse(reason: str) -> Step:
+    """The peer answers the Logon with a Logout."""
+    return ("refuse", reason)
 
 
 def peer(kind: str, fields: dict[int, str] | None = None, seq: int | None = None) -> Step:
@@ -157,6 +163,13 @@ class Real(Bench):
         extra = [(int(t[1:]), v) for t, v in more.items()]
         self.line.send("A", (98, "0"), (108, str(self.heartbeat_s)), *extra)
         self.engine.next("kind", "LoggedOn", PATIENCE_S)
+
+    def refuse(self, reason: str) -> None:
+        self.line = self.acceptor.accept()
+        self.line.seq = self.seq
+        self.line.expect("A")
+        self.line.send("5", (58, reason))
+        self.seq = self.line.seq
 
     def say(self, kind: str, fields: dict[int, str], seq: int | None) -> None:
         assert self.line is not None
@@ -290,6 +303,11 @@ class Double(Bench):
         extra = {int(t[1:]): v for t, v in more.items()}
         self.say("A", {98: "0", 108: str(self.heartbeat_s)} | extra, None)
         self._until(lambda: self.under_test.logged_on("order"))
+
+    def refuse(self, reason: str) -> None:
+        self._until(lambda: self.ends and self.ends[-1].open)
+        self.expect("A", {})
+        self.say("5", {58: reason}, None)
 
     def say(self, kind: str, fields: dict[int, str], seq: int | None) -> None:
         number = self.seq if seq is None else seq

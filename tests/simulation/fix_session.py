@@ -239,8 +239,9 @@ class FixSession:
     def _next(self, raw: str) -> None:
         tags = tags_of(raw)
         kind = tags["35"]
-        if not self.received_logon and kind != "A":
-            self.app.event("Received a message before a logon")
+        valid = (kind == "A") != self.received_logon or kind in "34" or (kind == "5" and self.sent_logon)
+        if not valid and not self.received_reset:
+            self.app.event("Logon state is not valid for message")
             self.disconnect()
             return
         rule = getattr(self, f"_take_{kind}", None)

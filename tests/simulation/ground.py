@@ -21,6 +21,7 @@ import structlog
 
 import daemon.gate.main as gate_main
 from daemon import journal
+from daemon.gate import power
 from daemon.segments import disk as segments_disk
 from tests.simulation import quickfix_double
 from tests.simulation.disk import Disk, SimOs
@@ -247,6 +248,7 @@ class Ground:
         self.sync_ms = (20, 300)
         self.metrics = True  # no decision hangs on them, and they are a seventh of a run
         self.waits = 0
+        self.boots = 1  # of the host
         self._before: list[tuple[Any, str, Any]] = []
 
     def begin(self, process: Process) -> None:
@@ -268,6 +270,7 @@ class Ground:
         self._put(ENGINE, "Tap", NoTap)
         self._put(gate_main, "TIMER_S", 0.2)
         self._put(gate_main, "HOUSEKEEPING_S", 1.0)
+        self._put(power, "boot_id", lambda: f"boot {self.boots}")
         if not self.metrics:
             self._put(gate_main, "GateMetrics", Uncounted)
         self._put(segments_disk, "_libc", self.os)

@@ -194,6 +194,7 @@ def power(w: World, c: Checker, rng: random.Random) -> None:
         c.expected_deaths.add(w.lives.number)
         w.lives.process.die("power cut")
         w.disk.power_cut()
+        w.ground.boots += 1
         w.disturb()
         w.loop.after(rng.randint(2, 4) * SECOND, start, w, c)
 

@@ -18,6 +18,7 @@ from tests.simulation.engine_bench import (
     numbers,
     out,
     peer,
+    refuse,
     send,
 )
 
@@ -25,6 +26,8 @@ DUP = {43: "Y", 122: "20240102-15:00:00.000"}
 FILL = {123: "Y"} | DUP
 SCRIPTS: dict[str, list[Step]] = {
     "logon": [logon(), numbers(2, 2)],
+    "a logon is refused, with the reason": [refuse("MsgSeqNum too low, expecting 40 but received 1"),
+        out("MsgSeqNum too low, expecting 40")],
     "test request": [logon(), peer("1", {112: "ARE-YOU-THERE"}), expect("0", {112: "ARE-YOU-THERE"})],
     "an order leaves with the next number": [logon(), send(True), expect("D", {34: "2"}), numbers(3, 2)],
     "offline nothing is stored and no number used": [
