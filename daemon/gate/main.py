@@ -26,6 +26,7 @@ from daemon.gate import rehearsal as gate_rehearsal
 from daemon.gate.control import Desk, roles_of
 from daemon.gate.control_server import ControlServer
 from daemon.gate.core import GateCore
+from daemon.gate.drop_copy_desk import DropCopyDesk
 from daemon.gate.ending import Parts, end
 from daemon.gate.files import read_files
 from daemon.gate.keeping import Keeping
@@ -45,6 +46,7 @@ from gateways.fix.order_entry import OrderEntry
 from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference
 from gateways.fix.sessions import (
+    DROP_COPY,
     ORDER,
     REFERENCE,
     Alarm,
@@ -121,8 +123,7 @@ class Gate:
         runtime.on_signal(signal.SIGUSR1, lambda: self._shell.post(ev.Kill(source="signal")))
         self._metrics.ready.set(1)
         endpoints = {"control": str(self._section.control_socket), "link": str(self._section.link_socket)}
-        endpoints |= {"oms": str(self._oms.port)} if self._oms.port else {}
-        announce("ready", endpoints=endpoints, limits=self._limits.digest())
+        announce("ready", endpoints=endpoints | self._oms.endpoints, limits=self._limits.digest())
         notify.ready()
         gc.collect()
         gc.freeze()
@@ -152,8 +153,10 @@ class Gate:
         )
         self._shell.tell, self._shell.drop = self._links.tell, self._links.drop
         self._shell.answer = self._control.answer
-        self._oms = OmsDesk(config, self._core, self._from_control)
-        self._shell.tell_oms = self._oms.tell
+        self._oms = OmsDesk(config, self._shell, self._from_control)
+        self._drop_copy = DropCopyDesk(
+            config, self._core, self._ours, self._shell.post, self._keep.disk_failed
+        )
         loop = asyncio.get_running_loop()
         self._shell.beside = lambda act: loop.run_in_executor(None, act)
         if lockstep:
@@ -168,7 +171,7 @@ class Gate:
         self._shell.post(self._beginning(held, lockstep))
         if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
             self._shell.post(self._clock.anchor)
-        late = 0
+        late = self._drop_copy.recover()
         for offset, event in recovery.beyond(section.state_dir, done, self._ours):
             self._shell.post(event, offset)
             late += 1
@@ -200,6 +203,7 @@ class Gate:
             limits=self._limits.model_dump_json(),
             positions=held,
             lockstep=lockstep,
+            drop_copy=section.drop_copy is not None,
             reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
             killed=self._latch.held() or "",
             killed_scopes=tuple(self._latch.scopes().items()),
@@ -212,7 +216,7 @@ class Gate:
 
     def _start_engine(self) -> None:
         section, loop = self._section, asyncio.get_running_loop()
-        specs = gate_engine.session_specs(section, self._profile, self._inbound)
+        specs = gate_engine.session_specs(section, self._profile, self._inbound, self._drop_copy.specs())
         self._engine = gate_engine.build(specs, section.state_dir, self._inbox, loop)
         encoder = Encoder(self._profile)
         self._shell.entry = OrderEntry(self._engine, encoder)
@@ -227,6 +231,9 @@ class Gate:
 
     def _inbox(self, session: str, message: Message) -> None:
         """Take what the FIX engine says."""
+        if session == DROP_COPY and not isinstance(message, Alarm):
+            self._drop_copy.take(message)
+            return
         if isinstance(message, Received):
             self._metrics.received(session)
             if self._config.clock.reference != "none":
@@ -343,7 +350,13 @@ class Gate:
         assert self._ending is not None, "made at the start"
         sockets = (self._section.control_socket, self._section.link_socket)
         parts = Parts(
-            *(self._shell, self._links, self._control, self._engine, (self._journal, self._inbound)),
+            *(
+                self._shell,
+                self._links,
+                self._control,
+                self._engine,
+                (self._journal, self._inbound, *self._drop_copy.journals),
+            ),
             *(self._beat, self._metrics, sockets, self._oms),
         )
         return await end(parts, self._ending, lambda: self._failure)
