@@ -83,12 +83,17 @@ class Desk:
         mic: str = "XNAS",
         account: str = "PAPER",
         clock: Callable[[], ev.Stamp] | None = None,
+        wall_ns: Callable[[], int] | None = None,
+        epoch: int = 1,
     ) -> None:
         self.core = GateCore()
         self.profile = profile
         self.symbol, self.mic, self.account = symbol, mic, account
         self.now_ns, self.ts_ns = 10 * 10**9, OPEN_NS
         self.clock = clock or (lambda: ev.Stamp(self.ts_ns, self.now_ns))
+        self._still = clock is None
+        self._wall_ns = wall_ns or (lambda: self.clock().ts_ns)  # for TransactTime(60)
+        self.epoch = epoch  # of the gate: part of each ClOrdID
         self._recorder = Recorder(sender)
         self._entry = OrderEntry(self._recorder, Encoder(profile))
         self.sent = self._recorder.sent
@@ -116,8 +121,8 @@ class Desk:
             self._step(self._failed.popleft())
 
     def wait(self, tenths: int) -> None:
-        """Let time pass with live lines, a timer each second."""
-        while tenths > 0:
+        """Let time pass with live lines, a timer each second; a clock that runs needs no pushing."""
+        while self._still and tenths > 0:
             part = min(tenths, 10)
             tenths -= part
             self.now_ns += part * TENTH_NS
@@ -129,11 +134,11 @@ class Desk:
         self.step(ev.ReferenceAlive())
         self.step(ev.Timer())
 
-    def start(self, epoch: int = 1, *, position: int = 0) -> None:
+    def start(self, *, position: int = 0) -> None:
         """The gate's process begins, or begins again."""
         self.step(
             ev.GateStarted(
-                epoch=epoch,
+                epoch=self.epoch,
                 mode="paper",
                 account=self.account,
                 instruments=(Instrument(symbol=self.symbol, adv=100_000_000),),
@@ -142,13 +147,13 @@ class Desk:
             )
         )
 
-    def begin(self, qty: int, side: Side, *, position: int = 0, no_orders: bool = True) -> None:
-        """Bring everything up to where a case begins."""
+    def begin(self, qty: int, side: Side, *, position: int = 0) -> None:
+        """Bring everything up to where a case begins; a clock that runs waits for the broker's answers."""
         self.start(position=position)
         self.step(ev.SessionUp(session="reference"))
         self.price(*self.prices)
         self.step(ev.SessionUp(session="order"))
-        if no_orders:
+        if self._still:
             self.no_orders()
         self.hello()
         parent = ParentOrder(
@@ -241,7 +246,7 @@ class Desk:
         stamp = self.clock()
         self.log.append((stamp, event))
         for effect in self.core.step(stamp, event).effects:
-            self._act(effect, stamp.ts_ns)
+            self._act(effect, self._wall_ns())
 
     def _act(self, effect: ef.Effect, ts_ns: int) -> None:
         entry = self._entry

@@ -9,6 +9,9 @@ Time is in tenths of a second since the case began. `>` is ours, asked for by tr
 sent by the gate of itself; `<` is theirs; `!` is something that happens. Columns of a report are the
 standard's: OrderQty, CumQty, LeavesQty, LastQty @ LastPx. After `=`: OrdStatus, CumQty, LeavesQty as we
 hold them, then pairs. `#` begins a comment. `parse` refuses what it does not know, by file and line.
+
+Against a real counterparty prices follow its market (`@ bid-1.00`, `@ ask`), columns may be left out, `<?` is
+what may come or not, and `many` is one report or more, until what stands behind `=` holds.
 """
 
 import re
@@ -22,6 +25,7 @@ from market.types import ExecType, OrdStatus
 
 LINES_MAX: Final = 2_000  # of a file: a certification of a broker has some hundred
 PRICE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
+PEG: Final = re.compile(r"(bid|ask)(?:([+-])([0-9]{1,6}(?:\.[0-9]{1,4})?))?")
 COUNT: Final = re.compile(r"-?[0-9]{1,12}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
 
@@ -51,7 +55,7 @@ TIFS: Final = ("day", "gtc", "opg", "ioc", "fok", "gtx", "gtd", "close")
 # What may stand behind the columns of a verb, and whether it takes a value.
 REPORT_KEYS: Final = {
     "exec": True, "ref": True, "order": True, "symbol": True, "side": True, "account": True, "text": True,
-    "price": True, "dup": False, "resend": False, "mass": False, "total": True, "final": False,
+    "price": True, "many": False, "dup": False, "resend": False, "mass": False, "total": True, "final": False,
 }  # fmt: skip
 KEYS: Final[dict[str, dict[str, bool]]] = {
     ">new": {"tif": True, "post_only": False, "refused": True, "unsent": False},
@@ -103,6 +107,7 @@ class Who(Enum):
     OURS = ">"
     GATE = ">>"
     THEIRS = "<"
+    MAYBE = "<?"
     EVENT = "!"
 
 
@@ -132,6 +137,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     side: str = ""
     numbers: tuple[int, ...] = ()
     price_e4: int | None = None
+    peg: str = ""  # the touch that a price follows: bid or ask; then price_e4 is the distance
     options: dict[str, str] = {}
     expected: Expected | None = None
     text: str = ""  # as it is written
@@ -232,7 +238,9 @@ def _line(words: list[str], row: str, number: int) -> Line:
     try:
         who = Who(words[1])
     except ValueError:
-        raise _Fault(f"{words[1]!r} is none of > (ours) >> (the gate's own) < (theirs) ! (happens)") from None
+        raise _Fault(
+            f"{words[1]!r} is none of > (ours) >> (the gate's own) < (theirs) <? (perhaps) ! (happens)"
+        ) from None
     at = words.index("=") if "=" in words else len(words)
     expected = _expected(words[at + 1 :]) if at < len(words) else None
     verb, _, stated = words[2].partition("/")
@@ -270,7 +278,7 @@ class Fields:
         if self.words[:1] == ["of"]:
             del self.words[0]
             fields["orig"] = self._name("the ClOrdID after `of`")
-        if who is Who.THEIRS:
+        if who in (Who.THEIRS, Who.MAYBE):
             return fields | self._report(verb)
         if verb in ("replace", "cancel") and "orig" not in fields:
             raise _Fault(f"`{verb} Y of X`: the order that it changes is missing")
@@ -282,7 +290,7 @@ class Fields:
             fields["side"] = self.words.pop(0)
         if verb in ("new", "replace"):
             fields["numbers"] = (self._count("a quantity"),)
-            fields["price_e4"] = self._price_after_at(market=verb == "new")
+            fields |= self._price_or_peg(market=verb == "new")
         fields["options"] = _pairs(self.words, self.keys)
         tif = fields["options"].get("tif") if verb == "new" else None
         if tif is not None and tif not in TIFS:
@@ -300,8 +308,8 @@ class Fields:
             if len(numbers) != 4:
                 raise _Fault("`@ price` stands behind LastQty")
             fields["price_e4"] = self._price_after_at(market=False)
-        if verb in ("trade", "correct") and (len(numbers) != 4 or "price_e4" not in fields):
-            raise _Fault(f"`{verb}` needs OrderQty CumQty LeavesQty LastQty @ LastPx")
+        if verb in ("trade", "correct") and numbers and len(numbers) != 4:
+            raise _Fault(f"`{verb}` needs OrderQty CumQty LeavesQty LastQty")
         fields["numbers"] = tuple(numbers)
         fields["options"] = _pairs(self.words, self.keys)
         return fields
@@ -327,6 +335,14 @@ class Fields:
         if not self.words or not COUNT.fullmatch(self.words[0]):
             raise _Fault(f"{what} is missing" if not self.words else f"{self.words[0]!r} is not {what}")
         return int(self.words.pop(0))
+
+    def _price_or_peg(self, *, market: bool) -> dict[str, Any]:
+        peg = PEG.fullmatch(self.words[1]) if self.words[:1] == ["@"] and len(self.words) > 1 else None
+        if peg is None:
+            return {"price_e4": self._price_after_at(market=market)}
+        del self.words[:2]
+        distance_e4 = _price(peg[3]) if peg[3] else 0
+        return {"peg": peg[1], "price_e4": -distance_e4 if peg[2] == "-" else distance_e4}
 
     def _price_after_at(self, *, market: bool) -> int | None:
         if market and self.words[:1] == ["market"]:

@@ -43,6 +43,7 @@ class Player:
         self.case, self.desk = case, desk
         self.ids: dict[str, str] = {}  # ClOrdIDs by their names in the case
         self.at = 0
+        self.asked_e4: int | None = None  # the price of the last request
 
     def begin(self) -> None:
         """Bring the desk to where the case begins."""
@@ -93,16 +94,23 @@ class Player:
             raise self.fault(line, f"the gate sent no {line.verb}")
         self._check_sent(line, self.desk.sent.popleft())
 
+    def price_of(self, line: Line) -> int | None:
+        """Return the price that a line asks for, by the market where it follows a touch."""
+        if not line.peg or line.price_e4 is None:
+            return line.price_e4
+        return self.desk.prices[0 if line.peg == "bid" else 1] + line.price_e4
+
     def _ask(self, line: Line) -> Refusal | None:
         desk = self.desk
+        price_e4 = self.asked_e4 = self.price_of(line)
         if line.verb == "new":
             side = SIDES[line.side or self.case.given.get("side", "buy")]
             tif = TimeInForce[line.options.get("tif", "day").upper()]
-            ord_type = OrdType.MARKET if line.price_e4 is None else OrdType.LIMIT
+            ord_type = OrdType.MARKET if price_e4 is None else OrdType.LIMIT
             return desk.submit(
                 side,
                 line.numbers[0],
-                line.price_e4,
+                price_e4,
                 time_in_force=tif,
                 ord_type=ord_type,
                 post_only="post_only" in line.options,
@@ -112,7 +120,7 @@ class Player:
         chain = self.chain(line, line.orig)
         if line.verb == "cancel":
             return desk.cancel(chain.chain_id)
-        return desk.replace(chain.chain_id, line.numbers[0], line.price_e4 or chain.price_e4)
+        return desk.replace(chain.chain_id, line.numbers[0], price_e4 or chain.price_e4)
 
     def _check_sent(self, line: Line, sent: Sent) -> None:
         tags = sent.tags
@@ -129,7 +137,7 @@ class Player:
         if line.numbers:
             self._same(line, "38", str(line.numbers[0]), tags.get("38", ""))
         if line.price_e4 is not None:
-            self._same(line, "44", line.price_e4 / 10_000, float(tags.get("44", "0")))
+            self._same(line, "44", (self.asked_e4 or 0) / 10_000, float(tags.get("44", "0")))
 
     def _same(self, line: Line, tag: str, wanted: object, got: object) -> None:
         if wanted != got:
@@ -153,7 +161,8 @@ class Player:
             desk.cut = False
             desk.step(SessionUp(session="order"))
         elif line.verb == "restart":
-            desk.start(epoch=2)
+            desk.epoch += 1
+            desk.start()
             desk.step(SessionUp(session="reference"))
             desk.price(*desk.prices)
         elif line.verb == "kill":

@@ -47,7 +47,6 @@ def test_comments_and_quotes() -> None:
         ("1 > cancel Y of", "the ClOrdID after `of` is missing"),
         ("1 < new X 10 0", "columns are OrderQty CumQty LeavesQty"),
         ("1 < trade X 10 5 5", "`trade` needs"),
-        ("1 < trade X 10 5 5 5", "`trade` needs"),
         ("1 < new X 10 0 10 @ 5", "stands behind LastQty"),
         ("1 < new/old X 10 0 10", "'old' is no OrdStatus"),
         ("1 < new X 10 0 10 exec", "'exec' needs a value"),

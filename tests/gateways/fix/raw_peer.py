@@ -21,9 +21,11 @@ def checksum(data: bytes) -> int:
 class RawPeer:
     """One connection: sends what it is told, and holds every message that comes against the standard."""
 
-    def __init__(self, connection: socket.socket, sender: str, target: str) -> None:
+    def __init__(
+        self, connection: socket.socket, sender: str, target: str, version: str = "FIX.4.4"
+    ) -> None:
         connection.settimeout(WAIT_S)
-        self.connection = connection
+        self.connection, self.version = connection, version
         self.sender, self.target = sender, target
         self.seq = 1
         self.buffer = b""
@@ -31,7 +33,7 @@ class RawPeer:
     def receive(self) -> simplefix.FixMessage:
         """Return the next message, after checking its frame."""
         while True:
-            match = re.match(rb"8=FIX\.4\.4\x019=(\d+)\x01", self.buffer)
+            match = re.match(rb"8=" + re.escape(self.version.encode()) + rb"\x019=(\d+)\x01", self.buffer)
             if match:
                 end = match.end() + int(match[1]) + 7
                 if len(self.buffer) >= end:
@@ -75,7 +77,7 @@ class RawPeer:
         now = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
         head: Fields = [(35, msg_type), (49, self.sender), (56, self.target), (34, str(number)), (52, now)]
         body = b"".join(f"{tag}={value}\x01".encode() for tag, value in [*head, *fields])
-        whole = f"8=FIX.4.4\x019={len(body)}\x01".encode() + body
+        whole = f"8={self.version}\x019={len(body)}\x01".encode() + body
         return whole + f"10={checksum(whole):03d}\x01".encode()
 
     def is_closed(self) -> bool:
@@ -94,7 +96,10 @@ class RawPeer:
 class RawAcceptor:
     """Listens on a free port; each `accept` is the next connection of the client."""
 
-    def __init__(self, sender: str = "VENUE", target: str = "STEADYHAND") -> None:
+    def __init__(
+        self, sender: str = "VENUE", target: str = "STEADYHAND", version: str = "FIX.4.4"
+    ) -> None:
+        self.version = version
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(WAIT_S)
         self.port = self.listener.getsockname()[1]
@@ -103,7 +108,7 @@ class RawAcceptor:
 
     def accept(self) -> RawPeer:
         connection, _ = self.listener.accept()
-        self.peers.append(RawPeer(connection, self.sender, self.target))
+        self.peers.append(RawPeer(connection, self.sender, self.target, self.version))
         return self.peers[-1]
 
     def log_on(self, seq: int = 1, heartbeat_s: int = 10) -> tuple[RawPeer, simplefix.FixMessage]:
