@@ -81,6 +81,7 @@ def check(path: Path) -> Iterator[Finding]:
     yield from check_limits(file)
     yield from check_people(file)
     yield from check_live(file)
+    yield from check_lines(file)
     yield from check_profiles(file)
     yield from check_policy(file)
     yield from check_metrics(file)
@@ -174,6 +175,14 @@ def check_limits(file: File) -> Iterator[Finding]:
     for symbol in trader.symbols if trader else ():
         if not is_listed(symbol, limits.allowed.symbols):
             yield file.error("trader.symbols", f"{symbol} is not in allowed.symbols of {gate.limits}")
+
+
+def check_lines(file: File) -> Iterator[Finding]:
+    """OMS sessions and the drop copy are whole."""
+    from daemon.gate.line_faults import faults
+
+    for key, text in faults(file.config):
+        yield file.error(key, text)
 
 
 def check_people(file: File) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 The core judges and remembers; the session layer numbers and sends; this joins the two, and reads passwords.
 """
 
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 import structlog
 
 from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
+from daemon.gate.line_faults import faults, password
 from daemon.gate.oms_state import REPORTS_MAX
 from daemon.gate.shell import GateShell
 from gateways.fix.oms_intake import Rights, body, read
@@ -24,7 +24,6 @@ from market.oms_events import OmsSession as SessionEvent
 
 FOLDER: Final = "oms"  # in the state directory: numbers of each session
 RUN_LOG: Final = "fix-oms.log"  # every raw message with its time, passwords left out
-PASSWORD_MAX: Final = 128  # characters; more is the wrong file
 log = structlog.get_logger()
 
 
@@ -34,6 +33,7 @@ class OmsDesk:
     def __init__(self, config: Config, shell: GateShell, post: Callable[[Event], None]) -> None:
         self._core, self._post = shell.core, post
         shell.tell_oms = self.tell
+        self._config = config
         self._section = config.gate.oms if config.gate is not None else None
         self._currencies = {symbol: i.currency for symbol, i in config.instruments.items()}
         self._rights: dict[str, Rights] = {}
@@ -49,6 +49,9 @@ class OmsDesk:
 
     async def listen(self) -> None:
         """Begin to listen; ConfigError, EngineError: one line."""
+        wrong = [f"{key}: {text}" for key, text in faults(self._config)]
+        if wrong:
+            raise ConfigError("; ".join(wrong))
         section = self._section
         if section is None:
             return
@@ -117,25 +120,3 @@ class OmsDesk:
         if self.reports(client) < REPORTS_MAX:
             return ""
         return f"{REPORTS_MAX} reports in one journal; the desk begins a new day in a new state_dir"
-
-
-def password(path: Path | None) -> str:
-    """Return the password of a credential file, "" without one.
-
-    Raises:
-        ConfigError: it cannot be read, or others may read it.
-
-    """
-    if path is None:
-        return ""
-    try:
-        shared = stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
-        text = path.read_text(encoding="ascii").split("\n", 1)[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or "is not ASCII text"
-        raise ConfigError(f"{path}: password of an OMS: {what}") from None
-    if shared:
-        raise ConfigError(f"{path}: others may read this password; chmod 600 {path}")
-    if not 0 < len(text) <= PASSWORD_MAX or not text.isprintable():
-        raise ConfigError(f"{path}: its first line is no password of 1 to {PASSWORD_MAX} characters")
-    return text
