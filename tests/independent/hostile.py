@@ -22,6 +22,7 @@ from market.types import OrdType, ParentID, Side, Symbol, TimeInForce
 from risk.posture import Posture
 from tests.daemon.gate_harness import World, parent_order
 from tests.independent.wire_checker import SOH, WireChecker, e4, tags
+from tests.independent.wire_trips import TripChecker, Trips
 
 SYMBOLS: Final = (Symbol("SYN"), Symbol("ALT"))
 MS: Final = 1_000_000
@@ -195,9 +196,12 @@ class Ems:
 class Attack:
     """One world: a gate, its EMS, its auditor, and who wants them to fail."""
 
-    def __init__(self, seed: int, law: Any, checker: WireChecker, **start: Any) -> None:
+    def __init__(self, seed: int, law: Any, checker: WireChecker, shown: int = SHOWN, **start: Any) -> None:
         self.rng = random.Random(seed)
         self.checker = checker
+        self.trips = checker if isinstance(checker, TripChecker) else TripChecker(checker.law, {}, Trips())
+        self.trips.shown = self.shown = shown
+        self.others = dict.fromkeys(SYMBOLS, 0)  # what others have traded today
         instruments = tuple(Instrument(symbol=s, adv=2_000_000) for s in SYMBOLS)
         self.world = World(law, instruments=instruments, **start)
         self.ems = Ems(checker, self.rng)
@@ -236,6 +240,7 @@ class Attack:
         if ParentID(name) in self.world.core.state.live_parents:
             self.checker.parents[name] = (side.value, qty)
             self.parents.append((name, side, symbol))
+            self.trips.admitted(name, symbol)
 
     def step(self, event: ev.Event) -> None:
         """Step the core and carry out what it wants."""
@@ -268,7 +273,9 @@ class Attack:
     def deliver(self, most: int) -> None:
         """Give the core some of what the EMS said, in order."""
         for _ in range(min(most, len(self.ems.line))):
-            event = decode(self.ems.line.popleft())
+            raw = self.ems.line.popleft()
+            event = decode(raw)
+            self.trips.told(self.world.now, self.world.ts, raw)
             assert event is not None, "the EMS says what a gate knows"
             assert not isinstance(event, Malformed), event
             self.step(event)
@@ -278,13 +285,18 @@ class Attack:
         self.world.now += ns
         self.world.ts += ns
         self.step(ev.ReferenceAlive())
+        self.trips.look()
         self.step(ev.Timer())
 
     def quote(self, symbol: Symbol, mid: int, half: int, last: int = 0) -> None:
         """The reference line says a picture."""
         bid, ask = mid - half, mid + half
         self.checker.price(self.world.now, symbol, bid, ask, last)
-        shown = {"bid_qty": SHOWN, "ask_qty": SHOWN}
+        self.others[symbol] += self.rng.choice((0, 200, 2_000)) if self.trips is self.checker else 0
+        mine = sum(o.cum for o in self.ems.orders.values() if o.symbol == symbol)
+        volume = self.others[symbol] + mine if self.trips is self.checker else 0
+        self.trips.volume(self.world.ts, symbol, volume)
+        shown = {"bid_qty": self.shown, "ask_qty": self.shown, "volume": volume}
         self.step(ev.ReferencePrice(symbol=symbol, bid_e4=bid, ask_e4=ask, last_e4=last, **shown))
 
     def turn(self) -> None:

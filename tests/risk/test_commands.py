@@ -77,6 +77,9 @@ def test_each_command_needs_its_role(body: type[co.Body], role: Role) -> None:
         "limits": "{}",
         "day": "2024-01-02",
         "manifest": "m",
+        "parent_id": "P1",
+        "control": "R07",
+        "qty_max": 1,
     }
     made = body(**{k: v for k, v in required.items() if k in body.__struct_fields__})
 
