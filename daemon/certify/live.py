@@ -11,8 +11,9 @@ from collections import deque
 from typing import Final
 
 from daemon.certify.desk import OPEN_NS, Desk
-from daemon.certify.notation import REPORTS, Case, Line, Who
+from daemon.certify.notation import Case, Line, Who
 from daemon.certify.play import Mismatch, Player
+from daemon.certify.words import REPORTS
 from daemon.gate.recovery import event_of
 from gateways.fix.reference import Reference
 from gateways.fix.sessions import REFERENCE, Alarm, LoggedOn, LoggedOut, Message, Received

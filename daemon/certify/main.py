@@ -18,9 +18,10 @@ import structlog
 from daemon.certify import pack
 from daemon.certify.desk import Desk
 from daemon.certify.live import LivePlayer, Silent, Wire, clock
-from daemon.certify.notation import SUPPORT, Case, ScriptError, parse
+from daemon.certify.notation import Case, ScriptError, parse
 from daemon.certify.pack import About, Verdict
 from daemon.certify.play import Mismatch
+from daemon.certify.words import SUPPORT
 from daemon.config import ConfigError, load_model, load_profile, profile_path
 from daemon.logs import configure
 from daemon.paper.children import Child, ChildError

@@ -21,84 +21,23 @@ from typing import Any, Final
 
 import msgspec
 
-from market.types import ExecType, OrdStatus
+from daemon.certify.words import (
+    EXPECTED_KEYS,
+    GIVEN_KEYS,
+    KEYS,
+    REPORTS,
+    SIDES,
+    STATUSES,
+    SUPPORT,
+    TIFS,
+)
+from market.types import OrdStatus
 
 LINES_MAX: Final = 2_000  # of a file: a certification of a broker has some hundred
 PRICE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 PEG: Final = re.compile(r"(bid|ask)(?:([+-])([0-9]{1,6}(?:\.[0-9]{1,4})?))?")
 COUNT: Final = re.compile(r"-?[0-9]{1,12}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
-
-REPORTS: Final[dict[str, ExecType]] = {
-    "pending_new": ExecType.PENDING_NEW,
-    "new": ExecType.NEW,
-    "trade": ExecType.TRADE,
-    "canceled": ExecType.CANCELED,
-    "replaced": ExecType.REPLACED,
-    "rejected": ExecType.REJECTED,
-    "pending_cancel": ExecType.PENDING_CANCEL,
-    "pending_replace": ExecType.PENDING_REPLACE,
-    "stopped": ExecType.STOPPED,
-    "suspended": ExecType.SUSPENDED,
-    "done_for_day": ExecType.DONE_FOR_DAY,
-    "calculated": ExecType.CALCULATED,
-    "expired": ExecType.EXPIRED,
-    "restated": ExecType.RESTATED,
-    "correct": ExecType.TRADE_CORRECT,
-    "bust": ExecType.TRADE_CANCEL,
-    "status": ExecType.ORDER_STATUS,
-}
-STATUSES: Final = {status.name.lower(): status for status in OrdStatus}
-SIDES: Final = ("buy", "sell", "short", "short_exempt")
-TIFS: Final = ("day", "gtc", "opg", "ioc", "fok", "gtx", "gtd", "close")
-
-# What may stand behind the columns of a verb, and whether it takes a value.
-REPORT_KEYS: Final = {
-    "exec": True, "ref": True, "order": True, "symbol": True, "side": True, "account": True, "text": True,
-    "price": True, "many": False, "dup": False, "resend": False, "mass": False, "total": True, "final": False,
-}  # fmt: skip
-KEYS: Final[dict[str, dict[str, bool]]] = {
-    ">new": {"tif": True, "post_only": False, "refused": True, "unsent": False},
-    ">replace": {"refused": True, "unsent": False},
-    ">cancel": {"refused": True, "unsent": False},
-    ">status": {},
-    ">dk": {"reason": True, "qty": True},
-    ">mass_status": {},
-    ">mass_cancel": {},
-    "<cancel_reject": {"to": True, "reason": True, "order": True, "text": True},
-    "<business_reject": {"type": True, "reason": True, "text": True},
-    "<session_reject": {"type": True, "reason": True, "text": True},
-    "<mass_canceled": {"affected": True, "refused": False, "text": True},
-    "<garbled": {"tag": True, "value": True},
-    "!price": {},
-    "!halt": {},
-    "!resume": {},
-    "!up": {},
-    "!down": {"text": True},
-    "!cut": {},
-    "!kill": {"text": True},
-    "!shutdown": {},
-    "!restart": {},
-    "!ask": {},
-    "!wait": {},
-    "!cancel_parent": {},
-} | {f"<{verb}": REPORT_KEYS for verb in REPORTS}
-EXPECTED_KEYS: Final = {
-    "avg": True, "name": True, "posture": True, "break": True, "position": True, "of": True, "live": False,
-    "dead": False, "cause": True,
-}  # fmt: skip
-GIVEN_KEYS: Final = {"parent": True, "side": True, "start": True, "without": True, "needs": True}
-# What a broker may lack, as `given without` and `given needs` name it: [supports] of its profile.
-SUPPORT: Final = {
-    "AF": "mass_status",
-    "H": "order_status",
-    "q": "mass_cancel",
-    "G": "replace",
-    "Q": "dont_know",
-    "post_only": "post_only",
-    "bust": "trade_cancel",
-    "correct": "trade_correct",
-}
 
 
 class Who(Enum):

@@ -5,8 +5,9 @@ It imports nothing of our encoder: what it writes is read by our decoder, so tha
 
 from typing import Final
 
-from daemon.certify.notation import REPORTS, Line
+from daemon.certify.notation import Line
 from daemon.certify.play import Player
+from daemon.certify.words import REPORTS
 from market.types import ExecType, OrdStatus
 
 SOH: Final = "\x01"

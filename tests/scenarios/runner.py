@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.certify.desk import Desk
-from daemon.certify.notation import SUPPORT, Case, Who, parse
+from daemon.certify.notation import Case, Who, parse
 from daemon.certify.play import Player
+from daemon.certify.words import SUPPORT
 from daemon.config import load_model, load_profile
 from daemon.gate.core import GateCore
 from daemon.gate.recovery import event_of

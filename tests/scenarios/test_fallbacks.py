@@ -2,7 +2,8 @@
 
 import pytest
 
-from daemon.certify.notation import SUPPORT, Case
+from daemon.certify.notation import Case
+from daemon.certify.words import SUPPORT
 from tests.scenarios.runner import cases, play
 
 FALLBACKS = cases("fallbacks")

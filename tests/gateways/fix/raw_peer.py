@@ -21,9 +21,7 @@ def checksum(data: bytes) -> int:
 class RawPeer:
     """One connection: sends what it is told, and holds every message that comes against the standard."""
 
-    def __init__(
-        self, connection: socket.socket, sender: str, target: str, version: str = "FIX.4.4"
-    ) -> None:
+    def __init__(self, connection: socket.socket, sender: str, target: str, version: str = "FIX.4.4") -> None:
         connection.settimeout(WAIT_S)
         self.connection, self.version = connection, version
         self.sender, self.target = sender, target
@@ -96,9 +94,7 @@ class RawPeer:
 class RawAcceptor:
     """Listens on a free port; each `accept` is the next connection of the client."""
 
-    def __init__(
-        self, sender: str = "VENUE", target: str = "STEADYHAND", version: str = "FIX.4.4"
-    ) -> None:
+    def __init__(self, sender: str = "VENUE", target: str = "STEADYHAND", version: str = "FIX.4.4") -> None:
         self.version = version
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(WAIT_S)
