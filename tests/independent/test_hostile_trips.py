@@ -35,7 +35,7 @@ WORLDS: dict[str, tuple[dict[str, Any], Trips]] = {
     "R26": (
         {"rejects": {"count_max": 6, "window_ms": 2_000}}, Trips(rejects=6, rejects_window_ns=2_000 * MS),
     ),
-    "R31": ({"loss": {"drawdown_max_ccy": 200}}, Trips(fall_micros=200 * 10**6)),
+    "R31": ({"loss": {"drawdown_max_ccy": 60}}, Trips(fall_micros=60 * 10**6)),
     "R32": (
         {"slippage": {"pause_bps": 3, "halt_bps": 6, "after_bp": 500}},
         Trips(pause_bp=3, halt_bp=6, after_bp=500),

@@ -1,8 +1,8 @@
 """The auditor's second half: what may not be sent once something has happened, and what the market bears.
 
 R07 (impact of what crosses), R15 (share of what is printed), and the trips R25 (fast fills), R26 (a storm of
-rejects), R31 (a fall from the best of the day), R32 (a parent that costs too much). A trip counts from when it
-was told to the gate, not from when it happened at the venue: `told` is called with each message that comes.
+rejects), R31 (a fall from the best of the day), R32 (a parent that costs too much). A trip counts from when
+it was told to the gate, not from when it happened at the venue: `told` gets each message as it arrives.
 Written against the control table alone, like tests.independent.wire_checker, which it extends.
 """
 
