@@ -134,6 +134,9 @@ class GateSection(Section):
     drop_copy: SessionSection | None = None  # R62: what the order session says is held against this one
     reconcile_wait_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     cancel_on_disconnect: bool = True  # asked for at logon, never trusted
+    trader_silent_s: Annotated[float, Field(ge=2, le=60)] = 5.0  # then it is let go; a word comes each second
+    without_trader: Literal["cancel", "keep"] = "cancel"  # working orders of a symbol that no trader works
+    without_trader_s: Annotated[float, Field(gt=0, le=3_600)] = 10.0  # before they are canceled
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
     day_dir: Path | None = None  # folders of trading days (daemon/people/sod_files.py); none: no sod, no eod
     keyring: Path | None = None  # whose signatures count (daemon/people/keys.py); none: nobody rearms
@@ -142,6 +145,11 @@ class GateSection(Section):
     journal_key: Path | None = None  # Ed25519, signs the journal; none: one is made in state_dir
     journal_keep_mb: Annotated[int, Field(ge=0)] = 0  # of packed old segments; 0 = all of them
     roles: dict[str, RoleName] = {}  # other users of this host: view or operate; this one may operate
+
+    @property
+    def without_trader_ms(self) -> int:
+        """Return after how long orders of a symbol without a trader are canceled, 0 = never."""
+        return int(self.without_trader_s * 1000) if self.without_trader == "cancel" else 0
 
 
 class GuardSection(Section):

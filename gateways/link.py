@@ -7,7 +7,8 @@ and a peer that does not read is cut off: a late order is worse than no order.
 The gate listens; one trader serves a group of symbols. The exact sequence, as seen by the trader:
 
  1. Trader connects and sends `TraderHello` (a fresh, never used epoch; the hashes it runs).
- 2. Gate answers `HelloAck`. `accepted=False` carries the reason, and the gate closes the link.
+ 2. Gate answers `HelloAck`. `accepted=False` carries the reason, and the gate closes the link; `again`
+    says that the reason may pass. Another version of the protocol is refused, by either side.
     An accepted one carries the clock anchor, when there is one already, and whether time is lockstep.
  3. The gate tells what lives, in this order: one `PostureUpdate`; a `ParentUpdate` for every parent of
     these symbols that has not ended (oldest first); an `OrderUpdate` (epoch=0, n=0, last_qty=0) for every
@@ -31,10 +32,12 @@ The gate listens; one trader serves a group of symbols. The exact sequence, as s
       `headroom` changed: at once when `can_trade` flips, otherwise at most four times a second. A
       parent in a terminal status is told once.
     - `PostureUpdate` when the posture changes.
+    - `GateAlive` four times a second, and `TraderStatus` each second: who hears nothing from the other side
+      for some seconds ends the link. Not in lockstep, where each side waits for the other's word.
  5. Lockstep: updates of an instant, then `LockTick`. The trader steps them, sends its intents, then
     `LockTock`. Answers to those intents come before the next `LockTick`.
- 6. The link may break at any time. Working orders stay in the market; the gate goes on booking and ends
-    parents in time. A trader that comes again starts at 1 with a new epoch.
+ 6. The link may break at any time. Working orders stand as `gate.without_trader` says; the gate goes on
+    booking and ends parents in time. A trader that comes again starts at 1 with a new epoch.
 
 Between venue and gate in lockstep the same frames carry `LockAdvance` and `LockIdle`.
 """
@@ -62,6 +65,7 @@ ToTrader = (
     | up.OrderUpdate
     | up.IntentRefused
     | up.PostureUpdate
+    | up.GateAlive
     | up.LockTick
 )
 ToVenue = ev.LockIdle  # lockstep, gate to venue

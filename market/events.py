@@ -23,7 +23,7 @@ from market.types import (
     TimeInForce,
 )
 
-LINK_PROTOCOL = 1  # version of the words between gate and trader
+LINK_PROTOCOL = 2  # version of the words between gate and trader
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -242,6 +242,8 @@ class GateStarted(Event, frozen=True, kw_only=True):
     drop_copy: bool = False  # R62: a second session tells our executions
     killed: str = ""  # what the kill latch says
     killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
+    trader_silent_ms: int = 0  # of a trader that says nothing until it is let go; 0 = never
+    without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
 
 
 class Shutdown(Event, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ class HelloAck(Update, frozen=True, kw_only=True):
     protocol: int
     accepted: bool
     reason: str = ""
+    again: bool = False  # refused, but asking again may help: another trader is there, or was just now
     anchor: ClockAnchor | None = None
     lockstep: bool = False
 
@@ -101,6 +102,10 @@ class PostureUpdate(Update, frozen=True, kw_only=True):
 
     posture: str
     reason: str = ""
+
+
+class GateAlive(Update, frozen=True, kw_only=True):
+    """Four times a second in real time: the gate's loop runs, whatever else there is to say."""
 
 
 class LockTick(Update, frozen=True, kw_only=True):

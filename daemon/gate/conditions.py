@@ -6,6 +6,7 @@ takes back what works there.
 
 from typing import Final
 
+from daemon.gate import absence
 from daemon.gate import chains as gate_chains
 from daemon.gate.effects import LatchKill, Reply
 from daemon.gate.state import GateState
@@ -134,6 +135,7 @@ def tick(g: GateState, stamp: Stamp) -> None:
     if g.posture.returning and g.session.trading and not g.breaks:
         g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
     closing(g, stamp)
+    absence.tick(g, stamp)
     if stamp.mono_ns >= g.risk.memory.canary_next_ns:
         self_test(g, stamp)
 

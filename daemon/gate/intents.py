@@ -138,6 +138,7 @@ def _is_new(g: GateState, intent: Intent) -> bool:
         g.counters["intents_twice"] += 1
         return False
     trader.last_n = intent.n
+    trader.silent_ns = 0
     trader.intents += 1
     return True
 

@@ -74,6 +74,11 @@ class Links:
         if peer is not None and peer.send(update):
             self.told += 1
 
+    def beat(self) -> None:
+        """Tell everybody that this loop runs."""
+        for peer in list(self._peers.values()):
+            peer.send(up.GateAlive())
+
     def drop(self, epoch: int, reason: str) -> None:
         """Close the connection of a trader that the core did not accept."""
         peer = self._peers.pop(epoch, None)
@@ -121,7 +126,7 @@ class Links:
             return
         if hello.epoch in self._peers:
             reason = f"epoch {hello.epoch} is connected"
-            peer.send(up.HelloAck(protocol=ev.LINK_PROTOCOL, accepted=False, reason=reason))
+            peer.send(up.HelloAck(protocol=ev.LINK_PROTOCOL, accepted=False, reason=reason, again=True))
             peer.close(reason)
             return
         self._peers[hello.epoch] = peer

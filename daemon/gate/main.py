@@ -207,6 +207,8 @@ class Gate:
             reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
             killed=self._latch.held() or "",
             killed_scopes=tuple(self._latch.scopes().items()),
+            trader_silent_ms=int(section.trader_silent_s * 1000),
+            without_trader_ms=section.without_trader_ms,
         )
 
     async def _listen(self) -> None:
@@ -337,6 +339,8 @@ class Gate:
                 self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
             self._metrics.refresh(self._core)
             self._beat.write(time.monotonic_ns())
+            if self._lockstep is None:
+                self._links.beat()
             self._measure()
             self._keep.look()
             notify.watchdog()

@@ -6,6 +6,7 @@ Nothing is ever sent again: what is in doubt is asked for.
 
 from typing import Final
 
+from daemon.gate import absence
 from daemon.gate import chains as gate_chains
 from daemon.gate import parents as gate_parents
 from daemon.gate.effects import (
@@ -42,6 +43,9 @@ from risk.posture import Posture
 REFERENCE: Final = "reference"
 EPOCHS_MAX: Final = 10_000  # starts of traders in one journal: a crash loop ends before
 TRADERS_MAX: Final = 64  # symbol groups
+USED_BEFORE: Final = "an epoch that was used before:"
+TAKEN: Final = "another trader works"
+PASSING: Final = (USED_BEFORE, TAKEN)  # refusals that a trader may meet with by asking again
 TOO_LOW: Final = "MsgSeqNum too low"  # as every engine words it: the two sides count differently
 
 
@@ -72,6 +76,7 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
     for parent in g.live_parents.values():
         parent.told, parent.told_mono_ns = None, 0
     g.anchor = None if g.lockstep else g.anchor
+    absence.began(g, stamp, event)
 
 
 def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
@@ -173,12 +178,13 @@ def trader_hello(g: GateState, stamp: Stamp, event: TraderHello) -> None:
     """A trader came: tell it everything that lives, oldest first."""
     fault = hello_fault(g, event)
     if fault:
-        ack = HelloAck(protocol=LINK_PROTOCOL, accepted=False, reason=fault)
+        ack = HelloAck(protocol=LINK_PROTOCOL, accepted=False, reason=fault, again=fault.startswith(PASSING))
         g.effects += [Tell(event.epoch, ack), DropTrader(event.epoch, fault)]
         g.note("warning", "trader refused", epoch=event.epoch, reason=fault)
         return
     g.epochs_seen.add(event.epoch)
     g.traders[event.epoch] = Trader(hello=event)
+    absence.came(g, event.symbols)
     ack = HelloAck(protocol=LINK_PROTOCOL, accepted=True, anchor=g.anchor, lockstep=g.lockstep)
     g.effects.append(Tell(event.epoch, ack))
     posture = PostureUpdate(posture=g.posture.posture.name, reason=g.posture.reason)
@@ -199,15 +205,15 @@ def hello_fault(g: GateState, event: TraderHello) -> str:
     """Return why a trader is not accepted, "" where it is."""
     allowed = g.risk.limits.allowed
     if event.protocol != LINK_PROTOCOL:
-        return f"protocol {event.protocol}, the gate speaks {LINK_PROTOCOL}"
+        return f"link protocol {event.protocol}, the gate speaks {LINK_PROTOCOL}: run both of one version"
     if event.epoch in g.epochs_seen or len(g.epochs_seen) >= EPOCHS_MAX:
-        return f"epoch {event.epoch} was used before"
+        return f"{USED_BEFORE} {event.epoch}"
     unknown = [s for s in event.symbols if s not in g.instruments]
     if unknown or not event.symbols:
         return f"symbols not configured here: {', '.join(unknown) or 'none given'}"
     taken = [s for s in event.symbols if g.trader_of(s) is not None]
     if taken or len(g.traders) >= TRADERS_MAX:
-        return f"another trader works {', '.join(taken)}"
+        return f"{TAKEN} {', '.join(taken)}"
     if event.policy_sha256 and not is_listed(event.policy_sha256, allowed.artefacts):
         return f"R51 artefact {event.policy_sha256[:12]} of {event.policy} is not in allowed.artefacts"
     if not event.policy_sha256 and not is_listed(event.policy, allowed.policies):
@@ -215,9 +221,11 @@ def hello_fault(g: GateState, event: TraderHello) -> str:
     return ""
 
 
-def trader_gone(g: GateState, _: Stamp, event: TraderGone) -> None:
-    """The link closed: working orders stay, parents wait, time goes on."""
-    if g.traders.pop(event.epoch, None) is not None:
+def trader_gone(g: GateState, stamp: Stamp, event: TraderGone) -> None:
+    """The link closed: parents wait, time goes on; working orders stand for a while."""
+    trader = g.traders.pop(event.epoch, None)
+    if trader is not None:
+        absence.left(g, stamp, trader.hello.symbols)
         g.note("warning", "trader gone", epoch=event.epoch, reason=event.reason)
 
 
@@ -226,6 +234,7 @@ def trader_status(g: GateState, _: Stamp, event: TraderStatus) -> None:
     trader = g.traders.get(event.epoch)
     if trader is not None:
         trader.fit, trader.text, trader.decisions = event.fit, event.text, event.decisions
+        trader.silent_ns = 0
 
 
 def clock_anchor(g: GateState, _: Stamp, event: ClockAnchor) -> None:

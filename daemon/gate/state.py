@@ -70,6 +70,16 @@ class Trader(msgspec.Struct):
     intents: int = 0
     decision_id: int = 0  # of the last new order
     decision_orders: int = 0  # new orders that it has had
+    silent_ns: int = 0  # since its last frame, by the gate's timers
+
+
+class Absence(msgspec.Struct):
+    """Symbols that no trader works, and what is done about it (daemon.gate.absence)."""
+
+    silent_ns: int = 0  # of a trader that is let go; 0 = never
+    cancel_after_ns: int = 0  # without a trader; 0 = never
+    ticked_mono_ns: int = 0
+    since_mono_ns: dict[Symbol, int] = {}
 
 
 class Unwanted(msgspec.Struct):
@@ -118,6 +128,7 @@ class GateState:
         self.overdue: dict[Symbol, int] = {}  # chains whose answer is late
         self.traders: dict[int, Trader] = {}
         self.epochs_seen: set[int] = set()
+        self.absence = Absence()
         self.session = Session()
         self.ledger = Ledger()
         self.references = References()
@@ -282,6 +293,7 @@ class GateState:
             sorted(self.volumes.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
+            self.absence,
             list(self.dont_known),
             self.oms,
             self.drop_copy,

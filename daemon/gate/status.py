@@ -6,6 +6,7 @@ from typing import Any, Final
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
 from market.events import Stamp
+from market.instruments import NS
 
 WAITING_SHOWN_MAX: Final = 20  # executions that wait for the other line
 
@@ -25,7 +26,7 @@ def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
         "ts_ns": stamp.ts_ns,
         "speed": risk.rates.speed,
         "sessions": sessions(g),
-        "trader": trader(g),
+        "trader": trader(g, stamp),
         "oms": oms(g),
         "drop_copy": drop_copy(g),
         "positions": {s: b.position for s, b in sorted(g.ledger.books.items())},
@@ -87,7 +88,7 @@ def oms(g: GateState) -> dict[str, Any]:
     }
 
 
-def trader(g: GateState) -> dict[str, Any]:
+def trader(g: GateState, stamp: Stamp) -> dict[str, Any]:
     """Return the connected traders; the plain keys speak of the only one of a paper run."""
     traders = [
         {
@@ -104,7 +105,8 @@ def trader(g: GateState) -> dict[str, Any]:
     ]
     first = traders[0] if traders else {"policy": "", "fit": False, "text": "no trader"}
     facts = {key: first[key] for key in ("policy", "fit", "text")}
-    return {"connected": bool(traders), **facts, "traders": traders}
+    absent = {s: round((stamp.mono_ns - at) / NS, 1) for s, at in g.absence.since_mono_ns.items()}
+    return {"connected": bool(traders), **facts, "traders": traders, "absent_s": absent}
 
 
 def counters(g: GateState) -> dict[str, Any]:

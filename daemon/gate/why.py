@@ -204,7 +204,8 @@ def of_trader(g: GateState, symbol: Symbol) -> list[Blocker]:
         text = (
             f"no trader works {symbol}; one works {others}" if others and symbol else "no trader is connected"
         )
-        return [Blocker(TRADER, scope, text, clears="start one: `steadyhand trader`")]
+        since = g.absence.since_mono_ns.get(symbol, 0)
+        return [Blocker(TRADER, scope, text, since_mono_ns=since, clears="start one: `steadyhand trader`")]
     trader = g.traders[epoch]
     if trader.fit:
         return []

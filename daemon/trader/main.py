@@ -42,7 +42,8 @@ from policies.state import STATE_SPEC_SHA256
 log = structlog.get_logger()
 
 LINK_RETRY_S: Final = 0.2  # a gate that restarts is back within seconds
-HELLO_TRIES_MAX: Final = 10  # a gate that has not noticed yet that the last trader died; 2 s
+HELLO_WAIT_S: Final = 8.0  # for the trader before us to be let go: longer than it may be silent
+SILENT_LOOKS_MAX: Final = 3  # one a second: a gate that lives says so four times in each
 LOCK_WAIT_S: Final = 30.0  # lockstep: wall time that one instant may take
 STATUS_S: Final = 1.0
 
@@ -67,7 +68,8 @@ class Trader:
         self._due_s = 0.0
         self._tick: up.LockTick | None = None
         self._tick_watch: asyncio.TimerHandle | None = None
-        self._refusals = 0
+        self._refused_s = 0.0  # since when the gate has another trader
+        self._silent_looks = 0
         self._intents = 0
         self._pacer: Pacer | None = None
         self._accepted = False
@@ -127,7 +129,7 @@ class Trader:
     def _opened(self, peer: link.Peer) -> None:
         epoch = self._epochs.next()
         frozen_policy = isinstance(self._policy, FrozenPolicy)
-        self._peer, self._accepted = peer, False
+        self._peer, self._accepted, self._silent_looks = peer, False, 0
         self._shell.event(LinkUp(epoch=epoch))
         peer.send(
             ev.TraderHello(
@@ -150,8 +152,11 @@ class Trader:
         self._link_gone.set()
 
     def _told(self, _: link.Peer, messages: list[Any]) -> None:
+        self._silent_looks = 0
         for message in messages:
             match message:
+                case up.GateAlive():
+                    pass
                 case up.HelloAck():
                     self._answered(message)
                 case up.AnchorUpdate():
@@ -163,18 +168,32 @@ class Trader:
         self._stay_awake()
 
     def _answered(self, ack: up.HelloAck) -> None:
+        if ack.protocol != ev.LINK_PROTOCOL:
+            text = f"the gate speaks link protocol {ack.protocol}, this trader {ev.LINK_PROTOCOL}"
+            self.fail(f"{text}: run both of one version", EXIT_CONFIG)
+            return
         if not ack.accepted:
-            self._refusals += 1
-            if self._refusals >= HELLO_TRIES_MAX:
+            self._refused_s = self._refused_s or self._loop.time()
+            if not ack.again or self._loop.time() - self._refused_s >= HELLO_WAIT_S:
                 self.fail(f"the gate does not accept this trader: {ack.reason}", EXIT_CONFIG)
             return
-        self._refusals, self._accepted = 0, True
+        self._refused_s, self._accepted = 0.0, True
         self._shell.lockstep = ack.lockstep
         log.info("link to the gate up", lockstep=ack.lockstep)
         if ack.anchor is not None and not ack.lockstep:
             self._begin_market(ack.anchor)
         if self._config.rehearse_us and self._pacer is None and not ack.lockstep:
             self._runtime.spawn(self._rehearse(), "rehearsal")
+
+    def _listen_for_gate(self) -> None:
+        """End the link to a gate that says nothing: what is sent there would be read too late."""
+        if self._peer is None or self._shell.lockstep:
+            return
+        self._silent_looks += 1  # a look, not a second: a trader that was held up itself has looked once
+        if self._silent_looks > SILENT_LOOKS_MAX:
+            reason = f"the gate said nothing for {SILENT_LOOKS_MAX} s: nothing is sent until it answers"
+            log.error("gate silent", reason=reason)
+            self._peer.abort(reason)
 
     def _send(self, event: ev.Event) -> bool:
         self._intents += 1
@@ -298,6 +317,7 @@ class Trader:
         while True:
             await asyncio.sleep(STATUS_S)
             self._shell.second()
+            self._listen_for_gate()
             notify.watchdog()
             gc.collect(1)
 

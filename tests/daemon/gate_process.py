@@ -32,6 +32,7 @@ link_socket = "link.sock"
 limits = "{limits}"
 kill_file = "KILL"
 positions = "positions.csv"
+trader_silent_s = 60
 [gate.order_session]
 port = {order}
 [gate.reference_session]

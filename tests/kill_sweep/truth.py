@@ -88,7 +88,7 @@ class Truth:
                 self.checker.alive(self.mono_ns)
         elif direction == "IN":
             self._asked(kind, m, raw)
-        elif kind in "89" and m.get("11") in self._chain_of:  # the answer to a mass status names no order
+        elif kind in "89" and m.get("43") != "Y" and m.get("11") in self._chain_of:  # once, and of an order
             self.checker.from_venue(raw)
             if kind == "8":
                 self._told(m)

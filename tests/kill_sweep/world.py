@@ -25,10 +25,11 @@ ROOT: Final = Path(__file__).parents[2]
 LIMITS: Final = ROOT / "deploy" / "limits.paper.toml"
 # A script does not look at its headroom: refusals (R20 after each start) are no reason to stop the world.
 NEVER: Final = {"breaches_to_halt = 3": "breaches_to_halt = 2_000_000_000"}
-WAIT_S: Final = 30.0
+WAIT_S: Final = 60.0
 ANSWER_S: Final = 5.0
 SETTLE_S: Final = 10.0  # for the venue's log and the gate to say the same once nothing works
 POLL_S: Final = 0.02
+ON_ITS_WAY_S: Final = 0.5  # from the venue's log to the gate's books
 PARENT, QTY, HELD = "P1", 150_000, 500
 SYMBOL: Final = "SYN"
 
@@ -56,7 +57,7 @@ heartbeat_s = 1
 [trader]
 symbols = ["SYN"]
 policy = "{policy}"
-journal_dir = "trader"
+journal_dir = "{journal}"
 [trader.feed]
 port = {itch}
 [[instrument]]
@@ -78,14 +79,14 @@ class Ended(Exception):  # noqa: N818  (no error of the test's)
 class Process:
     """One of the three, in one of its lives."""
 
-    def __init__(self, folder: Path, name: str, argv: list[str], kill_at: str = "") -> None:
-        self.name, self.kill_at = name, kill_at
+    def __init__(self, folder: Path, name: str, argv: list[str], kill_at: str = "", code: str = "") -> None:
+        self.folder, self.name = folder, name
         self.counts = folder / f"{name}.boundaries"
         self.started_s = time.monotonic()
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "BOUNDARIES": str(self.counts)}
         with (folder / f"{name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.kill_sweep.victim", *argv],
+                [sys.executable, *(("-c", code) if code else ("-m", "tests.kill_sweep.victim")), *argv],
                 cwd=ROOT,
                 env=environment | ({"KILL_AT": kill_at} if kill_at else {}),
                 stdin=subprocess.PIPE,
@@ -107,7 +108,8 @@ class Process:
                 said = dict(json.loads(line))
                 if said.get("event") == event:
                     return said
-        raise Ended(f"{self.name} ended with {self.process.wait()} before it said {event!r}")
+        last = (self.folder / f"{self.name}.log").read_text().splitlines()[-1:]
+        raise Ended(f"{self.name} ended with {self.process.wait()} before it said {event!r}: {last}")
 
     def tell(self, command: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -165,6 +167,7 @@ class World:
             "on_disconnect": "true" if on_disconnect else "false",
             "policy": policy or f"script:{self.script}",
             "gate": gate,
+            "journal": "trader",
         }
         (folder / "positions.csv").write_text(f"account,symbol,qty\nPAPER,{SYMBOL},{HELD}\n")
         text = LIMITS.read_text()
@@ -175,6 +178,7 @@ class World:
         self.limits.write_text(text)
         self.law = law_of(load_model(self.limits, Limits))
         self.law = type(self.law)(**{**vars(self.law), "order_types": frozenset("12")})
+        self.processes: list[Process] = []
         self.venue: Process | None = None
         self.gate: Process | None = None
         self.trader: Process | None = None
@@ -204,7 +208,7 @@ class World:
         argv += ["--seed", str(self.seed), "--start", "command", "--out", str(out)]
         for name, port in self.ports.items():
             argv += [f"--{name}-port", str(port)]
-        self.venue = Process(self.folder, "venue", argv, kill_at)
+        self.venue = self._process("venue", argv, kill_at)
         endpoints = self.venue.said("ready")["endpoints"]
         self.ports = {name: endpoints[name] for name in ("fix", "reference", "itch")}
         self.venue.tell({"start": {"anchor_mono_ns": time.monotonic_ns()}})
@@ -218,17 +222,20 @@ class World:
         self.config.write_text(text)
 
     def start_gate(self, kill_at: str = "") -> Process:
-        self.gate = Process(self.folder, "gate", ["gate", "--config", str(self.config)], kill_at)
+        self.gate = self._process("gate", ["gate", "--config", str(self.config)], kill_at)
         return self.gate
 
-    def start_trader(self, kill_at: str = "") -> Process:
-        self.trader = Process(self.folder, "trader", ["trader", "--config", str(self.config)], kill_at)
+    def start_trader(self, kill_at: str = "", code: str = "") -> Process:
+        self.trader = self._process("trader", ["trader", "--config", str(self.config)], kill_at, code)
         return self.trader
 
+    def _process(self, name: str, argv: list[str], kill_at: str, code: str = "") -> Process:
+        self.processes.append(Process(self.folder, name, argv, kill_at, code))
+        return self.processes[-1]
+
     def close(self) -> None:
-        for process in (self.trader, self.gate, self.venue):
-            if process is not None:
-                process.kill()
+        for process in self.processes:
+            process.kill()
         shutil.rmtree(self.sockets, ignore_errors=True)
 
     # --- the gate -------------------------------------------------------------------------------
@@ -334,8 +341,11 @@ class World:
 
     def compare_all(self) -> list[str]:
         """Hold every execution of the gate's life against the venue's log."""
+        self.truth.read()
+        before = set(self.truth.fills)
+        time.sleep(ON_ITS_WAY_S)
         ours = {e for o in self.status("all")["orders"] for e in o["exec_ids"]}
         self.truth.read()
-        lost, invented = set(self.truth.fills) - ours, ours - set(self.truth.fills)
+        lost, invented = before - ours, ours - set(self.truth.fills)
         found = [f"executions lost: {sorted(lost)[:5]}"] if lost else []
         return found + ([f"executions of nobody: {sorted(invented)[:5]}"] if invented else [])
