@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from market.events import ExecutionReport, OrderCancelReject
-from market.order_table import AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
+from market.order_table import ACKS, AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
 from market.orders import NewOrder
 from market.report_checks import arithmetic, doubt, ends_nothing, price_fault
 from market.types import (
@@ -394,7 +394,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             self.asked_mono_ns, self.queries = 0, 0
 
     def _check_arithmetic(self, report: ExecutionReport, breaks: list[str]) -> None:
-        if report.cum_qty != self.cum_qty:
+        if report.cum_qty > self.cum_qty or (report.cum_qty < self.cum_qty and report.exec_type not in ACKS):
             breaks.append(f"{report.exec_id}: CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked")
         if self.cum_qty > max(self.order_qty, self.replace_qty):
             breaks.append(f"overfill: {self.cum_qty} of {self.order_qty}")

@@ -11,6 +11,7 @@ S, E = OrdStatus, ExecType
 LIVE: Final = S.PARTIALLY_FILLED  # in the table: NEW, PARTIALLY_FILLED or FILLED, as the arithmetic says
 TERMINAL: Final = frozenset({S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED, S.DONE_FOR_DAY})
 AWAITING: Final = frozenset({S.PENDING_NEW, S.PENDING_CANCEL, S.PENDING_REPLACE})  # an answer is due
+ACKS: Final = frozenset({E.PENDING_NEW, E.NEW, E.PENDING_CANCEL, E.PENDING_REPLACE})  # may be overtaken
 
 TRANSITIONS: Final[dict[tuple[OrdStatus, ExecType], OrdStatus]] = {
     (S.PENDING_NEW, E.PENDING_NEW): S.PENDING_NEW,
