@@ -120,6 +120,17 @@ def encode(frame: Frame) -> bytes:
     return _encoder.encode(frame)
 
 
+def decode(payload: bytes) -> Frame:
+    """Return the frame of a payload.
+
+    Raises:
+        msgspec.DecodeError, ValueError: it is none of this version's.
+
+    """
+    frame: Frame = _decoder.decode(payload)
+    return frame
+
+
 def decisions(effects: tuple[Effect, ...]) -> tuple[Sent, ...]:
     """Return the messages about orders that a step wants sent, in order."""
     return tuple(sent(effect) for effect in effects if isinstance(effect, SendOrder | SendCancel | AskStatus))
