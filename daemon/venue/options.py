@@ -47,6 +47,23 @@ def parser() -> Parser:
     )
     p.add_argument("--order-latency-us", type=LATENCY_US, help="lockstep: of an order (default 2000)")
     p.add_argument("--feed-latency-us", type=LATENCY_US, help="lockstep: of feed and reports (default 500)")
+    p.add_argument("--start", choices=("now", "command"), default="now", help="command: wait for stdin")
+    p.add_argument("--out", type=Path, help="folder of itch.bin, fix-venue.log, venue.json; none: no files")
+    lines(p)
+    p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
+    p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
+    p.add_argument("--scenario", type=Path, metavar="FILE", help="what goes wrong, and when: see RUNBOOK")
+    p.add_argument(
+        "--acceptor",
+        choices=("quickfix", "plain"),
+        help="what takes FIX connections (default quickfix; plain where a scenario breaks bytes)",
+    )
+    p.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    return p
+
+
+def lines(p: Parser) -> None:
+    """Add where the venue listens and publishes, and under which names."""
     for name, what in (("fix", "orders"), ("reference", "reference prices"), ("itch", "feed")):
         p.add_argument(f"--{name}-port", type=whole(0, PORT_MAX), default=0, help=f"{what}; 0 = a free one")
     p.add_argument(
@@ -54,8 +71,6 @@ def parser() -> Parser:
         type=whole(0, PORT_MAX),
         help="tell executions on a second session; 0 = a free one",
     )
-    p.add_argument("--start", choices=("now", "command"), default="now", help="command: wait for stdin")
-    p.add_argument("--out", type=Path, help="folder of itch.bin, fix-venue.log, venue.json; none: no files")
     p.add_argument("--comp-id", default="VENUE", help="our SenderCompID of the order session")
     p.add_argument("--client-comp-id", default="STEADYHAND", help="whose orders are taken")
     p.add_argument("--reference-comp-id", default="VENUE", help="our SenderCompID of reference prices")
@@ -75,16 +90,6 @@ def parser() -> Parser:
     p.add_argument(
         "--glimpse-port", type=whole(0, PORT_MAX), default=0, help="snapshots of the book; 0 = a free one"
     )
-    p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
-    p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
-    p.add_argument("--scenario", type=Path, metavar="FILE", help="what goes wrong, and when: see RUNBOOK")
-    p.add_argument(
-        "--acceptor",
-        choices=("quickfix", "plain"),
-        help="what takes FIX connections (default quickfix; plain where a scenario breaks bytes)",
-    )
-    p.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    return p
 
 
 def main(argv: list[str]) -> int:
