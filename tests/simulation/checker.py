@@ -180,9 +180,13 @@ class Checker:
     # --- the promises -----------------------------------------------------------------------------
 
     def p1(self, m: dict[str, str]) -> None:
-        """No order byte leaves before its intent is in a journal of the gate."""
-        if m["35"] != "q" and m["11"].encode() not in self.w.disk.journaled:
-            self.breach("P1", f"{m['35']} {m['11']} left and no journal holds it")
+        """No order byte leaves before its intent is in the kernel, or as configured on the disk."""
+        last_words = m["35"] == "F" and self.failed_sync_life == self.w.lives.number
+        if m["35"] == "q" or last_words:  # a disk that has failed keeps nobody from cancelling
+            return
+        on_disk = self.w.lives.section.durability == "disk" and m["35"] in RISK
+        if m["11"].encode() not in (self.w.disk.durable if on_disk else self.w.disk.journaled):
+            self.breach("P1", f"{m['35']} {m['11']} left, and no journal holds it{' on the disk' * on_disk}")
 
     def p2(self, m: dict[str, str]) -> None:
         """A ClOrdID is used once, and an order never sent again."""

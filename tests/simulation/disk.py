@@ -30,6 +30,7 @@ class File:
         self.size = size
         self.durable = size
         self.taken = 0  # blocks are taken up to here
+        self.pending: set[bytes] = set()  # ClOrdIDs written since the last sync
 
 
 class Disk:
@@ -40,6 +41,7 @@ class Disk:
         self.files: dict[str, File] = {}
         self.inodes: dict[int, int] = {}  # bytes that are on the disk, by the file's number
         self.journaled: set[bytes] = set()  # ClOrdIDs that stand in a journal of the gate
+        self.durable: set[bytes] = set()  # ... and on the disk
         self.full = False
         self.free_mb = 10_000
         self.sync_fails = False
@@ -80,6 +82,8 @@ class Disk:
 
     def made_durable(self, file: File, facts: os.stat_result) -> None:
         """All that the file holds is on the disk now, whatever names it has."""
+        self.durable |= file.pending
+        file.pending.clear()
         file.durable = facts.st_size
         self.inodes[facts.st_ino] = facts.st_size
 
@@ -89,6 +93,8 @@ class Disk:
         for path in sorted(self.files):
             if is_journal(path) and Path(path).exists():
                 self.journaled |= set(CL_ORD_ID.findall(Path(path).read_bytes()))
+            self.files[path].pending.clear()
+        self.durable = set(self.journaled)
 
 
 def is_journal(path: str) -> bool:
@@ -174,7 +180,9 @@ class SimOs:
         file.size = os.fstat(fd).st_size
         disk.wrote += 1
         if is_journal(file.path):
-            disk.journaled.update(CL_ORD_ID.findall(bytes(data)))
+            names = CL_ORD_ID.findall(bytes(data))
+            disk.journaled.update(names)
+            file.pending.update(names)
         if where == AFTER:
             process.die(f"after a write to {file.path}")
             raise Died

@@ -127,9 +127,10 @@ class Runtime:
 class Lives:
     """One gate's state directory, and whoever runs in it."""
 
-    def __init__(self, ground: Ground, limits: Limits) -> None:
+    def __init__(self, ground: Ground, limits: Limits, durability: str) -> None:
         self.ground, self.limits = ground, limits
-        self.config = Config.model_validate(CONFIG)
+        tree = CONFIG | {"gate": CONFIG["gate"] | {"durability": durability}}
+        self.config = Config.model_validate(tree)
         assert self.config.gate is not None
         self.section = self.config.gate
         self.process = Process("none")

@@ -130,26 +130,39 @@ class SimThread:
     def __init__(self, ground: "Ground", target: Callable[[], None]) -> None:
         self._ground, self._target, self._process = ground, target, ground.process
         self.ended = False
+        self._busy = False
 
     def start(self) -> None:
+        self._ground.threads.append(self)
         self._plan()
+
+    def wake(self) -> None:
+        """Somebody has set what it waits for."""
+        self._turn()
 
     def _plan(self) -> None:
         low, high = self._ground.sync_ms
         self._ground.loop.after(self._ground.rng.randint(low, high) * MS, self._wake, owner=self._process)
 
     def _wake(self) -> None:
-        if self.ended:
+        self._turn()
+        if not self.ended:
+            self._plan()
+
+    def _turn(self) -> None:
+        if self.ended or self._busy:
             return
+        self._busy = True
         waits = self._ground.waits
         self._ground.waits = 1
         try:
             self._target()
             self.ended = True
         except _Waits:
-            self._plan()
+            pass
         finally:
             self._ground.waits = waits
+            self._busy = False
 
     def join(self, timeout: float | None = None) -> None:
         if not self.ended:
@@ -167,10 +180,10 @@ class _Waits(BaseException):
 
 
 class SimThreading:
-    """Stands in for `threading` in the journal."""
+    """Stands in for `threading`: the journal's own threads, or whoever waits on one of them."""
 
-    def __init__(self, ground: "Ground") -> None:
-        self._ground = ground
+    def __init__(self, ground: "Ground", turns: bool) -> None:
+        self._ground, self._turns = ground, turns
 
     def __getattr__(self, name: str) -> Any:
         return getattr(threading, name)
@@ -179,7 +192,7 @@ class SimThreading:
         return SimThread(self._ground, target)
 
     def Event(self) -> "SimEvent":  # noqa: N802
-        return SimEvent(self._ground)
+        return SimEvent(self._ground) if self._turns else Blocking(self._ground)
 
 
 class SimEvent:
@@ -188,7 +201,11 @@ class SimEvent:
         self._is = False
 
     def set(self) -> None:
+        """Who waits wakes soon: a disk takes its time."""
         self._is = True
+        ground = self._ground
+        for thread in ground.threads:
+            ground.loop.after(ground.rng.randint(MS // 5, 8 * MS), thread.wake, owner=ground.process)
 
     def clear(self) -> None:
         self._is = False
@@ -200,6 +217,22 @@ class SimEvent:
         if (not self._is and timeout is None) or self._ground.waits <= 0:
             raise _Waits
         self._ground.waits -= 1
+        return self._is
+
+
+class Blocking(SimEvent):
+    """A thread waits here while the rest of the world goes on."""
+
+    def set(self) -> None:
+        self._is = True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        loop = self._ground.loop
+        end_ns = loop.now_ns + int((timeout or 0.0) * SECOND)
+        while not self._is and loop.now_ns < end_ns:
+            loop.run(min(end_ns, loop.now_ns + 5 * MS))
+        if not self._ground.process.alive:
+            raise Died
         return self._is
 
 
@@ -247,6 +280,7 @@ class Ground:
         self.printed: list[str] = []
         self.sync_ms = (20, 300)
         self.metrics = True  # no decision hangs on them, and they are a seventh of a run
+        self.threads: list[SimThread] = []
         self.waits = 0
         self.boots = 1  # of the host
         self._before: list[tuple[Any, str, Any]] = []
@@ -255,6 +289,7 @@ class Ground:
         """Another process stands on this ground now."""
         self.os.close_all()
         self.process, self.face = process, Face(self, process)
+        self.threads.clear()
 
     def __enter__(self) -> "Ground":
         fakes: dict[str, Any] = {"time": SimTime(self), "asyncio": SimAsyncio(self)}
@@ -286,8 +321,8 @@ class Ground:
             self._put(module, "announce", lambda event, **more: self.said.append({"event": event, **more}))
         if name.startswith("daemon.gate"):
             self._put(module, "print", lambda *words, **_: self.printed.append(" ".join(map(str, words))))
-        if name.startswith(journal.__name__) and getattr(module, "threading", None) is threading:
-            self._put(module, "threading", SimThreading(self))
+        if getattr(module, "threading", None) is threading and name.startswith("daemon."):
+            self._put(module, "threading", SimThreading(self, name == journal.__name__))
         if isinstance(getattr(module, "log", None), structlog._config.BoundLoggerLazyProxy):
             self._put(module, "log", self.log)
 

@@ -1,11 +1,16 @@
 """What befalls a world: fault families, each a plan drawn from the seed. `story(seed)` mixes one to three."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Final
 
+from daemon.gate import snapshot_process
+from daemon.gate.snapshots import SnapshotError
+from daemon.journal import JournalError
 from tests.simulation.checker import EXIT_WITHIN, RECONCILED_WITHIN, Checker
 from tests.simulation.disk import AFTER, BEFORE, TORN
+from tests.simulation.gate import STATE
 from tests.simulation.loop import MS, SECOND, Died
 from tests.simulation.world import World
 
@@ -170,7 +175,9 @@ def crashes(w: World, c: Checker, rng: random.Random) -> None:
         state["left"] -= 1
         c.expected_deaths.add(w.lives.number)
         w.loop.after(rng.randint(*RESTART_MS) * MS, start, w, c)
-        w.loop.after(rng.randint(*RESTART_MS) * MS + SECOND, arm)
+        # Now and then within the very next start: a recovery is killed like anything else.
+        soon = rng.random() < 0.4
+        w.loop.after(rng.randint(*RESTART_MS) * MS * (not soon) + MS, arm)
         return True
 
     def boundary(kind: str) -> None:
@@ -274,6 +281,25 @@ def assertion(w: World, c: Checker, rng: random.Random) -> None:
     w.loop.after(at(w, rng), wrong)
 
 
+def snapshots(w: World, c: Checker, rng: random.Random) -> None:
+    """Small segments, and snapshots of them, as their own process makes them, between two deaths."""
+    w.segment_bytes = rng.choice((4_000, 20_000))
+
+    def make() -> None:
+        gate = w.lives.gate
+        if w.lives.ready and gate is not None and w.calm:
+            with contextlib.suppress(
+                SnapshotError, JournalError
+            ):  # a full disk: its process ends
+                snapshot_process.make(STATE, gate._journal.durable_offset)
+                snapshot_process.tidy(STATE, 0)
+        w.loop.after(rng.randint(300, 2_000) * MS, make)
+
+    w.loop.after(2 * SECOND, make)
+    for _ in range(rng.randint(1, 2)):
+        w.loop.after(at(w, rng, 3.0), end, w, c, "killed beside a snapshot", rng)
+
+
 # --- trader, people, clock ----------------------------------------------------------------------------
 
 
@@ -315,7 +341,7 @@ def clock(w: World, c: Checker, rng: random.Random) -> None:
 FAMILIES: Final[dict[str, Family]] = {
     f.__name__: f
     for f in (network, prices, manners, takes_back, venue_down, crashes, power, full, sync_fails, sigterm,
-              assertion, trader, people, clock)
+              assertion, trader, people, clock, snapshots)
 }  # fmt: skip
 ALONE: Final[dict[str, Family]] = {f.__name__: f for f in (quiet_prices, liar, storm, numbers)}
 
