@@ -391,7 +391,7 @@ class Runner:
         tests = {
             n for line in range(mutant.line, mutant.last + 1) for n in self.reach.get((mutant.path, line), ())
         }
-        if not mutant.scope:
+        if not mutant.scope or not tests:  # a table or a class: what it makes is used elsewhere
             tests = {n for (path, _), found in self.reach.items() if path == mutant.path for n in found}
         order = sorted(tests, key=lambda n: (-self.finders[n], self.took[n]))
         began = time.perf_counter()

@@ -47,7 +47,7 @@ def faults(w: World, ts_ns: int | None = None, begun: bool = False, **fields: An
         ({"end_ns": OPEN_NS}, "R08 the window ends before"),
         ({"start_ns": OPEN_NS - 3_600 * SECOND}, "R08 the window is outside"),
         ({"start_ns": OPEN_NS - 60 * SECOND, "end_ns": OPEN_NS - 1}, "R08 the window ended"),
-        ({"display": None, "max_display": 5}, "R08 max_display is not supported"),
+        ({"display": None, "min_qty": 5}, "R08 min_qty is not supported"),
         ({"declared_notional_micros": 1}, "R08 declared"),
         ({"qty": 600_000}, "R08 quantity 600000 is above"),
         ({"side": Side.SELL_SHORT}, "R17 side"),
