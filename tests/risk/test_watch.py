@@ -204,7 +204,7 @@ def test_net_is_the_larger_of_both_sides_worst() -> None:
 
 
 def test_a_start_lifts_what_the_machine_said_before_and_measures_anew() -> None:
-    w = world(law=limits(start={"reduce_only_ms": 0}))
+    w = world(law=limits(start={"reduce_only_ms": 0}, machine={"disk_reduce_mb": 1_000}))
     w.step(
         desk.MachineMeasured(
             loop_lag_ms=10_000, clock_offset_us=20_000, disk_free_mb=500, drop_copy_lag_ms=9_000
