@@ -134,10 +134,8 @@ class StateBuilder:
         self.own[:] = 0
 
     def forget_book(self) -> None:
-        """A snapshot of the book follows: own orders find their places in their queues by it."""
-        for row in self.own[: len(self.rows)]:
-            row[k.O_AHEAD] = row[k.O_TOTAL] = row[k.O_SEEN] = 0
-            row[k.O_SINCE] = self.ints[k.LAST_TS]
+        """A snapshot of the book follows: queues are counted anew. What stood before us can only be less."""
+        self.own[:, k.O_TOTAL] = 0
 
     def slot(self, parent_id: ParentID) -> int:
         """Return the number by which own rows know a parent."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from daemon.trader.core import TraderCore
@@ -36,7 +37,7 @@ class Intake:
             events, used = decoder.decode(view[at:], self._batch)
             batch = self._batch[:events]
             if snapshot:
-                batch["flags"] |= Flag.REVEAL
+                batch["flags"] |= np.uint16(Flag.REVEAL)
                 step = self._core.reveal(batch)
             else:
                 step = self._core.feed(stamp, batch, first, decoder.next_seq) if used else NOTHING

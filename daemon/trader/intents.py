@@ -10,7 +10,7 @@ from policies.executor import Act, Move
 def intent_of(
     move: Move, parent: ParentOrder, epoch: int, n: int, decision: int, mono_ns: int, cause_mono_ns: int
 ) -> Intent:
-    """Return it; `decision` and `mono_ns`: what led to it, when; `cause_mono_ns`: by which bytes (0: none)."""
+    """Return it; `decision`, `mono_ns`: what led to it, when; `cause_mono_ns`: by which bytes (0: none)."""
     if move.act is Act.CANCEL:
         return ev.CancelIntent(epoch=epoch, n=n, chain_id=move.chain_id, decision_id=decision)
     if move.act is Act.REPLACE:

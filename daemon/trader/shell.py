@@ -16,7 +16,7 @@ import structlog
 from daemon.clock import Clock
 from daemon.journal import Journal
 from daemon.trader.core import TraderCore
-from daemon.trader.events import NOTHING, FeedDown, FeedIdle, FeedReset, FeedResumed, Step
+from daemon.trader.events import NOTHING, FeedDown, FeedIdle, FeedReset, FeedResumed, FeedUp, Step
 from daemon.trader.feed import Intake
 from daemon.trader.journal import PIECE_BYTES_MAX, Frame, Input, Midnight, Output, Read, StateHash, encode
 from daemon.trader.market import MIDNIGHT
@@ -112,8 +112,17 @@ class Shell:
         stamp = ev.Stamp(tick.ts_ns, tick.ts_ns)
         reads, self._held_reads = self._held_reads, []
         events, self._held_events = self._held_events, []
-        for first_seq, packets in reads:
-            self._take(stamp, first_seq, packets)
+        if any(isinstance(event, FeedDown) for event in events):
+            # A hole that was filled within the instant: the instant says that the feed is whole.
+            for event in [e for e in events if isinstance(e, FeedDown | FeedUp)]:
+                events.remove(event)
+                self._step(stamp, event)
+            if not self.core.broken:
+                self._step(stamp, FeedIdle())
+        first_seq = reads[0][0] if reads else 0
+        # However the wire cut it: a decision may hang on where a read ends, and must not on the pace.
+        for piece in pieces(b"".join(packets for _, packets in reads), PIECE_BYTES_MAX):
+            first_seq += self._take(stamp, first_seq, piece)
         for event in events:
             self._step(stamp, event)
         if self.core.unfit and not self.core.broken:
@@ -156,7 +165,8 @@ class Shell:
         self._note(step, stamp.mono_ns if type(event) is not ev.Timer else 0)
         self._count()
 
-    def _take(self, stamp: ev.Stamp, first_seq: int, packets: bytes) -> None:
+    def _take(self, stamp: ev.Stamp, first_seq: int, packets: bytes) -> int:
+        """Step the core through packets; return how many messages they were."""
         assert len(packets) <= PIECE_BYTES_MAX, "a read is smaller than a journal frame"
         assert self.intake is not None, "the feed begins after market time"
         frames: list[Frame] = [Read(stamp, first_seq, packets)]
@@ -172,6 +182,7 @@ class Shell:
             log.error("feed broken", error=self.intake.fault)
             self._step(stamp, FeedDown(reason=self.intake.fault, broken=True))
         self._count()
+        return self.intake.decoder.next_seq - first_seq
 
     def _send_all(self, step: Step) -> None:
         for intent in step.intents:
