@@ -38,6 +38,7 @@ GATHER_S: Final = 0.02
 CLOSE_WAIT_S: Final = 10.0  # an fsync that takes longer is a disk that fails
 SEGMENT_BYTES: Final = 64 << 20  # hashed in 40 ms at a start; a busy day of a gate has a dozen
 RESERVE_BYTES: Final = 8 << 20  # taken ahead: cancels and fills of hours, once nothing else is written
+CHECKPOINTS_BYTES: Final = 1 << 16  # taken ahead of checkpoints: some 350 of them
 CHECKPOINT_FRAMES: Final = 1_000  # between two signatures, or
 CHECKPOINT_NS: Final = 60_000_000_000
 RETRY_NS: Final = 1_000_000_000  # between two tries to take blocks of a full disk
@@ -80,7 +81,7 @@ class Journal:
         self._marked_ns = time.monotonic_ns()
         self._want_mark = False
         self._retry_ns = 0
-        self._signed = -1  # file of checkpoints
+        self._signed, self._signable = -1, 0  # file of checkpoints; bytes taken ahead in it
         self._lock: DirectoryLock | None = None
         self._syncing = threading.Lock()
         self._wake = threading.Event()
@@ -261,6 +262,7 @@ class Journal:
             try:
                 self._disk.write(self._signed, record)
                 self._disk.sync(self._signed)
+                self._signable -= len(record)
             except OSError:
                 return  # a full disk; the next one says as much and more
             self._due = None if self._due is due else self._due
@@ -290,6 +292,10 @@ class Journal:
                 found.allocated = ahead
             else:
                 self._reserve_bytes = 0  # this file system takes nothing ahead: its free space is watched
+        if self._reserve_bytes and self._signable < CHECKPOINTS_BYTES:
+            size = os.fstat(self._signed).st_size
+            self._disk.allocate(self._signed, size, 2 * CHECKPOINTS_BYTES)
+            self._signable = 2 * CHECKPOINTS_BYTES
         if self._next is None and 2 * found.place > self._segment_bytes:
             number = found.header.number + 1
             self._next = tail.prepare(self.path, number, self._reserve_bytes, self._disk)

@@ -4,6 +4,7 @@ One line a message: `2026-11-21T11:26:00.123456Z IN|OUT <raw message with SOH by
 Written to the kernel at once; several threads may write, each line is one append.
 """
 
+import contextlib
 import os
 import time
 from datetime import UTC, datetime
@@ -27,7 +28,8 @@ class Tap:
         """Append one message."""
         second, part = divmod(time.time_ns(), 10**9)
         line = f"{_second_text(second)}.{part // 1000:06d}Z {direction} {raw}\n"
-        os.write(self._fd, line.encode("utf-8", "surrogateescape"))
+        with contextlib.suppress(OSError):  # a full disk: this is a record, the inbound log is the promise
+            os.write(self._fd, line.encode("utf-8", "surrogateescape"))
 
     def sync(self) -> None:
         """Bring it to the disk."""
