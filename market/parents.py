@@ -30,7 +30,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     must_complete: bool = False
     i_would_price_e4: int | None = None
     i_would_qty: int | None = None
-    max_display: int | None = None
+    max_display: int | None = None  # shares that its resting orders may show at once
     min_qty: int | None = None
     locate_id: str | None = None
     decision_price_e4: int | None = None
@@ -39,7 +39,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 # Fields that are part of the order but that nobody works yet: refused by name, never ignored.
-UNSUPPORTED: Final = ("min_participation_bp", "i_would_price_e4", "i_would_qty", "max_display", "min_qty")
+UNSUPPORTED: Final = ("min_participation_bp", "i_would_price_e4", "i_would_qty", "min_qty")
 
 
 class ParentTrigger(StrEnum):

@@ -57,6 +57,9 @@ def shape_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
     share = parent.max_participation_bp
     if share is not None and not 0 < share <= checks.BP:
         found.append(f"R01 participation {share} bp is not 1 to {checks.BP}")
+    shown = parent.max_display
+    if shown is not None and (shown <= 0 or shown % instrument.lot):
+        found.append(f"R02 max_display {shown} is no multiple of the lot {instrument.lot} above 0")
     if parent.urgency is not None and parent.urgency not in URGENCY:
         found.append(f"R01 urgency {parent.urgency} is not 1 to 5")
     return found

@@ -36,6 +36,8 @@ def headroom(
     if value_e4:
         qty_max = min(qty_max, tight.of(law.order.notional_max_ccy * E4) // value_e4)
     qty_max = min(qty_max, *(day_room(scope, value_e4) for scope in scopes))
+    if parent.max_display is not None:
+        qty_max = min(qty_max, parent.max_display)
     uncommitted = progress.qty - progress.cum_qty - risk.ledger.committed.get(parent.parent_id, 0)
     room = min(uncommitted, *(exposure_room(risk, s, tight, symbol, is_buy, value_e4, stamp) for s in scopes))
     if not is_buy:

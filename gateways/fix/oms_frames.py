@@ -14,7 +14,7 @@ HEAD: Final = re.compile(rb"8=([A-Z.0-9]{1,10})\x019=([0-9]{1,6})\x01")
 HEAD_BYTES_MAX: Final = 32  # of `8=..|9=..|`
 BODY_BYTES_MAX: Final = 8_192  # of one message; a parent order has 500
 TRAILER: Final = re.compile(rb"10=([0-9]{3})\x01")
-TRAILER_BYTES: Final = 7
+TRAILER_BYTES: Final = 7  # `10=123|`
 FIX_44: Final = "FIX.4.4"
 
 

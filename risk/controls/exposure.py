@@ -1,9 +1,13 @@
 """R10 position, R12 open orders, R14 parent overfill, R16 self-trade, R18 reduce only, R08 for a child."""
 
-from market.types import ParentStatus, Side
+from typing import Final
+
+from market.types import ParentID, ParentStatus, Side, TimeInForce
 from risk import checks
 from risk.case import Case
 from risk.ledger import ANY_PRICE_E4, Ledger
+
+UNSHOWN: Final = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 def added_leaves(case: Case) -> int:
@@ -67,17 +71,32 @@ def parent_quantity(case: Case) -> None:
 
 
 def parent_terms(case: Case) -> None:
-    """R08 for a child: its parent works, and its price respects the parent's limit."""
+    """R08 for a child: its parent works; its price is within the limit, its size within what may show."""
     parent, progress, price = case.parent, case.progress, case.price_e4
     if parent is None or progress is None:
         return
     if progress.status is not ParentStatus.WORKING:
         case.fail("R08", progress.status, "working", "the parent is not working")
+    shown = parent.max_display
+    if shown is not None and case.terms.time_in_force not in UNSHOWN:
+        value = displayed(case, parent.parent_id) + case.adds
+        if not checks.within(value, shown):
+            case.fail("R08", value, shown, "more shown than the parent's max_display")
     limit = parent.limit_price_e4
     if limit is None:
         return
     if price == 0 or (price > limit if case.is_buy else price < limit):
         case.fail("R08", price, limit, "beyond the parent's limit price")
+
+
+def displayed(case: Case, parent_id: ParentID) -> int:
+    """Return worst-case shares that a parent's orders show or may show; what never rests shows none."""
+    own = case.book.buys if case.is_buy else case.book.sells
+    return sum(
+        chain.leaves_worst
+        for chain in own.values()
+        if chain.terms.parent_id == parent_id and chain.terms.time_in_force not in UNSHOWN
+    )
 
 
 def self_trade(case: Case) -> None:

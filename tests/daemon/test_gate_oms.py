@@ -4,12 +4,14 @@ from typing import Any
 
 from daemon.gate import state_codec
 from daemon.gate.core import GateCore
-from daemon.gate.effects import SendCancel
+from daemon.gate.effects import SendCancel, Tell
 from market import events as ev
 from market import oms_events as oms
 from market.copy_events import DropCopyLine
-from market.types import ExecType, OrdStatus
-from tests.daemon.gate_harness import BID, SECOND, World
+from market.orders import NewOrder, ReplaceOrder
+from market.types import ExecType, OrdStatus, TimeInForce
+from market.updates import ParentUpdate
+from tests.daemon.gate_harness import ASK, BID, SECOND, World
 from tests.daemon.oms_world import OmsWorld, brief, new_text
 
 
@@ -265,3 +267,21 @@ def test_a_snapshot_holds_all_that_an_oms_was_told() -> None:
     assert read.state.oms == w.core.state.oms
     assert read.state.drop_copy == w.core.state.drop_copy
     assert read.state_hash() == w.core.state_hash()
+
+
+def test_max_floor_bounds_what_rests_and_not_what_crosses() -> None:
+    w = opened()
+
+    w.new("A1", 300, more="111=100")
+    room = [u.headroom for e in w.sent_of(Tell) if isinstance(u := e.update, ParentUpdate)]
+    assert room[-1].order_qty_max == 100
+    chain = w.working(80)
+    refused = w.intent(30, BID - 100)
+    assert refused.controls == ("R08",)
+    assert "max_display" in refused.text
+    assert isinstance(w.intent(100, ASK, time_in_force=TimeInForce.IOC), NewOrder)
+    assert w.replace(chain, 110, BID).controls == ("R08",)
+    assert isinstance(w.replace(chain, 100, BID), ReplaceOrder)
+
+    odd = w.new("A2", 300, more="111=0")
+    assert "111 is no whole quantity above 0" in odd[0]["58"]
