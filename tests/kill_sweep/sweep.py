@@ -20,13 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.kill_sweep.victim import boundaries
+from tests.kill_sweep.victim import boundaries, passed
 from tests.kill_sweep.world import Ended, World
 
 KILLS_A_WORLD: Final = 10
 RECONCILED_S_MAX: Final = 5.0  # of the promise; from the start of the process, on a quiet machine
 NUMBERS: Final = (1, 1, 2, 3, 5, 8, 13, 40, 100, 300)  # which passage: the first ones are recovery's
 VICTIMS: Final = ("gate", "gate", "gate", "trader")  # the venue ends a world: its session is a new one
+LOOK_S: Final = 2.0  # of trading, to see what a life passes
 LIVE_S: Final = 3.0  # a process that has not met its boundary by then is killed where it stands
 
 Row = dict[str, Any]
@@ -46,6 +47,9 @@ class Sweep:
         self.rows: list[Row] = (
             [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         )
+        self.seen: dict[
+            str, Counter[str]
+        ] = {}  # calls that a life of a process passed, and how often at most
         self.met = Counter(tuple(row["boundary"]) for row in self.rows if row.get("met"))
         self.tried = Counter(tuple(row["boundary"]) for row in self.rows if row.get("boundary"))
 
@@ -60,9 +64,20 @@ class Sweep:
 
     def choose(self, rng: random.Random, victim: str) -> Boundary:
         """Return the boundary of a victim that was met least, and tried least of those."""
-        mine = [b for b in every_boundary() if b[0] == victim]
+        mine = [b for b in every_boundary() if b[0] == victim and self.seen[victim][b[1]]]
         rng.shuffle(mine)
         return min(mine, key=lambda b: (self.met[b], self.tried[b]))
+
+    def number(self, rng: random.Random, boundary: Boundary) -> int:
+        """Return at which passage: one that a life reaches, and the first ones, of recovery, most often."""
+        return rng.choice([n for n in NUMBERS if n <= self.seen[boundary[0]][boundary[1]]])
+
+    def look(self, world: World) -> None:
+        """Note what the processes have passed so far."""
+        for process in (world.gate, world.trader, world.venue):
+            assert process is not None
+            self.seen.setdefault(process.name, Counter())
+            self.seen[process.name] |= passed(process.counts, process.name)
 
     def world(self, seed: int, kills: int = KILLS_A_WORLD, venue: bool | None = None) -> list[Row]:
         """Live through one world; its rows."""
@@ -73,7 +88,12 @@ class Sweep:
         first = len(self.rows)
         world = World(place, seed, on_disconnect=rng.random() < 0.5)
         try:
+            if "venue" in self.seen and ends and rng.random() < 0.8:
+                self.kill_venue(world, rng)
+                return self.rows[first:]
             world.start()
+            time.sleep(LOOK_S)
+            self.look(world)
             for n in range(kills):
                 if self.kill(world, rng, n):
                     return self.rows[first:]  # what follows from a broken world proves nothing
@@ -94,7 +114,7 @@ class Sweep:
         """
         victim = rng.choice(VICTIMS)
         boundary = self.choose(rng, victim)
-        number = rng.choice(NUMBERS)
+        number = self.number(rng, boundary)
         time.sleep(rng.random() * 1.5)
         self.end(world, victim)
         self.write({**head(world, n, victim), "instant": True, "problems": []})
@@ -153,19 +173,39 @@ class Sweep:
         if problems:
             self.write({**head(world, -1, "none"), "problems": problems})
         if venue:
+            self.look(world)
             time.sleep(rng.random())
-            self.kill_venue(world)
+            assert world.venue is not None
+            world.venue.kill()
+            self.venue_again(world, {**head(world, -1, "venue"), "instant": True})
 
-    def kill_venue(self, world: World) -> None:
-        """The venue forgets all: the gate must halt and name the break, and send nothing twice."""
-        before = world.truth
+    def kill_venue(self, world: World, rng: random.Random) -> None:
+        """Live in a world whose venue ends at a boundary."""
+        boundary = self.choose(rng, "venue")
+        number = self.number(rng, boundary)
+        began: list[str] = []
+        try:
+            world.start(f"{boundary[1]}:{boundary[2]}:{number}")
+        except (Ended, TimeoutError, OSError, AssertionError) as error:
+            began.append(repr(error))  # it ended before anything was handed over
         assert world.venue is not None
+        met = world.venue.wait_dead(0.0 if began else 2 * LIVE_S)
         world.venue.kill()
+        self.tried[boundary] += 1
+        self.met[boundary] += met
+        row = {**head(world, -1, "venue"), "boundary": boundary, "number": number, "met": met}
+        if began:
+            self.write({**row, "began": began, "problems": []})
+        else:
+            self.venue_again(world, row)
+
+    def venue_again(self, world: World, row: Row) -> None:
+        """The venue forgot all: the gate must halt and name the break, and send nothing twice."""
+        before = world.truth
         before.read()
         world.start_venue()
         began_s = time.monotonic()
         problems = before.breaches
-        row = {**head(world, -1, "venue"), "instant": True}
         try:
             status = world.until(lambda s: s["breaks"])
             took = time.monotonic() - began_s
