@@ -122,6 +122,7 @@ class GateProcess:
             CONFIG.format(limits=limits, order=self.order.port, reference=self.reference.port)
         )
         self.process: subprocess.Popen[str] | None = None
+        self.code = ""  # run instead of the command line's module: a gate of which a test holds a string
         self.ems: RawPeer
         self.prices: RawPeer
         self.seqs = {"order": 1, "reference": 1}
@@ -132,7 +133,7 @@ class GateProcess:
         self.end_process()
         with (self.folder / "gate.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon.cli", "gate", "--config", str(self.config)],
+                [sys.executable, *self._program(), "gate", "--config", str(self.config)],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,
@@ -143,6 +144,9 @@ class GateProcess:
         line = self.process.stdout.readline()
         assert line, (self.folder / "gate.log").read_text()
         return dict(json.loads(line))
+
+    def _program(self) -> tuple[str, str]:
+        return ("-c", self.code) if self.code else ("-m", "daemon.cli")
 
     def log_on(self) -> None:
         """Let both sessions log on; each goes on with its own numbers."""
