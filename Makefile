@@ -3,12 +3,13 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help paper test setup setup-all docs lock clean
+.PHONY: help paper test proofs setup setup-all docs lock clean
 
 help:
 	@echo "make paper [ARGS=...]   set up once, then: steadyhand paper ARGS"
 	@echo "make test  [ARGS=...]   set up everything once, then lint, types, import contracts, tests (ARGS to pytest)"
 	@echo "make setup              only set up .venv for paper trading;  make setup-all: for the tests too"
+	@echo "make proofs             an hour: every way of risk/, each control taken away, small faults (decision 30)"
 	@echo "make docs               write the generated pages and the dashboard again"
 	@echo "make lock               write requirements/*.lock again (needs uv)"
 	@echo "make clean              remove .venv and what tools left behind"
@@ -18,6 +19,11 @@ paper: setup
 
 test: setup-all
 	@exec .venv/bin/python deploy/setup/checks.py $(ARGS)
+
+proofs: setup-all
+	@.venv/bin/python deploy/setup/branches.py risk tests/risk
+	@.venv/bin/python deploy/setup/ablation.py --write
+	@.venv/bin/python deploy/setup/mutation.py
 
 setup setup-all:
 	@command -v $(PYTHON) >/dev/null || { echo "set-up: $(PYTHON) is missing; on Debian: apt install python3 python3-venv" >&2; exit 2; }
