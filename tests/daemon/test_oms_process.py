@@ -180,6 +180,9 @@ def logout(desk: Desk) -> bytes:
 
 
 def test_a_parent_amended_down_in_flight_over_the_wire(desk: Desk) -> None:
+    """With every report told when the disk has what it says."""
+    config = desk.gate.config
+    config.write_text(config.read_text().replace("[gate]\n", '[gate]\ndurability = "disk"\n'))
     trader = desk.start(7)
     desk.log_on()
     desk.order("A1", 300)
