@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from market.events import ExecutionReport, OrderCancelReject
-from market.order_table import ACKS, AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
+from market.order_table import AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
 from market.orders import NewOrder
-from market.report_checks import arithmetic, doubt, ends_nothing, price_fault
+from market.report_checks import against_booked, arithmetic, doubt, ends_nothing, price_fault
 from market.types import (
     ClOrdID,
     CxlRejReason,
@@ -28,6 +28,7 @@ from market.updates import WorkingOrder
 S, E = OrdStatus, ExecType
 # How an order ends after a bust or a correction where the report says that nothing is left.
 ENDED: Final = frozenset({S.CANCELED, S.EXPIRED, S.DONE_FOR_DAY})
+NAMED: Final = frozenset({E.NEW, E.TRADE, E.TRADE_CORRECT, E.TRADE_CANCEL})  # OrderID is the order's own
 PRICES_KEPT: Final = 16  # limits before this one, for fills that are on their way
 
 
@@ -193,7 +194,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if after is not None and not stands:
             self._enter_by(report, after)
         self.text = report.text or self.text
-        self._check_arithmetic(report, breaks)
+        breaks += against_booked(report, self.cum_qty, self.order_qty, self.replace_qty)
         if doubtful and self.live:
             self.doubt = doubtful
         return Change(
@@ -255,7 +256,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         known, said = self.order_id, report.order_id
         if report.exec_type in (E.REPLACED, E.RESTATED, E.PENDING_REPLACE):
             self.order_id = said or known  # a broker may give a replaced order a new one
-        elif self.live and known and said and said != known:
+        elif self.live and known and said not in ("", known) and report.exec_type in NAMED:
             found = found or f"OrderID {said}, it was {known}"
         return found
 
@@ -392,9 +393,3 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _calm(self) -> None:
         if self.status not in AWAITING and not self.doubt:
             self.asked_mono_ns, self.queries = 0, 0
-
-    def _check_arithmetic(self, report: ExecutionReport, breaks: list[str]) -> None:
-        if report.cum_qty > self.cum_qty or (report.cum_qty < self.cum_qty and report.exec_type not in ACKS):
-            breaks.append(f"{report.exec_id}: CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked")
-        if self.cum_qty > max(self.order_qty, self.replace_qty):
-            breaks.append(f"overfill: {self.cum_qty} of {self.order_qty}")

@@ -7,6 +7,7 @@ waits for the answer. Executed shares are booked in either case.
 from typing import Final
 
 from market.events import ExecutionReport
+from market.order_table import ACKS
 from market.types import ExecType, OrdStatus, Side
 
 S, E = OrdStatus, ExecType
@@ -57,6 +58,17 @@ def quantity(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
     if report.exec_type in (E.REPLACED, E.RESTATED, E.ORDER_STATUS) or report.order_qty in quantities:
         return ""
     return f"OrderQty {report.order_qty}, ours is {' or '.join(map(str, quantities))}"
+
+
+def against_booked(report: ExecutionReport, cum_qty: int, order_qty: int, replace_qty: int) -> list[str]:
+    """Return what does not add up between a report and the shares that are booked."""
+    faults = []
+    overtaken = report.exec_type in ACKS and report.cum_qty < cum_qty
+    if report.cum_qty != cum_qty and not overtaken:
+        faults.append(f"{report.exec_id}: CumQty {report.cum_qty} at the EMS, {cum_qty} booked")
+    if cum_qty > max(order_qty, replace_qty):
+        faults.append(f"overfill: {cum_qty} of {order_qty}")
+    return faults
 
 
 def price_fault(side: Side, limits_e4: tuple[int, ...], last_price_e4: int) -> str:
