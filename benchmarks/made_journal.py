@@ -41,7 +41,7 @@ class Writer(World):
         self.journal.append(*frames)
         self.inputs += 1
         if self.inputs % DIGEST_EVERY == 0:
-            self.journal.append(encode(Digest(self.core.state_hash())))
+            self.journal.append(encode(Digest(self.core.state_hash(False), False)))
         return list(step.effects)
 
     def order(self) -> None:

@@ -126,9 +126,9 @@ class GateCore:
         """Return how everything stands, for people and programs."""
         return gate_status.status(self.state, stamp)
 
-    def state_hash(self) -> str:
-        """Return a hash of the state: equal after equal events."""
-        return self.state.digest()
+    def state_hash(self, whole: bool = True) -> str:
+        """Return a hash of the state, or of what lives in it: equal after equal events."""
+        return self.state.digest(whole)
 
 
 def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> None:

@@ -136,11 +136,11 @@ class GateShell:
         self.metrics.stepped(event, step, size)
         self.inputs += 1
         if self.inputs % DIGEST_EVERY == 0:
-            self.write_digest()
+            self.write_digest(whole=False)
 
-    def write_digest(self) -> None:
+    def write_digest(self, whole: bool = True) -> None:
         """Journal a hash of the state, for whoever replays."""
-        self.journal.append(encode(Digest(self.core.state_hash())))
+        self.journal.append(encode(Digest(self.core.state_hash(whole), whole)))
 
     def wait_for_disk(self, later: Callable[[Callable[[], None]], object]) -> None:
         """Send no order before its intent is on the disk. `later` runs a call on the loop, from a thread.

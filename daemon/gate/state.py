@@ -253,9 +253,13 @@ class GateState:
                 times.append(parent.order.end_ns)
         self.next_parent_ns = min(times, default=0)
 
-    def digest(self) -> str:
-        """Return a hash of everything: equal after equal journals."""
+    def digest(self, whole: bool = True) -> str:
+        """Return a hash of everything, or of what lives and is counted: equal after equal journals.
+
+        The whole takes as long as there are orders; what lives is few, and the loop can wait for it.
+        """
         overlay = self.risk
+        parents = self.parents if whole else self.live_parents
         facts = [
             [self.epoch, self.counter, self.requests, self.account, self.lockstep],
             [
@@ -269,9 +273,9 @@ class GateState:
                     p.costly,
                     p.ceiling_qty,
                 )
-                for p in self.parents.values()
+                for p in parents.values()
             ],
-            list(self.chains.values()),
+            list(self.chains.values() if whole else self.live_chains()),
             list(self.ledger.held.items()),
             list(self.ledger.owed.items()),
             [
@@ -288,16 +292,15 @@ class GateState:
             sorted(overlay.refusals.items()),
             overlay.rates.state(),
             overlay.memory.state(),
-            sorted(self.strategies.items()),
             self.people,
             sorted(self.volumes.items()),
             sorted(self.epochs_seen),
             list(self.traders.items()),
             self.absence,
-            list(self.dont_known),
-            self.oms,
-            self.drop_copy,
+            [len(self.parents), len(self.chains), len(self.chain_of), len(self.executions)],
         ]
+        if whole:
+            facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 
 
