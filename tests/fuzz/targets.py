@@ -6,13 +6,16 @@ it raises, and asserts what must not change.
 
 import random
 import struct
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
 from daemon.gate.control_server import Client, ControlServer
 from daemon.gate.recovery import event_of
+from daemon.journal import Journal, JournalError, read
 from daemon.people.keys import SignatureError
 from gateways import link
 from gateways.feeds import itch, moldudp64
@@ -24,6 +27,7 @@ from market import updates as up
 from market.book import OrderBook
 from market.types import ParentID, Side
 from tests.daemon.gate_harness import BID, World
+from tests.fuzz import oms_target
 from tests.fuzz.mutate import mutated
 
 SOH = "\x01"
@@ -305,6 +309,30 @@ def feed_link(data: bytes) -> None:
             assert isinstance(message, kinds), message
 
 
+class JournalFile:
+    """A segment of a journal, cut, flipped and spliced: refused, or the frames from its front."""
+
+    FRAMES = tuple(f"input {n} of the core".encode() * (1 + n % 5) for n in range(12))
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
+        root = Path(self._folder.name)
+        journal = Journal.open(root, "journal", lock=False)
+        journal.append(*self.FRAMES)
+        journal.close()
+        self._file = sorted((root / "journal").iterdir())[0]
+        self.corpus = (self._file.read_bytes(),)
+
+    def __call__(self, data: bytes) -> None:
+        """No frame is read that was not written, none in another place."""
+        self._file.write_bytes(data)
+        try:
+            got = [bytes(payload) for _, payload in read(self._file.parent)]
+        except JournalError:
+            return
+        assert got == list(self.FRAMES[: len(got)]), got
+
+
 CONTROL = (
     b'{"cmd": "ping"}\n',
     b'{"cmd": "status", "id": 3, "orders": "all"}\n',
@@ -372,16 +400,19 @@ def feed_control(data: bytes) -> None:
 def targets() -> tuple[Target, ...]:
     """Return every reader; what needs warming is warm."""
     itch.warm()
+    journal = JournalFile()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     return (
         Target("fix-inbound", tuple(body(r) for r in INBOUND), feed_inbound),
         Target("gate", tuple(body(r) for r in INBOUND[:6]), Gate()),
         Target("fix-requests", tuple(body(r) for r in REQUESTS), feed_requests),
         Target("oms-frames", frames_corpus(), feed_frames()),
+        Target("oms-requests", oms_target.corpus(), oms_target.OmsCore()),
         Target("itch", itch_corpus(), feed_itch()),
         Target("soupbintcp", soup_corpus(), feed_soup),
         Target("moldudp64", mold_corpus(), feed_mold()),
         Target("link", link_corpus(), feed_link),
+        Target("journal", journal.corpus, journal),
         Target("control", CONTROL, feed_control),
     )
 
