@@ -140,6 +140,8 @@ class GateSection(Section):
     rehearse_us: RehearsePeriod = 0  # between two walks of a stand-in order (decision 14); 0 = off
     day_dir: Path | None = None  # folders of trading days (daemon/people/sod_files.py); none: no sod, no eod
     keyring: Path | None = None  # whose signatures count (daemon/people/keys.py); none: nobody rearms
+    # Orders of the account that are not ours: say so, count them in every exposure, or stop
+    external_orders: Literal["note", "adopt", "halt"] = "note"
     # When an order may leave: its intent is in the kernel (survives this process), or on the disk
     durability: Literal["kernel", "disk"] = "kernel"
     journal_key: Path | None = None  # Ed25519, signs the journal; none: one is made in state_dir

@@ -240,6 +240,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     lockstep: bool = False
     reconcile_wait_ms: int = 5_000
     drop_copy: bool = False  # R62: a second session tells our executions
+    external_orders: str = "note"  # note, adopt, halt: orders of the account that are not ours
     killed: str = ""  # what the kill latch says
     killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
     trader_silent_ms: int = 0  # of a trader that says nothing until it is let go; 0 = never

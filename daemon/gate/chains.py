@@ -37,7 +37,7 @@ def request_cancel(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
 def unwant(g: GateState, chain_id: ClOrdID) -> None:
     """Mark a chain to be cancelled, and again until it is gone."""
     chain = g.chains[chain_id]
-    if chain.live and chain_id not in g.unwanted:
+    if chain.live and chain_id not in g.unwanted and chain_id not in g.external:
         g.unwanted[chain_id] = Unwanted()
 
 

@@ -53,7 +53,7 @@ async def end(parts: Parts, ending: Ending, failure: Callable[[], str]) -> int:
     shell.post(ev.Shutdown())
     for _ in range(STOP_POLLS):
         ending.at("cancels", open_orders(shell))
-        if not core.open_orders or not core.state.session.up:
+        if not core.state.own_orders or not core.state.session.up:
             break
         await asyncio.sleep(STOP_WAIT_S / STOP_POLLS)
     left = open_orders(shell)
@@ -82,4 +82,5 @@ async def end(parts: Parts, ending: Ending, failure: Callable[[], str]) -> int:
 
 def open_orders(shell: GateShell) -> list[str]:
     """Return the ClOrdIDs of what can still trade."""
-    return [chain.cl_ord_id for chain in shell.core.state.live_chains()]
+    g = shell.core.state
+    return [chain.cl_ord_id for chain in g.live_chains() if chain.chain_id not in g.external]

@@ -205,6 +205,7 @@ class Gate:
             lockstep=lockstep,
             drop_copy=section.drop_copy is not None,
             reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
+            external_orders=section.external_orders,
             killed=self._latch.held() or "",
             killed_scopes=tuple(self._latch.scopes().items()),
             trader_silent_ms=int(section.trader_silent_s * 1000),
@@ -354,13 +355,8 @@ class Gate:
         assert self._ending is not None, "made at the start"
         sockets = (self._section.control_socket, self._section.link_socket)
         parts = Parts(
-            *(
-                self._shell,
-                self._links,
-                self._control,
-                self._engine,
-                (self._journal, self._inbound, *self._drop_copy.journals),
-            ),
+            *(self._shell, self._links, self._control, self._engine),
+            (self._journal, self._inbound, *self._drop_copy.journals),
             *(self._beat, self._metrics, sockets, self._oms),
         )
         return await end(parts, self._ending, lambda: self._failure)

@@ -143,8 +143,8 @@ def digest_of(facts: Any) -> str:
 
 def rearm_fault(g: GateState) -> str:
     """Return why nobody may rearm now: an order is open, a break, or a loss at its limit."""
-    if g.ledger.open_orders and g.posture.posture is Posture.KILLED:
-        return f"{g.ledger.open_orders} orders are still open; wait until they are cancelled"
+    if g.own_orders and g.posture.posture is Posture.KILLED:
+        return f"{g.own_orders} orders are still open; wait until they are cancelled"
     return open_break(g) or loss_breached(g)
 
 

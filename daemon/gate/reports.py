@@ -6,6 +6,7 @@ A report that contradicts the order it names is no fill of that order: it is a b
 from typing import Final
 
 from daemon.gate import chains as gate_chains
+from daemon.gate import external as gate_external
 from daemon.gate import parents as gate_parents
 from daemon.gate.effects import SendDontKnow
 from daemon.gate.state import ORDER_PREFIX, GateState
@@ -33,7 +34,8 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     """35=8."""
     chain = _chain_of(g, event.cl_ord_id, event.orig_cl_ord_id)
     if chain is None:
-        _unknown_order(g, stamp, event)
+        chain = _unknown_order(g, stamp, event)
+    if chain is None:
         return
     fault = _contradiction(g, chain, event)
     if fault is not None:
@@ -189,17 +191,17 @@ def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
     gate_chains.pull_parent(g, parent)
 
 
-def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
-    """An order that we do not know: ours by its name is a break, another desk's is counted."""
+def _unknown_order(g: GateState, stamp: Stamp, event: ExecutionReport) -> ChildOrder | None:
+    """An order that we do not know: ours by its name is a break, another desk's is returned where adopted."""
     g.counters["unknown_reports"] += 1
     if event.exec_type is ExecType.ORDER_STATUS and event.ord_status is OrdStatus.REJECTED:
-        return  # "there is no such order": the answer to a question of ours about nothing
+        return None  # "there is no such order": the answer to a question of ours about nothing
     if event.cl_ord_id.startswith(ORDER_PREFIX):
         text = f"unknown order of ours: {event.cl_ord_id} {event.ord_status.name}"
         _dont_know(g, event, text, DKReason.NO_MATCHING_ORDER)
         g.break_(text, stamp.mono_ns)
-    else:
-        g.note("warning", "another's order", cl_ord_id=event.cl_ord_id, status=event.ord_status.name)
+        return None
+    return gate_external.seen(g, stamp, event)
 
 
 def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None:
@@ -210,7 +212,8 @@ def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None
     if change.qty > 0:
         g.counters["fills"] += 1
     if parent is None:
-        g.break_(f"{chain.chain_id} belongs to no parent", stamp.mono_ns)
+        if chain.chain_id not in g.external:
+            g.break_(f"{chain.chain_id} belongs to no parent", stamp.mono_ns)
         return
     progress = parent.progress
     parent.update(
@@ -249,8 +252,8 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
         if not parent.live and chain.chain_id not in g.unwanted:
             gate_chains.unwant(g, chain.chain_id)
             g.note("error", "an order works for a parent that has ended", order=chain.chain_id)
-    if change.duplicate:
-        return
+    if change.duplicate or chain.chain_id in g.external:
+        return  # no trader is told of what is not ours
     fill = change.qty > 0
     g.tell_order(
         chain,

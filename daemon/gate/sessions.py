@@ -194,7 +194,7 @@ def trader_hello(g: GateState, stamp: Stamp, event: TraderHello) -> None:
             parent.told = None
             gate_parents.tell(g, stamp, parent)
     for chain in g.live_chains():
-        if chain.terms.symbol in event.symbols:
+        if chain.terms.symbol in event.symbols and chain.chain_id not in g.external:
             update = OrderUpdate(order=chain.working(), ts_ns=stamp.ts_ns)
             g.effects.append(Tell(event.epoch, update))
     g.effects.append(Tell(event.epoch, Synced()))

@@ -122,6 +122,8 @@ class GateState:
         self.next_parent_ns = 0  # earliest start or end of a live parent; 0 = none
         self.chains: dict[ClOrdID, ChildOrder] = {}
         self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID ever used
+        self.external_orders = "note"
+        self.external: dict[ClOrdID, None] = {}  # chains that are not ours
         self.executions: dict[ExecID, ClOrdID] = {}  # chain of every trade, bust and correction
         self.dont_known: dict[ExecID, None] = {}  # executions that were answered by 35=Q
         self.unwanted: dict[ClOrdID, Unwanted] = {}
@@ -153,6 +155,7 @@ class GateState:
         """Take what the outside says, at every start."""
         self.epoch, self.counter, self.requests = event.epoch, 0, 0
         self.mode, self.account, self.lockstep = event.mode, event.account, event.lockstep
+        self.external_orders = event.external_orders
         self.reconcile_wait_ns = event.reconcile_wait_ms * 1_000_000
         self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
         if not self.started:
@@ -210,6 +213,11 @@ class GateState:
     def live_chains(self) -> Iterator[ChildOrder]:
         """Yield every chain that can still trade, oldest first."""
         return (self.chains[chain_id] for chain_id in self.ledger.held)
+
+    @property
+    def own_orders(self) -> int:
+        """Chains of ours that can still trade."""
+        return self.ledger.open_orders - sum(1 for chain_id in self.external if chain_id in self.ledger.held)
 
     def trader_of(self, symbol: Symbol) -> int | None:
         """Return the epoch of the connected trader that works a symbol."""
@@ -298,6 +306,7 @@ class GateState:
             list(self.traders.items()),
             self.absence,
             [len(self.parents), len(self.chains), len(self.chain_of), len(self.executions)],
+            list(self.external),
         ]
         if whole:
             facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
