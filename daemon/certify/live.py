@@ -109,6 +109,7 @@ class LivePlayer(Player):
 
     async def clean(self) -> list[str]:
         """Cancel what the case left; return what is not confirmed."""
+        self._hear_all()
         self.desk.step(ev.Shutdown())
         deadline = time.monotonic() + CLEAN_WAIT_S
         while self.desk.core.open_orders and time.monotonic() < deadline and self._wire.up:
