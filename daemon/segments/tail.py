@@ -12,7 +12,7 @@ from typing import Any, Final
 from daemon.segments.checkpoints import Mark
 from daemon.segments.disk import Disk
 from daemon.segments.layout import BEGINNING, FIRST_NUMBER, Header, JournalError, name_of
-from daemon.segments.reading import Segment, end_of, files, header_of, opened, segments
+from daemon.segments.reading import Segment, end_of, files, header_of, opened, segments, size_of
 
 ID_BYTES: Final = 16
 
@@ -84,6 +84,7 @@ def find(folder: Path, durable: int, disk: Disk) -> tuple[Tail, int]:
 
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    dropped = _drop_unreached(folder, durable)
     begun = segments(folder)
     for path in files(folder).values():
         if header_of(path) is None:
@@ -111,7 +112,25 @@ def find(folder: Path, durable: int, disk: Disk) -> tuple[Tail, int]:
     with opened(last.path) as view:
         tail.hash.update(memoryview(view)[:place] if view else b"")
     tail.place, tail.number, tail.allocated = place, number, place
-    return tail, torn
+    return tail, torn + dropped
+
+
+def _drop_unreached(folder: Path, durable: int) -> int:
+    """Take away a last segment whose predecessor a power cut left shorter than it was; return its bytes.
+
+    The new segment's first bytes may reach the disk before the old one's last ones. Where something behind
+    the hole was known to be on the disk it is no power cut, and the start is refused with its place.
+    """
+    begun = [(path, header) for path in files(folder).values() if (header := header_of(path)) is not None]
+    if len(begun) < 2:
+        return 0
+    (before, old), (last, new) = begun[-2:]
+    end = old.offset + size_of(before)
+    if new.number != old.number + 1 or not durable <= end < new.offset:
+        return 0
+    size = size_of(last)
+    last.unlink()
+    return size
 
 
 def _first(folder: Path, disk: Disk) -> Tail:

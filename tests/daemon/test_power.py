@@ -1,5 +1,6 @@
 """After a power cut the inbound log is the shortest of all: what it lacks is asked for again."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from daemon.gate import power
 from daemon.gate.journal import INBOUND_NAME, NOT_INBOUND, Replayed
 from daemon.gate.recovery import beyond
-from daemon.journal import Journal
+from daemon.journal import Journal, read
 from market import events as ev
 
 REPORT = "8=FIX.4.4|9=0|35=8|34={n}|37=O1|17=E{n}|150=0|39=0|55=SYN|54=1|151=1|14=0|11=SH1-1|10=000|"
@@ -70,3 +71,27 @@ def test_a_log_that_lost_everything_is_read_from_its_beginning(tmp_path: Path, i
     first = inbound.append(frame(2))
     assert [offset for offset, _ in beyond(tmp_path, Replayed(inbound_offset=place), {})] == [first]
     inbound.close()
+
+
+def rotated(folder: Path) -> Path:
+    """Return the first segment of a journal that has gone on in a second one."""
+    journal = Journal.open(folder, lock=False, segment_bytes=2_000)
+    while journal.end < 2_500:
+        journal.append(bytes(100))
+        journal._attend()  # as its thread does: the next segment is prepared
+    journal.close()
+    first, _ = sorted((folder / "journal").glob("*.seg"))
+    return first
+
+
+def test_a_segment_that_reached_the_disk_before_the_end_of_its_predecessor_is_dropped(tmp_path: Path) -> None:
+    first = rotated(tmp_path)
+    os.truncate(first, first.stat().st_size - 30)
+    (tmp_path / "journal" / "checkpoints").write_bytes(b"")  # nothing was known to be on the disk
+
+    journal = Journal.open(tmp_path, lock=False)
+    frames = list(read(tmp_path / "journal"))
+    assert journal.torn > 30
+    assert len(frames) > 5
+    assert journal.append(b"goes on") > frames[-1][0]
+    journal.close()
