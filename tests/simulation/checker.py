@@ -23,7 +23,17 @@ STEPPED_WITHIN: Final = 2 * MS  # from the engine's callback to the core, on a l
 RISK: Final = ("D", "G")
 LATCH: Final = Path("state/KILLED")
 FOUND_MAX: Final = 20
+SHIFTED: Final = 2  # messages that a wait for the disk moves into another second
 STATED: Final = ("R60", "R67")  # causes that say only that it is not reconciled yet
+PASSING: Final = (
+    "R21",
+    "R22",
+    "R19",
+    "R18",
+    "R72",
+    "R40",
+    "R61",
+)  # no breaks
 
 
 class Auditor(WireChecker):
@@ -85,6 +95,7 @@ class Checker:
         self.judged_deaths: set[int] = set()
         self.started_ns: dict[int, int] = {}
         self.breaches = 0
+        self.status: dict[str, Any] = {}
         self._wire_up()
 
     def _wire_up(self) -> None:
@@ -220,9 +231,7 @@ class Checker:
             return
 
         def judge(status: dict[str, Any]) -> None:
-            named = [c for c in status["causes"] if c not in STATED]
-            halted = status["posture"] in ("HALTED", "KILLED") and named
-            if status["sessions"]["order"]["state"] != "trading" and not halted:
+            if not reconciled(status):
                 self.breach("P5", f"not reconciled: {status['sessions']['order']} {status['causes']}")
 
         if not self.w.people.status(judge):
@@ -328,17 +337,34 @@ class Checker:
 
     # --- the end ----------------------------------------------------------------------------------
 
+    def settled(self) -> bool:
+        """Return whether a gate whose world was healed has come to a rest."""
+        status = self.status = self.w.status()
+        if not status:
+            return not self.w.lives.alive
+        return reconciled(status)
+
     def settle(self) -> None:
         """The world has been healed: judge what is left."""
-        status = self.w.status()
+        status = self.status
         if not status:
             if self.w.lives.alive:
                 self.breach("P5", "nobody answers at the control socket")
+            return
+        if not reconciled(status):
+            self.breach("P5", f"never reconciled: {status['sessions']['order']} {status['causes']}")
             return
         self.p3(status)
         self.p7(status)
         self.p6_pulled(status)
         self.p12()
+
+
+def reconciled(status: dict[str, Any]) -> bool:
+    """Return whether a gate trades, or says by name why it does not."""
+    named = [c for c in status["causes"] if c not in STATED and "@" not in c and c not in PASSING]
+    halted = status["posture"] in ("HALTED", "KILLED") and named
+    return status["sessions"]["order"]["state"] == "trading" or bool(halted)
 
 
 def halted_with_break(status: dict[str, Any]) -> bool:
@@ -347,5 +373,17 @@ def halted_with_break(status: dict[str, Any]) -> bool:
 
 
 def law_of_world(world: World) -> Any:
-    """Return the limits in the auditor's words; what it would have to know of marks is left out."""
-    return replace(law_of(world.limits), loss_max=None)
+    """Return the limits in the auditor's words; what it would have to know of marks is left out.
+
+    An order that waits for the disk is counted when it is judged: on the wire the waits shift the seconds.
+    """
+    law = replace(law_of(world.limits), loss_max=None)
+    if world.lives.section.durability == "kernel":
+        return law
+    return replace(
+        law,
+        per_second=law.per_second + SHIFTED,
+        per_second_symbol=law.per_second_symbol + SHIFTED,
+        changes_per_second=law.changes_per_second + SHIFTED,
+        duplicates=law.duplicates + SHIFTED,
+    )

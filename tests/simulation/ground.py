@@ -303,7 +303,7 @@ class Ground:
             self._put(gate_main, "Ending", NoSignals)  # no thread, no signal: the loop here always answers
         self._put(gate_main.gate_engine, "RUN_LOG", "")  # no tap: the wire is recorded here
         self._put(ENGINE, "Tap", NoTap)
-        self._put(gate_main, "TIMER_S", 0.2)
+        self._put(gate_main, "TIMER_S", 0.25)
         self._put(gate_main, "HOUSEKEEPING_S", 1.0)
         self._put(power, "boot_id", lambda: f"boot {self.boots}")
         if not self.metrics:

@@ -11,7 +11,6 @@ from tests.simulation.venue import decimal
 
 START_E4: Final = 1_000_000
 SHOWN: Final = 10_000
-LAST_MS: Final = 250
 
 
 class Prices:
@@ -26,6 +25,7 @@ class Prices:
         self.silent_until_ns = 0
         self.crossed_until_ns = 0
         self.mid_e4 = START_E4
+        self.pace_ms = (250, 750)
         self.open = True
         road.accept = self.accept
         self._tick()
@@ -52,7 +52,7 @@ class Prices:
         self.mid_e4 = min(1_030_000, max(970_000, self.mid_e4))
         if self.subscribed and not self.silent:
             self.say()
-        self.loop.after(rng.randint(LAST_MS, 3 * LAST_MS) * MS, self._move)
+        self.loop.after(rng.randint(*self.pace_ms) * MS, self._move)
 
     def say(self) -> None:
         """One whole picture."""

@@ -16,7 +16,9 @@ from tests.simulation.loop import SECOND
 from tests.simulation.stories import ALONE, FAMILIES, families_of
 from tests.simulation.world import Story, World, world
 
-HEAL_S: Final = 8.0
+STORY_S: Final = 7.0
+HEAL_S: Final = 6.0  # late answers, status requests, a restart
+HEALS_MAX: Final = 4  # a logon into a line that was half-open takes ten seconds to be given up
 REPLAY_EVERY: Final = 8  # seeds: a replay costs as much as the run
 Watch = Callable[[World, Checker], None]
 
@@ -45,7 +47,7 @@ def play(
 ) -> Outcome:
     """Play one seed; `families` other than its own may be given; `watch` sees the world before it begins."""
     names = families_of(seed) if families is None else families
-    story = Story(" ".join(names) or "calm", 9.0)
+    story = Story(" ".join(names) or "calm", STORY_S)
     gc.disable()
     try:
         with world(seed, story, metrics=seed % REPLAY_EVERY == 0) as w:
@@ -56,7 +58,10 @@ def play(
                 watch(w, c)
             w.live()
             w.heal()
-            w.run(HEAL_S)
+            for _ in range(HEALS_MAX):
+                w.run(HEAL_S)
+                if c.settled():
+                    break
             c.settle()
             if seed % REPLAY_EVERY == 0 if replayed is None else replayed:
                 again(w, c)

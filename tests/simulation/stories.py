@@ -18,7 +18,7 @@ Family = Callable[[World, Checker, random.Random], None]
 RESTART_MS: Final = (200, 3_000)
 
 
-def at(w: World, rng: random.Random, first_s: float = 2.5) -> int:
+def at(w: World, rng: random.Random, first_s: float = 1.6) -> int:
     """Return an instant of the story, in ns from now."""
     return rng.randint(int(first_s * SECOND), int(w.story.seconds * SECOND))
 
@@ -288,16 +288,14 @@ def snapshots(w: World, c: Checker, rng: random.Random) -> None:
     def make() -> None:
         gate = w.lives.gate
         if w.lives.ready and gate is not None and w.calm:
-            with contextlib.suppress(
-                SnapshotError, JournalError
-            ):  # a full disk: its process ends
+            with contextlib.suppress(SnapshotError, JournalError):  # a full disk: its process ends
                 snapshot_process.make(STATE, gate._journal.durable_offset)
                 snapshot_process.tidy(STATE, 0)
         w.loop.after(rng.randint(300, 2_000) * MS, make)
 
     w.loop.after(2 * SECOND, make)
     for _ in range(rng.randint(1, 2)):
-        w.loop.after(at(w, rng, 3.0), end, w, c, "killed beside a snapshot", rng)
+        w.loop.after(at(w, rng, 2.5), end, w, c, "killed beside a snapshot", rng)
 
 
 # --- trader, people, clock ----------------------------------------------------------------------------

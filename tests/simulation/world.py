@@ -131,7 +131,7 @@ class World:
         if self.segment_bytes:
             Journal.open.__kwdefaults__["segment_bytes"] = self.segment_bytes
         self.lives.start()
-        self.loop.after(1_500 * MS, self._desk)
+        self.loop.after(800 * MS, self._desk)
         self.story.plan(self)
         self.run(self.story.seconds)
 
@@ -167,6 +167,7 @@ class World:
         self.venue.manners = Manners(fill=0.0, cancel_on_disconnect=self.venue.manners.cancel_on_disconnect)
         self.venue.open = self.prices.open = True
         self.prices.silent_until_ns = self.prices.crossed_until_ns = 0
+        self.prices.pace_ms = (1_000, 2_000)
         if not self.lives.alive and self.lives.exit_code != 78:
             self.lives.start()
 
