@@ -259,7 +259,7 @@ class LivePlayer(Player):
             self._hear(self._wire.heard.popleft())
 
     def _hear(self, raw: str) -> None:
-        event = event_of(raw, {theirs: ours for ours, theirs in self.desk.profile.symbols.items()})
+        event = event_of(raw, self.desk.profile.ours())
         if event is not None:
             self.desk.step(event)
 

@@ -73,7 +73,7 @@ class Gate:
 
     def __init__(self, config: Config, section: GateSection, limits: Limits, profile: Profile) -> None:
         self._config, self._section, self._limits, self._profile = config, section, limits, profile
-        self._ours = {theirs: ours for ours, theirs in profile.symbols.items()}
+        self._ours = profile.ours()
         self._lockstep_path = config.clock.lockstep_socket
         self._failure = ""
         self._stop_asked: Runtime | None = None

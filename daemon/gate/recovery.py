@@ -90,15 +90,19 @@ def beyond(state_dir: Path, done: Replayed, ours: dict[str, str]) -> Iterator[tu
 def event_of(raw: str, ours: dict[str, str]) -> Event | None:
     """Return what a message of the order session means to the core; None: nothing.
 
-    `ours`: our symbols by theirs, where the two differ.
+    `ours`: our symbols and accounts by theirs, where the two differ (`Profile.ours`).
     """
     decoded = decode(raw)
     if isinstance(decoded, Malformed):
         return EngineAlarm(text=f"unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
     if decoded is None or isinstance(decoded, MarketData | MarketDataReject):
         return None
-    if isinstance(decoded, ExecutionReport) and decoded.symbol in ours:
-        return msgspec.structs.replace(decoded, symbol=Symbol(ours[decoded.symbol]))
+    if ours and isinstance(decoded, ExecutionReport):
+        return msgspec.structs.replace(
+            decoded,
+            symbol=Symbol(ours.get(decoded.symbol, decoded.symbol)),
+            account=ours.get(f"1={decoded.account}", decoded.account),
+        )
     return decoded
 
 

@@ -43,7 +43,7 @@ class Encoder:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._symbols = {Symbol(ours): theirs for ours, theirs in profile.symbols.items()}
-        self._names = Names(self._symbols, profile.security_ids, profile.suffixes)
+        self._names = Names(self._symbols, profile.security_ids, profile.suffixes, profile.accounts)
         self._new = self._compiled("D", profile.new)
         self._replace = self._compiled("G", profile.replace)
         self._cancel = self._compiled("F", profile.cancel)
@@ -111,6 +111,7 @@ class Names(NamedTuple):
     symbols: dict[Symbol, str]
     security_ids: dict[str, str]
     suffixes: dict[str, str]
+    accounts: dict[str, str]
 
 
 def compile_message(
@@ -147,6 +148,8 @@ def _step(spec: FieldSpec, names: Names) -> tuple[str, Get | None, bool, Due | N
     assert spec.source is not None, "the profile was validated"
     if spec.source is Source.SYMBOL:
         return prefix, lambda terms: names.symbols.get(terms.symbol) or _often(terms.symbol), False, due
+    if spec.source is Source.ACCOUNT:
+        return prefix, lambda terms: names.accounts.get(terms.account) or _often(terms.account), False, due
     if spec.source in MAPS:
         return prefix, _of_symbol(MAPS[spec.source](names), spec.source.value), False, due
     return prefix, GETTERS[spec.source], of_message, due
@@ -188,7 +191,6 @@ GETTERS: Final[dict[Source, Get]] = {
     Source.ORIG_CL_ORD_ID: lambda message: id_text(message.orig_cl_ord_id),
     Source.ORDER_ID: lambda message: echo_text(message.order_id),
     Source.PARENT_ID: lambda terms: _often(terms.parent_id),
-    Source.ACCOUNT: lambda terms: _often(terms.account),
     Source.MIC: lambda terms: _often(terms.mic),
     Source.SIDE: lambda terms: str(terms.side.value),
     Source.QTY: lambda terms: qty_text(terms.qty),

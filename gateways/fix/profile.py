@@ -17,6 +17,8 @@ PROFILES: Final = Path(__file__).parent / "profiles"
 # Tags that the engine writes itself; a profile that named one would send it twice.
 ENGINE_TAGS: Final = frozenset([8, 9, 10, 34, 35, 43, 49, 52, 56, 97, 122])
 
+ACCOUNT_TAG: Final = 1
+
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._/+-]{1,40}$")]
 Tag = Annotated[int, Field(ge=1, le=99_999)]
 
@@ -138,6 +140,7 @@ class Profile(Section):
     supports: Supports
     logon: Logon = Field(default=Logon(), validate_default=True)
     symbols: dict[str, Value] = {}
+    accounts: dict[str, Value] = {}
     security_ids: dict[str, Value] = {}
     suffixes: dict[str, Value] = {}
     new: tuple[FieldSpec, ...]
@@ -160,15 +163,15 @@ class Profile(Section):
                 raise ValueError(f"tag {field.tag}: when = {field.when.value} is not known there")
         return fields
 
-    @field_validator("symbols")
+    @field_validator("symbols", "accounts")
     @classmethod
-    def symbols_differ(cls, symbols: dict[str, str]) -> dict[str, str]:
+    def names_differ(cls, names: dict[str, str]) -> dict[str, str]:
         """Two of ours under one of theirs could not be told apart in a report."""
-        theirs = list(symbols.values())
+        theirs = list(names.values())
         twice = next((name for name in theirs if theirs.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"{twice} stands for two of our symbols")
-        return symbols
+            raise ValueError(f"two of ours are called {twice}")
+        return names
 
     @field_validator("supports")
     @classmethod
@@ -188,6 +191,11 @@ class Profile(Section):
         if supports is not None and supports.cancel_on_disconnect and logon.cancel_on_disconnect is None:
             raise ValueError("cancel_on_disconnect is missing here, and [supports] says that there is one")
         return logon
+
+    def ours(self) -> dict[str, str]:
+        """Return our names by theirs, where they differ: symbols as they are, accounts as `1=THEIRS`."""
+        accounts = {f"{ACCOUNT_TAG}={theirs}": ours for ours, theirs in self.accounts.items()}
+        return {theirs: ours for ours, theirs in self.symbols.items()} | accounts
 
     def logon_fields(self, *, cancel_on_disconnect: bool) -> tuple[tuple[int, str], ...]:
         """Return what to add to Logon(A)."""

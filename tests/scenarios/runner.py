@@ -84,6 +84,6 @@ def lacking(profile: Profile, names: str) -> Profile:
 
 def hear(desk: Desk, raw: str) -> None:
     """What the gate does with a message: decode it, and step what it says."""
-    event = event_of(raw, {theirs: ours for ours, theirs in desk.profile.symbols.items()})
+    event = event_of(raw, desk.profile.ours())
     if event is not None:
         desk.step(event)
