@@ -30,7 +30,7 @@ SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 TEXT_MAX: Final = 500  # every option once, with room to spare
 OPTIONS: Final = (
     *("limit", "pov", "min_pov", "benchmark", "must_complete", "urgency", "id", "account", "declared"),
-    *("decision_price", "i_would", "max_display", "min_qty", "locate", "policy"),
+    *("decision_price", "i_would", "max_display", "min_qty", "locate", "policy", "close_pct"),
 )
 
 
@@ -154,7 +154,7 @@ def option(name: str, value: str) -> dict[str, Any]:
         if value.lower() not in ("yes", "no", "true", "false"):
             raise ParentTextError(f"must_complete={value}: yes or no")
         return {"must_complete": value.lower() in ("yes", "true")}
-    if name in ("urgency", "max_display", "min_qty"):
+    if name in ("urgency", "max_display", "min_qty", "close_pct"):
         return {name: quantity(value, name)}
     if name == "i_would":
         price, at, qty = value.partition("x")

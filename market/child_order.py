@@ -125,6 +125,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             status=self.status,
             pending_price_e4=self.replace_price_e4,
             pending_qty=self.replace_qty,
+            time_in_force=self.terms.time_in_force,
         )
 
     def request_replace(self, cl_ord_id: ClOrdID, qty: int, price_e4: int, mono_ns: int) -> None:

@@ -72,6 +72,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return self.at(day, self.open), self.at(day, self.close)
 
 
+def closing_times(instrument: Instrument, ts_ns: int) -> tuple[int, int]:
+    """Return the cut-off of orders for the close, and the close, of an instant's day."""
+    _, closes_ns = instrument.session(instrument.day_of(ts_ns))
+    return closes_ns - instrument.close_cutoff_s * NS, closes_ns
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 

@@ -36,6 +36,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     decision_price_e4: int | None = None
     declared_notional_micros: int | None = None
     policy: str | None = None  # None: whatever policy the trader of this symbol runs
+    close_pct: int | None = None  # of the quantity, worked in the closing cross
 
 
 # Fields that are part of the order but that nobody works yet: refused by name, never ignored.

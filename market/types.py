@@ -46,6 +46,11 @@ class TimeInForce(StrEnum):
     GTD = "6"
     CLOSE = "7"
 
+    @property
+    def for_cross(self) -> bool:
+        """Whether it waits for an auction and takes nothing of continuous trading."""
+        return self is TimeInForce.CLOSE or self is TimeInForce.OPG
+
 
 class OrdStatus(StrEnum):
     """OrdStatus(39)."""

@@ -7,7 +7,7 @@ import msgspec
 
 from market.events import ClockAnchor
 from market.parents import ParentOrder, Progress
-from market.types import ClOrdID, ExecID, OrdStatus, ParentID, Side, Symbol
+from market.types import ClOrdID, ExecID, OrdStatus, ParentID, Side, Symbol, TimeInForce
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
     status: OrdStatus
     pending_price_e4: int = 0  # of a replace in flight
     pending_qty: int = 0
+    time_in_force: TimeInForce = TimeInForce.DAY
 
     @property
     def leaves_qty(self) -> int:

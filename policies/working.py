@@ -26,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     chain_id: ClOrdID  # "" for a submit
     qty: int
     crossing: bool = False  # its price reached the other side when it was asked for
+    for_cross: bool = False  # waits for an auction: no part of what the executor looks after
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -127,15 +128,20 @@ class WorkingTable:
                 self.crossing(c.chain_id),
             )
             for c in self.chains.values()
-            if c.parent_id == parent_id
+            if c.parent_id == parent_id and not c.time_in_force.for_cross
         )
         submits, resting, crossing = 0, 0, 0
         for asked in self.asked.values():
-            if asked.parent_id == parent_id and asked.act is Act.SUBMIT:
+            if asked.parent_id == parent_id and asked.act is Act.SUBMIT and not asked.for_cross:
                 submits += 1
                 resting += 0 if asked.crossing else asked.qty
                 crossing += asked.qty if asked.crossing else 0
         return Standing(sign, qty, cum_qty, chains, submits, resting, crossing)
+
+    def for_cross(self, parent_id: ParentID) -> bool:
+        """Say whether an order of a parent waits for an auction, or was asked for."""
+        waits = [c.parent_id for c in self.chains.values() if c.time_in_force.for_cross]
+        return parent_id in waits or parent_id in [a.parent_id for a in self.asked.values() if a.for_cross]
 
     def _answered(self, n: int) -> Asked | None:
         asked = self.asked.pop(n, None)

@@ -4,7 +4,7 @@ import re
 
 from market.parents import UNSUPPORTED, ParentOrder
 from market.types import Side
-from risk import checks
+from risk import checks, closing
 from risk.limits import is_listed
 from risk.overlay import RiskOverlay
 
@@ -21,6 +21,8 @@ def faults(
     found = shape_faults(risk, parent)
     found += [f"R08 {name} is not supported yet" for name in UNSUPPORTED if getattr(parent, name) is not None]
     found += window_faults(risk, parent, ts_ns, begun)
+    if instrument := risk.instruments.get(parent.symbol):
+        found += closing.faults(parent, instrument, risk.limits, begun)
     if not checks.within(len(live) + 1, risk.limits.parents.live_max):
         found.append(f"R08 {len(live) + 1} live parents, at most {risk.limits.parents.live_max}")
     opposite = [p.parent_id for p in live if p.symbol == parent.symbol and p.side.sign == -parent.side.sign]
@@ -93,10 +95,10 @@ def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: boo
         )
     if begun:
         return found
-    opens, closes = instrument.session(instrument.day_of(parent.start_ns))
-    if opens < closes and not (opens <= parent.start_ns and parent.end_ns <= closes):
+    touched = closing.window_fault(parent, instrument)
+    if touched and parent.close_pct is None:
         hours = f"{instrument.open:%H:%M}-{instrument.close:%H:%M}"
-        found.append(f"R08 the window is outside {hours} {instrument.zone}")
+        found.append(f"R08 the window is outside {hours} {instrument.zone}{touched}")
     return found
 
 

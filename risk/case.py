@@ -71,6 +71,8 @@ class Case(msgspec.Struct):
     @property
     def crosses(self) -> bool:
         """True where the order would trade at once, as far as the gate's own view goes."""
+        if self.terms.time_in_force.for_cross:
+            return False
         picture, price = self.picture, self.price_e4
         if price == 0:
             return True

@@ -21,7 +21,7 @@ class Allowed(Part):
     order_types: tuple[Literal["LIMIT", "MARKET"], ...] = listed(
         "R02", "order types", "a market order leaves as a limit order at the collar"
     )
-    times_in_force: tuple[Literal["DAY", "IOC", "FOK"], ...] = listed(
+    times_in_force: tuple[Literal["DAY", "IOC", "FOK", "CLOSE"], ...] = listed(
         "R02", "times in force", "GTC and GTD outlive cancel on disconnect"
     )
     policies: tuple[str, ...] = listed("R50", "names of baselines; '*': any", "paper")

@@ -20,9 +20,11 @@ from market.desk_events import (
     RestrictedListed,
 )
 from market.events import SecurityStatus, Stamp
-from market.types import Symbol
+from market.instruments import closing_times
+from market.types import Symbol, TimeInForce
 from risk import canary
 from risk.calendar import may_begin
+from risk.closing import REPORTS_NS
 from risk.controls import machine
 from risk.memory import Restricted
 from risk.posture import CAUSES, Posture
@@ -234,7 +236,16 @@ def closing(g: GateState, stamp: Stamp) -> None:
     """R40: at the close nothing works any more."""
     for symbol, book in g.ledger.books.items():
         if book.open_orders and stamp.ts_ns and not g.risk.phase(symbol, stamp.ts_ns).open:
-            pull_symbol(g, symbol)
+            instrument = g.instruments.get(symbol)
+            crossing = (
+                instrument is not None
+                and stamp.ts_ns < closing_times(instrument, stamp.ts_ns)[1] + REPORTS_NS
+            )
+            for chain_id in list(g.ledger.held):
+                terms = g.chains[chain_id].terms
+                bound = crossing and terms.time_in_force is TimeInForce.CLOSE  # for the cross that comes
+                if terms.symbol == symbol and not bound:
+                    gate_chains.unwant(g, chain_id)
 
 
 def open_now(g: GateState, stamp: Stamp, symbol: Symbol) -> bool:

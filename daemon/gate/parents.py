@@ -16,7 +16,7 @@ from market.events import CancelParent, PauseParent, ResumeParent, Stamp, Submit
 from market.parents import ParentOrder, ParentTrigger, Progress, next_status
 from market.types import ParentID, ParentStatus, Side
 from market.updates import ParentUpdate
-from risk import admission
+from risk import admission, closing
 from risk.controls import trips
 from risk.headroom import headroom
 from risk.posture import Posture
@@ -70,6 +70,7 @@ def refused(g: GateState, parent_id: str, faults: list[str]) -> None:
 
 def enter(g: GateState, stamp: Stamp, order: ParentOrder) -> None:
     """Take a parent in that nothing speaks against."""
+    order = closing.with_reports(order, g.instruments.get(order.symbol))
     parent = Parent(
         order=order,
         progress=Progress(qty=order.qty),

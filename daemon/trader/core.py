@@ -121,11 +121,10 @@ class TraderCore:
         if only is not None and of_one_symbol(batch, only.locate):
             self._apply_to(only, batch)
             return [only]
-        touched = []
-        for market, rows in shared_out(self.markets, batch):
+        parts = list(shared_out(self.markets, batch))
+        for market, rows in parts:
             self._apply_to(market, rows)
-            touched.append(market)
-        return touched
+        return [market for market, _ in parts]
 
     def _apply_to(self, market: Market, batch: NDArray[Any]) -> None:
         market.apply(batch)
@@ -192,7 +191,7 @@ class TraderCore:
             return
         ours = update.epoch == self.epoch
         heard = self.table.heard(update, ours)
-        crossing = self.table.crossing(order.chain_id)
+        crossing = self.table.crossing(order.chain_id) or order.time_in_force.for_cross
         market.builder.order(order, market.book, crossing)
         market.levels = None
         view = self.parents.get(order.parent_id)
@@ -219,8 +218,10 @@ class TraderCore:
             assert len(self.parents) < PARENTS_MAX, "more parents than a trader may work"
             view = ParentView(update, stamp.ts_ns, market.builder.own_volume)
             self.parents[parent_id] = view
+            view.close_done = self.table.for_cross(parent_id)
         working = sum(c.leaves_qty for c in self.table.of(parent_id))
         view.update(update, working, stamp.mono_ns)
+        view.plan_close(market.instrument)
         if update.progress.status in ENDED:
             del self.parents[parent_id]
 
@@ -235,6 +236,7 @@ class TraderCore:
         if view is not None and not crossed:
             view.wait_until_mono_ns = stamp.mono_ns + (BACKOFF_NS << min(view.refusals, BACKOFF_DOUBLINGS))
             view.refusals += 1
+            view.close_done = view.close_done and not (asked is not None and asked.for_cross)
             view.constraint = f"refused: {' '.join(update.controls)}"
         if self.script is not None and asked is not None:
             self.script.happened(Trigger.REFUSE, asked.parent_id)
@@ -256,7 +258,9 @@ class TraderCore:
         if not self.fit:
             return 0
         settings = self.settings
-        due = [v.due_ns(settings.interval_ns, settings.gap_ns) for v in self.parents.values() if v.active]
+        active = [v for v in self.parents.values() if v.active]
+        due = [v.due_ns(settings.interval_ns, settings.gap_ns) for v in active]
+        due += [v.close_due_ns() for v in active if v.close_qty]
         if self.script is not None:
             due += self.script.next_due_ns(self._script_parents())
         return min((ts_ns for ts_ns in due if ts_ns < NEVER), default=0)
@@ -269,9 +273,12 @@ class TraderCore:
         settings = self.settings
         for view in self.parents.values():
             due_ns = view.due_ns(settings.interval_ns, settings.gap_ns) if view.active else NEVER
-            if due_ns <= stamp.ts_ns < view.parent.end_ns:
+            if due_ns <= stamp.ts_ns < view.end_ns:
                 intents += self._decide(stamp, view, cause_mono_ns)
                 decided += 1
+            if view.close_qty and (move := view.close_move(stamp)) is not None:
+                self.decisions += 1
+                intents.append(self._intent(stamp, view, move, 0))
         if self.script is not None:
             for line, parent_id in self.script.due(stamp.ts_ns, self._script_parents(), fed):
                 intents += self._carry_out(stamp, self.parents[parent_id], line, cause_mono_ns)
@@ -348,9 +355,9 @@ class TraderCore:
         """Number a move and remember that it was asked for."""
         self._n += 1
         epoch, n, parent = self.epoch, self._n, view.parent
-        self.table.ask(
-            Asked(n, move.act, parent.symbol, parent.parent_id, move.chain_id, move.qty, move.crossing)
-        )
+        for_cross = move.time_in_force is not None and move.time_in_force.for_cross
+        asked = (move.act, parent.symbol, parent.parent_id, move.chain_id, move.qty, move.crossing, for_cross)
+        self.table.ask(Asked(n, *asked))
         if move.act is not Act.CANCEL:
             view.sent(stamp.mono_ns)
         return intent_of(move, parent, epoch, n, self.decisions, stamp.mono_ns, cause_mono_ns)

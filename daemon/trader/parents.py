@@ -4,15 +4,19 @@ from collections import deque
 from typing import Any, Final
 
 from market import updates as up
-from market.types import ParentStatus, Side
+from market.events import Stamp
+from market.instruments import Instrument, closing_times
+from market.types import OrdType, ParentStatus, Side, TimeInForce
 from policies.actions import Terms
+from policies.executor import Act, Move
 from policies.schedule import Corridor, Situation
-from policies.schedule_kernels import next_decision_ns
+from policies.schedule_kernels import NEVER, next_decision_ns
 from policies.state import Facts, StateBuilder
 
 ENDED: Final = frozenset(
     {ParentStatus.FILLED, ParentStatus.EXPIRED, ParentStatus.CANCELED, ParentStatus.REJECTED}
 )
+CLOSE_LEAD_NS: Final = 60_000_000_000  # before the cut-off: an order that comes too late is not executed
 RATE_WINDOW_NS: Final = 1_000_000_000  # R20 counts messages of any one second
 BP: Final = 10_000
 MICROS_PER_MID2: Final = 50  # a mid in micros is (bid + ask) in 1e-4 times 50
@@ -35,6 +39,10 @@ class ParentView:
         self.refusals = 0  # in a row
         self.constraint = ""
         self.risk_qty = 0
+        self.close_qty = 0  # for the closing cross; not scheduled
+        self.close_cutoff_ns = 0  # of orders for it; 0 = there is nothing for it
+        self.close_done = False  # its order has been sent
+        self.end_ns = update.parent.end_ns  # of the schedule
         self._sent_mono_ns: deque[int] = deque()  # new and replace messages of the last second
         self._sent = 0  # of them, since the last headroom
         self._chains_qty = 0  # filled on chains that the table knows
@@ -52,6 +60,32 @@ class ParentView:
         self._headroom_mono_ns = mono_ns
         self._rate_max = max(self._rate_max, self.headroom.rate_free)
 
+    def plan_close(self, instrument: Instrument) -> None:
+        """Set apart what is for the close; the rest is scheduled until the close."""
+        parent = self.parent
+        self.end_ns, self.close_qty, self.close_cutoff_ns = parent.end_ns, 0, 0
+        if parent.close_pct is not None:
+            self.close_cutoff_ns, closes_ns = closing_times(instrument, parent.start_ns)
+            self.end_ns = min(parent.end_ns, closes_ns)
+            whole = self.progress.qty or parent.qty
+            self.close_qty = whole * parent.close_pct // 100 // instrument.lot * instrument.lot
+
+    def close_due_ns(self) -> int:
+        """Return when the order for the close is to be sent, schedule.NEVER where there is none to send."""
+        if self.close_done or not self.close_qty:
+            return NEVER
+        return max(self.start_ns, self.close_cutoff_ns - CLOSE_LEAD_NS)
+
+    def close_move(self, stamp: Stamp) -> Move | None:
+        """Return what is to be sent for the close now, once: at the limit, else at what the gate passes."""
+        due = self.active and self.close_due_ns() <= stamp.ts_ns < self.close_cutoff_ns
+        if not due or stamp.mono_ns < self.wait_until_mono_ns:
+            return None
+        self.close_done = True
+        limit_e4 = self.parent.limit_price_e4
+        kind = OrdType.LIMIT if limit_e4 else OrdType.MARKET
+        return Move(Act.SUBMIT, self.close_qty, limit_e4 or 0, ord_type=kind, time_in_force=TimeInForce.CLOSE)
+
     def synced(self, chains_qty: int) -> None:
         """Take what the live chains had filled when everything had been told."""
         self._earlier_qty = max(0, self.progress.cum_qty - chains_qty)
@@ -63,8 +97,8 @@ class ParentView:
 
     @property
     def qty(self) -> int:
-        """The parent's quantity as amended."""
-        return self.progress.qty or self.parent.qty
+        """The parent's quantity as amended, without what is for the close."""
+        return (self.progress.qty or self.parent.qty) - self.close_qty
 
     @property
     def cum_qty(self) -> int:
@@ -89,7 +123,7 @@ class ParentView:
         if not self.last_decision_ns:
             return self.parent.start_ns
         if not self._due_ns:
-            ends_ns, event = self.parent.end_ns, int(self.event)
+            ends_ns, event = self.end_ns, int(self.event)
             self._due_ns = next_decision_ns(
                 self.last_decision_ns, event, self.start_ns, ends_ns, interval_ns, gap_ns
             )
@@ -137,7 +171,7 @@ class ParentView:
         return Situation(
             now_ns=now_ns,
             start_ns=self.start_ns,
-            end_ns=self.parent.end_ns,
+            end_ns=self.end_ns,
             qty=self.qty,
             others_volume=others,
             done_qty=self.base_qty,
@@ -195,4 +229,6 @@ class ParentView:
             list(self._sent_mono_ns),
             self.cum_qty,
         )
+        if self.close_qty:
+            return told, seen, sent, self.constraint, (self.close_qty, self.close_done, self.end_ns)
         return told, seen, sent, self.constraint

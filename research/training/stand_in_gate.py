@@ -20,7 +20,12 @@ OWNER: Final = 1
 COLLAR: Final = 0.02
 ORDER_QTY_MAX: Final = 1_000  # R03's default
 ORDERS_MAX: Final = 10  # R12's default
-TIF: Final = {TimeInForce.DAY: Tif.DAY, TimeInForce.IOC: Tif.IOC, TimeInForce.FOK: Tif.FOK}
+TIF: Final = {
+    TimeInForce.DAY: Tif.DAY,
+    TimeInForce.IOC: Tif.IOC,
+    TimeInForce.FOK: Tif.FOK,
+    TimeInForce.CLOSE: Tif.CLOSE,
+}
 
 
 class Chain(msgspec.Struct):
@@ -159,6 +164,7 @@ class Gate:
             qty=intent.qty,
             cum_qty=0,
             status=OrdStatus.PENDING_NEW,
+            time_in_force=intent.time_in_force,
         )
         chain = Chain(order, self.exchange.new_id(), intent.time_in_force, intent.ord_type)
         self.chains[chain_id] = chain

@@ -3,7 +3,9 @@
 from math import isqrt
 from typing import Final
 
-from market.types import Side, Symbol
+from market.child_order import ChildOrder
+from market.instruments import closing_times
+from market.types import Side, Symbol, TimeInForce
 from risk import checks
 from risk.case import Case
 from risk.ledger import SymbolBook
@@ -86,6 +88,8 @@ def participation(case: Case) -> None:
     limits = case.limits.participation
     if limits.share_max_bp >= checks.BP and not case.market_fault:
         return
+    if case.terms.time_in_force.for_cross and not case.market_fault:
+        return  # it takes no part in the volume of the window
     crossing = crossing_leaves(case.book, case.picture, case.is_buy)
     room = participation_room(case.memory, case.limits, case.terms.symbol, case.stamp.ts_ns, crossing)
     free = limits.free_qty if not crossing else 0
@@ -100,10 +104,15 @@ def crossing_leaves(book: SymbolBook, picture: Picture, is_buy: bool) -> int:
     if is_buy:
         if book.buy_top_e4 < picture.ask_e4:
             return 0
-        return sum(c.leaves_worst for c in book.buys.values() if c.price_worst_e4 >= picture.ask_e4)
+        return sum(c.leaves_worst for c in book.buys.values() if takes(c, c.price_worst_e4 >= picture.ask_e4))
     if book.sell_low_e4 > picture.bid_e4:
         return 0
-    return sum(c.leaves_worst for c in book.sells.values() if c.price_worst_e4 <= picture.bid_e4)
+    return sum(c.leaves_worst for c in book.sells.values() if takes(c, c.price_worst_e4 <= picture.bid_e4))
+
+
+def takes(chain: ChildOrder, reaches: bool) -> bool:
+    """Return whether a chain would trade at once: what waits for a cross does not."""
+    return reaches and not chain.terms.time_in_force.for_cross
 
 
 def short_sale(case: Case) -> None:
@@ -141,6 +150,9 @@ def session(case: Case) -> None:
         case.fail("R40", now.day, case.memory.day, "no start of day was done for this day")
     if ts_ns - now.from_ns < limits.opening_ms * MS:
         case.fail("R40", (ts_ns - now.from_ns) // MS, limits.opening_ms, "ms after the open")
+    instrument, for_close = case.instrument, case.terms.time_in_force is TimeInForce.CLOSE
+    if for_close and instrument is not None and ts_ns >= closing_times(instrument, ts_ns)[0]:
+        case.fail("R40", "after the cut-off", instrument.close_cutoff_s, "s before the close, for the close")
     if now.until_ns - ts_ns <= limits.closing_ms * MS:
         case.fail("R40", (now.until_ns - ts_ns) // MS, limits.closing_ms, "ms before the close")
 
