@@ -56,6 +56,21 @@ def addresses(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
+CROSSES: Final = (
+    "open",
+    "close",
+    "reopen",
+)  # market.instruments.Auction, which is not loaded for a command line
+
+
+def crosses(text: str) -> tuple[str, ...]:
+    """Read crosses: open,close,reopen."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    if not set(names) <= set(CROSSES):
+        raise argparse.ArgumentTypeError(f"{text!r}: give some of {','.join(CROSSES)}")
+    return names
+
+
 def speed(text: str) -> float:
     """Read a multiple of real time."""
     try:

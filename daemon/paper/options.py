@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, price_e4, speed, whole
+from daemon.options import PORT_MAX, SEED_MAX, Parser, clock, crosses, price_e4, speed, whole
 
 DEFAULT_POLICY: Final = "ppo-three-markets"  # the frozen policy that ships
 DEFAULT_SPEED: Final = 10.0
@@ -54,6 +54,9 @@ def parser() -> Parser:
         choices=("soupbintcp", "moldudp64"),
         default="soupbintcp",
         help="how ITCH comes to the trader",
+    )
+    p.add_argument(
+        "--auctions", type=crosses, metavar="open,close,reopen", help="crosses of the exchange (default none)"
     )
     p.add_argument("--seed", type=whole(0, SEED_MAX), default=1, help="of synthetic flow (default 1)")
     p.add_argument("--limits", type=Path, default=LIMITS, help="risk limits (TOML)")

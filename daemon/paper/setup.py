@@ -140,6 +140,8 @@ def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Pa
         argv += ["--tape", str(market.tape.resolve())]
     if args.close_e4 is not None:
         argv += ["--close", decimal_text(args.close_e4)]
+    if args.auctions:
+        argv += ["--auctions", ",".join(args.auctions)]
     if args.feed == "moldudp64":
         argv += ["--mold", _free_lines()]
     if lockstep is not None:
@@ -232,6 +234,7 @@ def compose_config(
         "adv": i.adv,
         "daily_volatility_bps": i.daily_volatility_bps,
         "calendar": calendar.load().for_tape(i, market.from_ns),
+        **({"auctions": list(args.auctions)} if args.auctions else {}),
     }
     path = run / "config.toml"
     path.write_text("\n".join(toml_lines(tree, "")) + "\n\n[[instrument]]\n" + toml_table(instrument))

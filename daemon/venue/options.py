@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from daemon.options import PORT_MAX, SEED_MAX, Parser, addresses, clock, day, price_e4, speed, whole
+from daemon.options import PORT_MAX, SEED_MAX, Parser, addresses, clock, crosses, day, price_e4, speed, whole
 
 SYNTHETIC_DAY: Final = date(2024, 1, 2)
 GATE_WAIT_S: Final = 60  # a person starts a gate by hand, or one that crashed is started again
@@ -50,6 +50,9 @@ def parser() -> Parser:
     p.add_argument("--start", choices=("now", "command"), default="now", help="command: wait for stdin")
     p.add_argument("--out", type=Path, help="folder of itch.bin, fix-venue.log, venue.json; none: no files")
     lines(p)
+    p.add_argument(
+        "--auctions", type=crosses, metavar="open,close,reopen", help="crosses of the exchange (default none)"
+    )
     p.add_argument("--replay", type=Path, metavar="RUN", help="play a finished run's folder again, compare")
     p.add_argument("--pending-reports", action="store_true", help="send PENDING_NEW and its like first")
     p.add_argument("--scenario", type=Path, metavar="FILE", help="what goes wrong, and when: see RUNBOOK")

@@ -11,7 +11,7 @@ from daemon.config import ConfigError, load
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
 from daemon.venue.scenario_file import read_scenario
 from gateways.venue.scenario import Scenario
-from market.instruments import Instrument
+from market.instruments import Auction, Instrument
 from market.types import Symbol
 
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
@@ -71,6 +71,9 @@ def read(args: argparse.Namespace) -> Options:
     base = _from_config(args)
     tape: Path | None = args.tape or base.get("tape")
     instrument, day = _market(tape, base.get("instrument"), args)
+    if args.auctions:
+        crosses = tuple(Auction(name) for name in args.auctions)
+        instrument = msgspec.structs.replace(instrument, auctions=crosses)
     window = (
         instrument.at(day, args.begin or base.get("begin") or instrument.open),
         instrument.at(day, args.end or base.get("end") or instrument.close),
