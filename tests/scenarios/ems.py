@@ -95,7 +95,7 @@ def execution_report(line: Line, player: Player, version: str) -> list[tuple[str
         *([("41", _id(player, line.orig))] if line.orig else []),
         ("17", exec_id),
         *([("19", line.options["ref"])] if "ref" in line.options else []),
-        *_types(kind, status, leaves_qty, version),
+        *_types(kind, status, leaves_qty, version, promised=last_qty > 0),
         ("1", line.options.get("account", player.desk.account)),
         ("55", line.options.get("symbol", player.desk.symbol)),
         ("54", SIDES.get(line.options.get("side", ""), chain.terms.side.value if chain else "1")),
@@ -135,7 +135,9 @@ def cancel_reject(line: Line, player: Player) -> list[tuple[str, str]]:
     ]
 
 
-def _types(kind: ExecType, status: OrdStatus, leaves_qty: int, version: str) -> list[tuple[str, str]]:
+def _types(
+    kind: ExecType, status: OrdStatus, leaves_qty: int, version: str, *, promised: bool
+) -> list[tuple[str, str]]:
     """Return 20, 150 and 39: 4.2 tells what kind of report it is by ExecTransType."""
     if version == "FIX.4.4":
         return [("150", kind.value), ("39", status.value)]
@@ -143,7 +145,7 @@ def _types(kind: ExecType, status: OrdStatus, leaves_qty: int, version: str) -> 
         return [("20", TRANS_TYPES[kind]), ("150", status.value), ("39", status.value)]
     if kind is E.TRADE:
         return [("20", "0"), ("150", "1" if leaves_qty else "2"), ("39", status.value)]
-    if kind is E.STOPPED:
+    if kind is E.STOPPED and promised:
         return [("20", "0"), ("150", "1"), ("39", status.value)]  # 4.2's matrix D37: a fill that is none
     return [("20", "0"), ("150", kind.value), ("39", status.value)]
 
