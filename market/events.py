@@ -162,6 +162,13 @@ class SendDue(Event, frozen=True, kw_only=True):
     decided_mono_ns: int = 0
 
 
+class MessagesSkipped(Event, frozen=True, kw_only=True):
+    """The counterparty goes on at a higher number (35=4): what it sent between will never come."""
+
+    begin: int
+    next: int
+
+
 class EngineAlarm(Event, frozen=True, kw_only=True):
     """What came could not be read, or our own code failed in the FIX engine (made by the gate's shell)."""
 

@@ -38,6 +38,7 @@ Input_ = (
     | ev.MessageRejected
     | ev.SendFailed
     | ev.SendDue
+    | ev.MessagesSkipped
     | ev.EngineAlarm
     | ev.ReferencePrice
     | ev.ReferenceAlive

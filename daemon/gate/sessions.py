@@ -25,6 +25,7 @@ from market.events import (
     ExecutionReport,
     GateStarted,
     Kill,
+    MessagesSkipped,
     SessionDown,
     SessionUp,
     Shutdown,
@@ -84,9 +85,24 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     if event.session == REFERENCE:
         g.references.session(True, stamp.mono_ns)
         return
+    g.session.up, g.session.reason = True, ""
+    g.session.logons += 1
+    _ask_for_all(g, stamp)
+    if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
+        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+
+
+def skipped(g: GateState, stamp: Stamp, event: MessagesSkipped) -> None:
+    """Messages that we missed will never come: what they may have told is asked for, as after a logon."""
+    if g.session.trading:  # while it is not, everything is being asked for already
+        g.note("warning", "messages skipped", begin=event.begin, next=event.next)
+        _ask_for_all(g, stamp)
+
+
+def _ask_for_all(g: GateState, stamp: Stamp) -> None:
+    """Ask what the broker has; nothing new is sent before it has said so."""
     session = g.session
-    session.up, session.trading, session.reason = True, False, ""
-    session.logons += 1
+    session.trading = False
     session.mass_status_id = g.next_request_id("M")
     session.mass_reports = 0
     session.awaited = {chain.chain_id: None for chain in g.live_chains()}
@@ -95,8 +111,6 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     g.effects.append(AskMassStatus(MassStatus(req_id=session.mass_status_id)))
     for chain in list(g.live_chains()):
         gate_chains.ask_status(g, chain)
-    if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
-        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
 
 
 def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:

@@ -132,7 +132,7 @@ class _Application(fix.Application):  # type: ignore[misc]
 
     @guarded
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        """Note that the line lives; keep the Logon; hand over a Reject."""
+        """Note that the line lives; keep the Logon; hand over a Reject, and what skips messages."""
         session = self.engine.session_of(session_id)
         mono_ns = time.monotonic_ns()
         raw = message.toString()
@@ -142,7 +142,7 @@ class _Application(fix.Application):  # type: ignore[misc]
             session.logon_fields = tags
         elif kind == "5":
             session.reason = tags.get("58", "the counterparty logged out")
-        elif kind == "3":
+        elif kind in ("3", "4"):
             self.engine.post(session, Received(raw, NO_OFFSET, mono_ns, 0))
         else:
             self.engine.post(session, Alive(mono_ns))

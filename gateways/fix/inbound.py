@@ -1,4 +1,4 @@
-"""What an EMS says, decoded for the gate: 8, 9, r, j, 3; market data goes to `market_data`.
+"""What an EMS says, decoded for the gate: 8, 9, r, j, 3, 4; market data goes to `market_data`.
 
 `decode` never raises, whatever the bytes. It returns an event of `market.events`, a `Malformed` with
 the reason, or None for a message type that the gate has no use for. Fields are read by tag; what
@@ -25,6 +25,7 @@ from market.events import (
     ExecutionReport,
     MassCancelReport,
     MessageRejected,
+    MessagesSkipped,
     OrderCancelReject,
     SecurityStatus,
 )
@@ -77,6 +78,7 @@ Decoded = (
     | OrderCancelReject
     | MassCancelReport
     | MessageRejected
+    | MessagesSkipped
     | SecurityStatus
     | market_data.MarketData
     | market_data.MarketDataReject
@@ -253,6 +255,11 @@ def session_reject(f: Fields) -> MessageRejected:
     )
 
 
+def sequence_reset(f: Fields) -> MessagesSkipped:
+    """Read 35=4, which the engine hands over though it is a session message."""
+    return MessagesSkipped(begin=f.count("34") or 0, next=f.count("36") or 0)
+
+
 def security_status(f: Fields) -> SecurityStatus:
     """Read 35=f: trading only on an explicit 3 (resume) or 17 (ready to trade).
 
@@ -282,6 +289,7 @@ READERS: Final[dict[str, Callable[[Fields], Decoded]]] = {
     "r": mass_cancel_report,
     "j": business_reject,
     "3": session_reject,
+    "4": sequence_reset,
     "f": security_status,
 }
 

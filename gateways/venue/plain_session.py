@@ -55,6 +55,7 @@ class PlainSession:
         self._since_s = self._heard_s = self._said_s = 0.0
         self._tested = False
         self._leaving = False  # we have said Logout
+        self._forced = False  # we have reset the numbers unasked
         self._ahead: dict[int, bytes] = {}
         self._asked_to = 0  # up to which number they were asked for
         self._n = 0  # application messages received since logon
@@ -243,8 +244,9 @@ class PlainSession:
         self.logged_on, self.sent, self._n, self._asked_to = True, 0, 0, 0
         flag = ((141, "Y"),) if reset or forced else ()
         self._admin("A", (98, "0"), (108, str(self._heartbeat_s)), *flag)
+        self._forced = forced  # the client begins anew with its next message, maybe another Logon
         if forced:
-            pass  # the client begins anew with its next message
+            pass
         elif number == self.theirs:
             self.theirs += 1
         else:
@@ -299,6 +301,8 @@ class PlainSession:
         match tags["35"]:
             case "0":
                 return
+            case "A" if self._forced and tags.get("141") == "Y":
+                self._forced = False  # it agrees
             case "A":
                 self._host.close()
             case "1":
