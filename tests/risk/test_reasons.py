@@ -246,6 +246,43 @@ def test_a_model_of_nothing_known_says_nothing() -> None:
         assert reasons(w, price_e4=ASK) == []
 
 
+def test_what_the_day_has_left_in_whole_units() -> None:
+    w = world(law=limits(day={"notional_max_ccy": 7, "shares_max": 9}))
+
+    assert reasons(w) == [("R19", 1_000, 7), ("R19", 10, 9)]  # 10 at 100.01 is worth 1,000.1
+
+
+def test_money_is_told_in_whole_units() -> None:
+    w = world(law=limits(exposure={"gross_max_ccy": 7, "net_max_ccy": 8, "capital_max_ccy": 9}))
+    assert reasons(w) == [("R11", 1_000, 7), ("R11", 1_000, 8), ("R13", 1_000, 9)]
+    w = world(law=limits(exposure={"open_notional_max_ccy": 7}))
+
+    assert reasons(w) == [("R12", 10 * ASK * 100, 7 * 10**6)]
+
+
+def test_a_replace_opens_no_order_and_is_held_to_limits_that_came_since() -> None:
+    w = world()
+    first = w.working(10, BID)
+    w.working(11, BID)
+    law = w.core.state.risk.limits
+    tight = law.model_copy(
+        update={
+            "exposure": law.exposure.model_copy(update={"open_orders_max": 2, "open_orders_symbol_max": 2})
+        }
+    )
+    risk = w.core.state.risk
+    risk.firm.limits = tight
+    assert not hasattr(w.replace(first, 12, BID), "controls")
+    risk.firm.limits = law.model_copy(
+        update={
+            "exposure": law.exposure.model_copy(update={"open_orders_max": 1, "open_orders_symbol_max": 1})
+        }
+    )
+    second = list(w.core.state.chains)[1]
+
+    assert w.replace(second, 13, BID).controls == ("R12", "R12")
+
+
 # --- units --------------------------------------------------------------------------------------
 
 UNITS = {

@@ -88,6 +88,19 @@ def test_an_order_of_nothing_known_is_refused_for_that_and_not_for_its_size() ->
     assert "R02" in [control for control, _, _ in reasons(w, symbol="NONE")]
 
 
+def test_a_book_without_fills_hides_no_loss_of_the_next() -> None:
+    w = World(limits(loss={"execution_max_ccy": 10, "reduce_at_bp": 10_000}), instruments=TWO)
+    w.core.state.ledger.book("ALT")
+    w.open()
+    assert w.parent()["ok"]
+    w.fill(w.working(1_000, BID), 1_000, BID)
+    w.price(BID - 100, ASK - 100)
+    w.wait(0.1)
+
+    assert list(w.core.state.ledger.books) == ["ALT", SYN]
+    assert "R30" in causes(w)
+
+
 # --- a look ---------------------------------------------------------------------------------------
 
 
