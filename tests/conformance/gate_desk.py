@@ -15,6 +15,7 @@ from tests.daemon.gate_process import ASK, BID, OPEN_NS, WAIT_S, GateProcess
 
 PRICE_EVERY_S: Final = 0.4  # well inside what the gate calls fresh
 PING_S, PINGS = 1.0, 8
+ASKED_S: Final = 0.3
 PARENT_QTY: Final = 1_000
 
 
@@ -120,19 +121,15 @@ class GateDesk:
             return
         raise TimeoutError("the session does not answer")
 
-    def unknown(self, cl_ord_id: str) -> bool:
-        """Answer a status request, where there is one, as an EMS that never heard of the order."""
+    def unknown(self, cl_ord_id: str) -> None:
+        """Answer a status request, where one comes, as an EMS that never heard of the order."""
         try:
-            self.line.send(self.line.frame("1", [(112, "ASKED")]))
-            while (fields := self.next("0", "H")).get(112) != "ASKED":
-                if fields[35] == "H":
-                    none = [(37, "NONE"), (17, "0"), (150, "I"), (39, "8"), (55, "SYN"), (54, "1")]
-                    none += [(11, cl_ord_id), (151, "0"), (14, "0"), (6, "0")]
-                    self.line.send(self.line.frame("8", none))
-                    return True
+            self.next("H", wait_s=ASKED_S)
         except TimeoutError:
-            pass
-        return False
+            return
+        none = [(37, "NONE"), (17, "0"), (150, "I"), (39, "8"), (55, "SYN"), (54, "1")]
+        none += [(11, cl_ord_id), (151, "0"), (14, "0"), (6, "0")]
+        self.line.send(self.line.frame("8", none))
 
     # --- orders -----------------------------------------------------------------------------------
 
