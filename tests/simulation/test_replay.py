@@ -55,4 +55,4 @@ def test_a_journal_replays_under_any_hash_seed(kept: list[Path], hash_seed: str)
         assert of_world["differences"] == []
         assert of_world["state"] == of_world["again"]
         assert of_world["inputs"] > 50
-        assert of_world["outputs"] > 3
+    assert sum(of_world["outputs"] for of_world in found) > 20
