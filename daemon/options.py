@@ -56,11 +56,7 @@ def addresses(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-CROSSES: Final = (
-    "open",
-    "close",
-    "reopen",
-)  # market.instruments.Auction, which is not loaded for a command line
+CROSSES: Final = ("open", "close", "reopen")  # market.instruments.Auction, without loading it
 
 
 def crosses(text: str) -> tuple[str, ...]:
