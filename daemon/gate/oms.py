@@ -79,6 +79,9 @@ def new(g: GateState, stamp: Stamp, event: OmsNew) -> None:
     if event.parent is None or event.fault:
         _refuse(g, stamp, event, made, event.reason, event.fault)
         return
+    if not stamp.ts_ns:
+        _refuse(g, stamp, event, made, OrdRejReason.EXCHANGE_CLOSED.value, "market time has not begun")
+        return
     order = _whole(g, stamp, event.parent)
     faults = gate_parents.faults_of(g, stamp, order)
     if faults:

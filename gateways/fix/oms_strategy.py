@@ -69,6 +69,7 @@ PARAMETERS: Final[dict[str, tuple[str, Callable[[str, str], Any]]]] = {
     "urgency": ("urgency", _whole),
     "must_complete": ("must_complete", _flag),
     "decision_price": ("decision_price_e4", _price),
+    "close_pct": ("close_pct", _whole),
     "i_would_price": ("i_would_price_e4", _price),
     "i_would_qty": ("i_would_qty", _whole),
 }

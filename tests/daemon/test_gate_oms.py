@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from daemon.gate import state_codec
 from daemon.gate.core import GateCore
 from daemon.gate.effects import SendCancel, Tell
@@ -220,6 +222,117 @@ def test_status_of_what_is_known_and_what_is_not():
     assert brief(known) == ["I/0 A1 0/300"]
     assert (known[0]["790"], known[0]["17"]) == ("Q1", "0")
     assert brief(unknown) == ["I/8 ZZ 0/0"]
+
+
+def test_before_market_time_nothing_is_admitted() -> None:
+    w = OmsWorld()
+    w.ts = 0
+
+    (answer,) = w.new("A1", 300)
+
+    assert (answer["39"], answer["58"]) == ("8", "market time has not begun")
+
+
+def test_strategies_and_parameters_become_terms() -> None:
+    w = opened()
+
+    w.new("A1", 300, more="847=1|849=0.1|848=urgency=3;must_complete=Y")
+    w.new("A2", 300, more="847=1000|957=2|958=urgency|959=1|960=2|958=max_participation|959=11|960=0.25")
+    first, second = (w.ask_parent(pid).order for pid in ("P1", "P2"))
+
+    assert (first.benchmark.value, first.max_participation_bp, first.urgency) == ("vwap", 1_000, 3)
+    assert first.must_complete
+    assert (second.benchmark.value, second.max_participation_bp, second.urgency) == ("twap", 2_500, 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "text", "reason"),
+    [
+        ("847=9", "847=9 is not supported", "11"),
+        ("847=2", "needs ParticipationRate(849)", "11"),
+        ("849=1.5", "849=1.5: above 0, at most 1", "11"),
+        ("848=colour=red", "parameter 'colour' is not supported", "11"),
+        ("957=1|958=urgency", "957: its entries are", "11"),
+        ("848=urgency=1;urgency=2", "urgency is given twice", "11"),
+        ("110=100", "R08 min_qty is not supported", "11"),
+        ("18=f", "18 is not supported", "11"),
+        ("21=3", "manual handling", "11"),
+        ("15=EUR", "15=EUR is not the currency", "11"),
+        ("100=XNYS", "R02 venue XNYS is not XNAS", "99"),
+        ("114=Y", "give 5700", "11"),
+        ("168=soon", "168 is not YYYYMMDD", "99"),
+        ("432=20240103", "432=20240103 is not supported", "11"),
+        ("38=200", "38 comes twice", "99"),
+        ("44=100.00", "40=1 has no price", "11"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(more: str, text: str, reason: str) -> None:
+    w = opened()
+
+    answer = w.new("A1", 300, more=more)
+
+    assert brief(answer) == ["8/8 A1 0/0"]
+    assert text in answer[0]["58"]
+    assert answer[0]["103"] == reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("|59=6", "|59=1", "59=1 is not supported"),
+        ("|126=20240102-15:10:00", "", "59=6 needs ExpireTime"),
+        ("|55=SYN", "|55=ABC", "55=ABC: this session may not trade it"),
+        ("|1=PAPER", "|1=OTHER", "1=OTHER: this session may not use this account"),
+        ("|54=1", "|54=7", "54 is missing or not"),
+        ("|40=1", "|40=3", "40=3 is not supported"),
+        ("|40=1", "|40=2|44=100.005", "R02 limit price"),
+        ("|38=300", "|38=0", "38 is missing or no whole"),
+        ("|126=20240102-15:10:00", "|126=20240102-14:00:00", "R08 the window ends before it begins"),
+    ],
+)
+def test_what_is_wrong_is_told(old: str, new: str, text: str) -> None:
+    w = opened()
+
+    (answer,) = w.say(new_text("A1", 300).replace(old, new))
+
+    assert text in answer["58"]
+    assert not w.core.state.parents
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (("41=A1", "41=ZZ"), "no order ZZ"),
+        (("|54=1", "|54=2"), "the order is BUY SYN"),
+        (("|1=PAPER", "|1=PAPER|847=1"), "847=1 cannot be changed, it was not given"),
+        (("|1=PAPER", "|1=PAPER|37=P9"), "37=P9: order A1 is P1"),
+        (("|38=200", "|38=300|9998=1"), "9998=1 is not supported"),
+        (("|126=20240102-15:10:00", "|126=20240102-14:00:00"), "the window ends before it begins"),
+    ],
+)
+def test_a_replace_that_cannot_be_is_refused(change: tuple[str, str], text: str) -> None:
+    w = opened()
+    w.new("A1", 300)
+
+    (answer,) = w.say(replace_text(qty=200).replace(*change))
+
+    assert answer["35"] == "9"
+    assert text in answer["58"]
+    assert w.ask_parent().order.qty == 300
+
+
+def test_a_replace_changes_limit_end_and_participation() -> None:
+    w = opened()
+    w.new("A1", 300, more="849=0.1")
+
+    text = replace_text(qty=300).replace("|40=1", "|40=2|44=99.99|849=0.2")
+    (answer,) = w.say(text.replace("15:10:00", "15:09:00"))
+    taken = w.ask_parent().order
+    (back,) = w.say(replace_text(qty=300, cl_ord_id="A3", orig="A2"))
+
+    assert brief([answer]) == ["5/0 A2 0/300"]
+    assert (taken.limit_price_e4, taken.max_participation_bp) == (999_900, 2_000)
+    assert "40=1: a limit price cannot be taken away" in back["58"]
 
 
 def test_one_oms_knows_nothing_of_another():

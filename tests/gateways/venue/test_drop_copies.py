@@ -1,4 +1,4 @@
-"""The drop copy of the venue: what the EMS did, whatever became of the report; what a scenario makes of it."""
+"""The drop copy of the venue: what the EMS did, whatever became of its report; what scenarios make of it."""
 
 from pathlib import Path
 from typing import Any
