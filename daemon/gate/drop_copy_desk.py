@@ -37,7 +37,6 @@ class DropCopyDesk:
         """`ours`: our symbols by the broker's. ConfigError: it cannot be had in lockstep."""
         assert config.gate is not None, "a gate has its section"
         self._section, self._core, self._ours, self._post = config.gate, core, ours, post
-        self._reason = ""
         self._log: Journal | None = None
         if config.gate.drop_copy is None:
             return
@@ -90,5 +89,6 @@ class DropCopyDesk:
             self._post(DropCopyLine(up=True))
         elif isinstance(message, LoggedOut):
             known = self._core.state.drop_copy
-            if known.up or message.reason != known.reason:
-                self._post(DropCopyLine(up=False, reason=message.reason))
+            reason = message.reason or "nobody answers"
+            if known.up or reason != known.reason:
+                self._post(DropCopyLine(up=False, reason=reason))
