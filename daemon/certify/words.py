@@ -44,7 +44,6 @@ KEYS: Final[dict[str, dict[str, bool]]] = {
     "<business_reject": {"type": True, "reason": True, "text": True},
     "<session_reject": {"type": True, "reason": True, "text": True},
     "<mass_canceled": {"affected": True, "refused": False, "text": True},
-    "<garbled": {"tag": True, "value": True},
     "!price": {},
     "!halt": {},
     "!resume": {},

@@ -107,6 +107,7 @@ class Guard:
 
         spec = SessionSpec(
             name=SESSION,
+            version=self._profile.version,
             host=session.host,
             port=session.port,
             sender_comp_id=session.sender_comp_id,
