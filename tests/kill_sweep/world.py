@@ -218,7 +218,8 @@ class World:
     def write_config(self, **changes: str) -> None:
         """Write the configuration; `changes` of what the world began with."""
         self.options |= changes
-        text = CONFIG.format(sockets=self.sockets, limits=self.limits, **self.options, **self.ports)
+        ports = {name: str(port) for name, port in self.ports.items()}
+        text = CONFIG.format(sockets=self.sockets, limits=self.limits, **(ports | self.options))
         self.config.write_text(text)
 
     def start_gate(self, kill_at: str = "") -> Process:

@@ -1,0 +1,246 @@
+"""Half an hour of many messages and random faults: does the gate's memory stand still, and are the books right?
+
+    python -m benchmarks.soak [--minutes 30] [--load 20] [--seed 1] [--folder DIR]
+
+Venue, gate and trader as real processes in paper, the gate's two FIX sessions through a proxy. `--load 1` is
+what a paper run of one parent sends, two messages a second. Every few seconds a fault: a line is delayed, stalled
+or cut, a process is stopped for a moment, the trader is killed and started again. Resident memory and
+descriptors of the gate and the venue are read each second.
+
+The gate keeps every order of a journal (at most 100,000), so that its memory grows with orders by design: how much an
+order takes is measured beside it, in a process of its own, and taken off. Both slopes are printed with their
+95 % intervals, from means of thirty stretches after the first fifth of the time. At the end every execution
+and the position are held against the venue's log. Prints JSON; exit code 1 where they differ.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import random
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from tests.daemon.fault_proxy import FaultProxy
+from tests.kill_sweep.world import ROOT, World
+
+SCRIPT: Final = (
+    ("submit 3 @ bid-2", 1_400),
+    ("submit 5 @ ask ioc", 1_800),
+    ("replace first 7 @ bid-1", 2_200),
+    ("cancel first", 3_000),
+)
+PAUSE_S: Final = (3.0, 9.0)  # between two faults
+STRETCHES: Final = 30
+WARM: Final = 0.2  # of the time is not counted: caches and pools fill
+T_95: Final = 2.048  # Student's t for 28 degrees of freedom
+ORDERS_COST: Final = 20_000  # orders by which the cost of one is measured
+
+
+class Faults:
+    """What goes wrong next."""
+
+    def __init__(self, world: World, order: FaultProxy, reference: FaultProxy, rng: random.Random) -> None:
+        self.world, self.order, self.reference, self.rng = world, order, reference, rng
+        self.done: dict[str, int] = {}
+
+    def one(self) -> None:
+        """Let one happen, to its end."""
+        act = self.rng.choice(
+            (self.delay, self.stall, self.stall, self.cut, self.stop, self.stop, self.trader)
+        )
+        self.done[act.__name__] = self.done.get(act.__name__, 0) + 1
+        act()
+
+    def delay(self) -> None:
+        """A slow line."""
+        self.order.delay(self.rng.random() * 0.1)
+        time.sleep(2)
+        self.order.delay(0)
+
+    def stall(self) -> None:
+        """A line on which nothing passes."""
+        line = self.rng.choice((self.order, self.reference))
+        line.stall(up=self.rng.random() < 0.7, down=self.rng.random() < 0.7)
+        time.sleep(self.rng.random() * 3)
+        line.flow()
+
+    def cut(self) -> None:
+        """A line that is gone, and back at the next dial."""
+        self.rng.choice((self.order, self.reference)).cut()
+
+    def stop(self) -> None:
+        """A process that stands still for a moment."""
+        process = self.rng.choice((self.world.gate, self.world.venue, self.world.trader))
+        assert process is not None
+        process.process.send_signal(signal.SIGSTOP)
+        time.sleep(self.rng.random() * 1.5)
+        process.process.send_signal(signal.SIGCONT)
+
+    def trader(self) -> None:
+        """A trader that dies, and comes again."""
+        assert self.world.trader is not None
+        self.world.trader.kill()
+        self.world.start_trader()
+
+
+def soak(folder: Path, seconds: float, load: float, seed: int) -> dict[str, Any]:
+    """Run it."""
+    world, rng = World(folder, seed), random.Random(seed)
+    # A line that was stalled brings a burst: what comes in a second there is not what was sent in one here.
+    law = dataclasses.replace(world.law, per_second=10**6, per_second_symbol=10**6, duplicates=10**6)
+    world.law = dataclasses.replace(law, changes_per_second=10**6)
+    world.script.write_text("".join(f"every {max(1, round(ms / load))}ms {text}\n" for text, ms in SCRIPT))
+    try:
+        world.start_venue()
+        with FaultProxy(world.ports["fix"]) as order, FaultProxy(world.ports["reference"]) as reference:
+            world.write_config(fix=str(order.port), reference=str(reference.port))
+            world.start_gate()
+            world.begin_time()
+            world.start_trader().said("ready")
+            world.until(lambda s: s["posture"] == "ACTIVE" and "SYN" in s["reference"] and s["trader"]["fit"])
+            world.submit()
+            faults = Faults(world, order, reference, rng)
+            samples = watch(world, faults, seconds)
+            world.until(lambda s: s["posture"] == "ACTIVE" and s["trader"]["fit"])
+            problems = world.compare() + world.compare_all()
+        status = world.status()
+    finally:
+        world.close()
+    counters = status["counters"]
+    return {
+        "seconds": seconds,
+        "load": load,
+        "faults": faults.done,
+        "messages": sum(counters[name] for name in ("orders", "replaces", "cancels")),
+        "fills": counters["fills"],
+        "problems": problems,
+        "breaks": status["breaks"],
+        **{name: judged(samples, name) for name in ("gate", "venue")},
+    }
+
+
+def watch(world: World, faults: Faults, seconds: float) -> list[dict[str, Any]]:
+    """Let faults happen, and read both processes each second."""
+    assert world.gate is not None
+    assert world.venue is not None
+    processes = {
+        "gate": psutil.Process(world.gate.process.pid),
+        "venue": psutil.Process(world.venue.process.pid),
+    }
+    samples: list[dict[str, Any]] = []
+    began = time.monotonic()
+    next_fault = began + faults.rng.uniform(*PAUSE_S)
+    orders = 0
+    while (now := time.monotonic()) < began + seconds:
+        if now >= next_fault and now < began + seconds - PAUSE_S[1]:
+            faults.one()
+            next_fault = time.monotonic() + faults.rng.uniform(*PAUSE_S)
+        with contextlib.suppress(OSError, ValueError):
+            orders = world.status()["counters"]["orders"]
+        sample: dict[str, Any] = {"at": time.monotonic() - began, "orders": orders}
+        for name, process in processes.items():
+            sample[name] = (process.memory_info().rss, process.num_fds())
+        samples.append(sample)
+        time.sleep(max(0.0, 1.0 - (time.monotonic() - now)))
+    return samples
+
+
+def judged(samples: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return slopes of memory and what became of descriptors."""
+    kept = samples[int(len(samples) * WARM) :]
+    rss = [s[name][0] for s in kept]
+    fds = [s[name][1] for s in kept]
+    at = [s["at"] for s in kept]
+    found: dict[str, Any] = {
+        "rss_mib": [round(rss[0] / 2**20, 1), round(rss[-1] / 2**20, 1)],
+        "rss_kib_per_min": slope(at, rss),
+        "descriptors": {"first": fds[0], "last": fds[-1], "median": statistics.median(fds), "max": max(fds)},
+    }
+    if name == "gate":
+        cost = cost_of_order()
+        found["orders"] = samples[-1]["orders"]
+        found["bytes_an_order"] = round(cost)
+        found["net_kib_per_min"] = slope(at, [r - cost * s["orders"] for r, s in zip(rss, kept, strict=True)])
+    return found
+
+
+def slope(at: list[float], values: list[float]) -> dict[str, float]:
+    """Return KiB a minute with its 95 % interval, by least squares over means of stretches."""
+    size = max(1, len(at) // STRETCHES)
+    xs = [statistics.fmean(at[n : n + size]) / 60 for n in range(0, len(at) - size + 1, size)]
+    ys = [statistics.fmean(values[n : n + size]) / 1024 for n in range(0, len(at) - size + 1, size)]
+    mean_x, mean_y = statistics.fmean(xs), statistics.fmean(ys)
+    spread = sum((x - mean_x) ** 2 for x in xs)
+    b = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread
+    rest = sum((y - mean_y - b * (x - mean_x)) ** 2 for x, y in zip(xs, ys, strict=True))
+    error = math.sqrt(rest / max(1, len(xs) - 2) / spread)
+    return {"slope": round(b, 1), "low": round(b - T_95 * error, 1), "high": round(b + T_95 * error, 1)}
+
+
+def cost_of_order() -> float:
+    """Return bytes of resident memory that an order which has ended keeps, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.soak", "--cost"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def measure_cost() -> float:
+    """Work many orders in a core and look at what the process holds then."""
+    from market.types import ExecType, OrdStatus
+    from tests.daemon.gate_harness import BID, World as Core, limits
+
+    core = Core(limits(sessions={"in_flight_max": 10**6}, rates={"judged_after": 10**8}))
+    core.open()
+    core.parent(qty=100_000)
+
+    def work(count: int) -> None:
+        for _ in range(count):
+            order = core.intent(1, BID)
+            core.report(order.cl_ord_id, ExecType.EXPIRED, OrdStatus.EXPIRED)
+            core.now += 20_000_000
+            core.log.clear()
+            core.sent.clear()
+            if core.n % 40 == 0:
+                core.price()
+
+    work(ORDERS_COST // 4)
+    before = psutil.Process().memory_info().rss
+    work(ORDERS_COST)
+    return (psutil.Process().memory_info().rss - before) / ORDERS_COST
+
+
+def main() -> int:
+    """Run the command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--minutes", type=float, default=30.0)
+    p.add_argument("--load", type=float, default=20.0)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--folder", type=Path)
+    p.add_argument("--cost", action="store_true", help="print the bytes of an order, and end")
+    o = p.parse_args()
+    if o.cost:
+        print(measure_cost())
+        return 0
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    folder = o.folder or Path(tempfile.mkdtemp(prefix="soak-"))
+    found = soak(folder, o.minutes * 60, o.load, o.seed)
+    print(json.dumps(found, indent=1))
+    if o.folder is None and not found["problems"]:
+        shutil.rmtree(folder)
+    return 1 if found["problems"] or found["breaks"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
