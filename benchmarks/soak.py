@@ -1,16 +1,16 @@
-"""Half an hour of many messages and random faults: does the gate's memory stand still, and are the books right?
+"""Half an hour of many messages and random faults: does memory stand still, and are the books right?
 
     python -m benchmarks.soak [--minutes 30] [--load 20] [--seed 1] [--folder DIR]
 
 Venue, gate and trader as real processes in paper, the gate's two FIX sessions through a proxy. `--load 1` is
-what a paper run of one parent sends, two messages a second. Every few seconds a fault: a line is delayed, stalled
-or cut, a process is stopped for a moment, the trader is killed and started again. Resident memory and
+what a paper run of one parent sends, two messages a second. Every few seconds a fault: a line is delayed,
+stalled or cut, a process is stopped for a moment, the trader is killed and started again. Resident memory and
 descriptors of the gate and the venue are read each second.
 
-The gate keeps every order of a journal (at most 100,000), so that its memory grows with orders by design: how much an
-order takes is measured beside it, in a process of its own, and taken off. Both slopes are printed with their
-95 % intervals, from means of thirty stretches after the first fifth of the time. At the end every execution
-and the position are held against the venue's log. Prints JSON; exit code 1 where they differ.
+The gate keeps every order of a journal (at most 100,000), so that its memory grows with orders by design: how
+much an order takes is measured beside it, in a process of its own, and taken off. Both slopes are printed
+with their 95 % intervals, over means of thirty stretches after the first fifth of the time. At the end every
+execution and the position are held against the venue's log. Prints JSON; exit code 1 where they differ.
 """
 
 import argparse
@@ -113,6 +113,7 @@ def soak(folder: Path, seconds: float, load: float, seed: int) -> dict[str, Any]
             world.submit()
             faults = Faults(world, order, reference, rng)
             samples = watch(world, faults, seconds)
+            (folder / "samples.json").write_text(json.dumps(samples))
             world.until(lambda s: s["posture"] == "ACTIVE" and s["trader"]["fit"])
             problems = world.compare() + world.compare_all()
         status = world.status()
@@ -199,17 +200,30 @@ def cost_of_order() -> float:
 def measure_cost() -> float:
     """Work many orders in a core and look at what the process holds then."""
     from market.types import ExecType, OrdStatus
-    from tests.daemon.gate_harness import BID, World as Core, limits
+    from tests.daemon.gate_harness import BID, limits
+    from tests.daemon.gate_harness import World as Core
 
-    core = Core(limits(sessions={"in_flight_max": 10**6}, rates={"judged_after": 10**8}))
+    core = Core(limits(sessions={"in_flight_max": 10**6}, rates={"judged_after": 10**8, "duplicates": 10**6}))
     core.open()
-    core.parent(qty=100_000)
+    assert core.parent(qty=100_000)["ok"]
 
     def work(count: int) -> None:
-        for _ in range(count):
-            order = core.intent(1, BID)
-            core.report(order.cl_ord_id, ExecType.EXPIRED, OrdStatus.EXPIRED)
+        for n in range(count):
+            order = core.intent(2, BID)
+            core.accept(order)
+            chain = order.cl_ord_id
+            if n % 3 == 0:  # as in the script: some are replaced, half trade, the others are canceled
+                new = core.replace(chain, 3, BID).cl_ord_id
+                core.report(new, ExecType.REPLACED, OrdStatus.NEW, order_qty=3, price_e4=BID, leaves_qty=3)
+            qty = core.core.state.chains[chain].order_qty
+            if n % 2:
+                core.fill(chain, qty, BID)
+            else:
+                core.cancel(chain)
+                ended = core.core.state.chains[chain].cancel_id
+                core.report(ended, ExecType.CANCELED, OrdStatus.CANCELED, orig_cl_ord_id=chain)
             core.now += 20_000_000
+            core.ts += 20_000_000
             core.log.clear()
             core.sent.clear()
             if core.n % 40 == 0:
