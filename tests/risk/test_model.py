@@ -184,3 +184,11 @@ def test_overlay_and_model_agree(world: int) -> None:
         passed += driver.desk.passed
     assert passed > steps // 40, "a desk that is refused everything proves nothing"
     assert failed >= EVERYWHERE, EVERYWHERE - failed
+
+
+def test_short_walks_agree() -> None:
+    """The same in a third of a second: what is asked thousands of times over (deploy/setup/mutation.py)."""
+    for seed in range(24):
+        driver = Driver(seed)
+        for _ in range(60):
+            driver.turn()
