@@ -104,6 +104,7 @@ def tell(v: Verified) -> None:
         f"{v.journal}: {word}: {v.frames} frames, {v.segments} segments ({v.packed} packed), "
         f"{v.bytes} bytes, {v.checkpoints} checkpoints by {', '.join(v.signed_by) or 'nobody'}"
     )
+    print(f"       head {v.head}")
     for text in v.faults[:SHOWN_MAX]:
         print(f"       {text}")
     for text in v.notes:

@@ -31,6 +31,7 @@ class Verified(msgspec.Struct):
     bytes: int = 0
     checkpoints: int = 0
     signed_by: list[str] = []  # ids of keys
+    head: str = ""  # SHA-256 of the last segment: it speaks of everything
     unsigned_frames: int = 0  # after the last checkpoint
     faults: list[str] = []
     notes: list[str] = []
@@ -72,7 +73,7 @@ def verify(folder: Path, keys: tuple[str, ...] = ()) -> Verified:
             digest = _marks(segment, view, marks, folder, found)
         found.segments, found.packed = found.segments + 1, found.packed + segment.packed
         found.bytes += segment.size
-        before, chain = segment, digest
+        before, chain, found.head = segment, digest, digest.hex()
     if before is not None:
         _end(before, number, marks, found)
     return found
