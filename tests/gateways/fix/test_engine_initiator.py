@@ -183,6 +183,7 @@ def test_gap_is_asked_for_and_reports_come_in_order(start: Start, acceptor: RawA
     peer.send("8", *REPORT, (43, "Y"), seq=4)
 
     assert (request.get(7), request.get(16)) == (b"2", b"0")
+    assert "\x0136=3\x01" in engine.next("kind", "Received")["raw"]  # what will never come
     assert "\x0117=E0\x01" in engine.next("kind", "Received")["raw"]
     assert "\x0117=E1\x01" in engine.next("kind", "Received")["raw"]
 
