@@ -25,6 +25,8 @@ def submit(g: GateState, stamp: Stamp, event: SubmitBasket) -> None:
         return
     orders = named(g, event.parents)
     faults = [gate_parents.faults_of(g, stamp, order, orders[:n]) for n, order in enumerate(orders)]
+    for order, found in zip(orders, faults, strict=True):
+        found += repeated(g, order, orders)
     rows: list[dict[str, Any]] = [
         {"parent_id": order.parent_id, "faults": found} for order, found in zip(orders, faults, strict=True)
     ]
@@ -44,6 +46,20 @@ def submit(g: GateState, stamp: Stamp, event: SubmitBasket) -> None:
     g.effects.append(Reply(event.request_id, body))
     if not event.dry_run:
         gate_parents.begin(g, stamp)
+
+
+def repeated(g: GateState, order: ParentOrder, orders: list[ParentOrder]) -> list[str]:
+    """R23: so many of one kind would stop the strategy once they begin; then none is let in."""
+    alike = sum(kind_of(other) == kind_of(order) for other in orders)
+    most = g.risk.limits.repeats.starts_max
+    if alike < most:
+        return []
+    return [f"R23 {alike} of {order.side.name} {order.symbol} of about this size; {most} starts are a repeat"]
+
+
+def kind_of(order: ParentOrder) -> tuple[str, str, int]:
+    """Return what R23 takes for the same parent again."""
+    return order.symbol, order.side.value, order.qty.bit_length()
 
 
 def named(g: GateState, orders: tuple[ParentOrder, ...]) -> list[ParentOrder]:

@@ -13,7 +13,7 @@ from daemon.people import operator
 from daemon.people.basket import BasketError, Place, read
 from market.people_events import BASKET_MAX, SubmitBasket
 from market.types import Side
-from tests.daemon.gate_harness import INSTRUMENT, OPEN_NS, World, parent_order
+from tests.daemon.gate_harness import INSTRUMENT, OPEN_NS, World, limits, parent_order
 from tests.daemon.gate_process import GateProcess
 
 PLACE = Place({"SYN": INSTRUMENT}, "PAPER", OPEN_NS, lambda _: date(2024, 1, 2))
@@ -67,6 +67,17 @@ def test_a_dry_run_admits_nothing_and_a_basket_has_a_bound() -> None:
     assert "1 to 200" in str(submit(w, *[parent_order(pid="")] * (BASKET_MAX + 1))["error"])
     assert "1 to 200" in str(submit(w)["error"])
     assert not w.core.state.parents
+
+
+def test_a_basket_that_r23_would_stop_is_not_admitted() -> None:
+    w = World(limits(repeats={"starts_max": 3}))
+    w.open()
+
+    alike = submit(w, *[parent_order(pid="", qty=100)] * 3)
+    unlike = submit(w, parent_order(pid=""), parent_order(pid="", qty=100), parent_order(pid="", qty=10))
+
+    assert "R23 3 of BUY SYN of about this size" in str(alike["rows"])
+    assert unlike["ok"]
 
 
 # --- files ------------------------------------------------------------------------------------------
