@@ -95,8 +95,8 @@ class Faults:
         self.world.start_trader()
 
 
-def soak(folder: Path, seconds: float, load: float, seed: int) -> dict[str, Any]:
-    """Run it."""
+def soak(folder: Path, seconds: float, load: float, seed: int, cost: float = 0.0) -> dict[str, Any]:
+    """Run it; `cost`: bytes that an order keeps."""
     world, rng = World(folder, seed), random.Random(seed)
     # A line that was stalled brings a burst: what comes in a second there is not what was sent in one here.
     law = dataclasses.replace(world.law, per_second=10**6, per_second_symbol=10**6, duplicates=10**6)
@@ -128,7 +128,8 @@ def soak(folder: Path, seconds: float, load: float, seed: int) -> dict[str, Any]
         "fills": counters["fills"],
         "problems": problems,
         "breaks": status["breaks"],
-        **{name: judged(samples, name) for name in ("gate", "venue")},
+        "gate": judged(samples, "gate", cost),
+        "venue": judged(samples, "venue"),
     }
 
 
@@ -158,7 +159,7 @@ def watch(world: World, faults: Faults, seconds: float) -> list[dict[str, Any]]:
     return samples
 
 
-def judged(samples: list[dict[str, Any]], name: str) -> dict[str, Any]:
+def judged(samples: list[dict[str, Any]], name: str, cost: float = 0.0) -> dict[str, Any]:
     """Return slopes of memory and what became of descriptors."""
     kept = samples[int(len(samples) * WARM) :]
     rss = [s[name][0] for s in kept]
@@ -169,8 +170,7 @@ def judged(samples: list[dict[str, Any]], name: str) -> dict[str, Any]:
         "rss_kib_per_min": slope(at, rss),
         "descriptors": {"first": fds[0], "last": fds[-1], "median": statistics.median(fds), "max": max(fds)},
     }
-    if name == "gate":
-        cost = cost_of_order()
+    if cost:
         found["orders"] = samples[-1]["orders"]
         found["bytes_an_order"] = round(cost)
         found["net_kib_per_min"] = slope(at, [r - cost * s["orders"] for r, s in zip(rss, kept, strict=True)])
@@ -249,7 +249,7 @@ def main() -> int:
         return 0
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder = o.folder or Path(tempfile.mkdtemp(prefix="soak-"))
-    found = soak(folder, o.minutes * 60, o.load, o.seed)
+    found = soak(folder, o.minutes * 60, o.load, o.seed, cost_of_order())
     print(json.dumps(found, indent=1))
     if o.folder is None and not found["problems"]:
         shutil.rmtree(folder)
