@@ -95,8 +95,15 @@ class Faults:
         self.world.start_trader()
 
 
-def soak(folder: Path, seconds: float, load: float, seed: int, cost: float = 0.0) -> dict[str, Any]:
-    """Run it; `cost`: bytes that an order keeps."""
+def soak(
+    folder: Path,
+    seconds: float,
+    load: float,
+    seed: int,
+    cost: float = 0.0,
+    pause_s: tuple[float, float] = PAUSE_S,
+) -> dict[str, Any]:
+    """Run it; `cost`: bytes that an order keeps; `pause_s`: between two faults, at least and at most."""
     world, rng = World(folder, seed), random.Random(seed)
     # A line that was stalled brings a burst: what comes in a second there is not what was sent in one here.
     law = dataclasses.replace(world.law, per_second=10**6, per_second_symbol=10**6, duplicates=10**6)
@@ -112,7 +119,7 @@ def soak(folder: Path, seconds: float, load: float, seed: int, cost: float = 0.0
             world.until(lambda s: s["posture"] == "ACTIVE" and "SYN" in s["reference"] and s["trader"]["fit"])
             world.submit()
             faults = Faults(world, order, reference, rng)
-            samples = watch(world, faults, seconds)
+            samples = watch(world, faults, seconds, pause_s)
             (folder / "samples.json").write_text(json.dumps(samples))
             world.until(lambda s: s["posture"] == "ACTIVE" and s["trader"]["fit"])
             problems = world.compare() + world.compare_all()
@@ -133,7 +140,7 @@ def soak(folder: Path, seconds: float, load: float, seed: int, cost: float = 0.0
     }
 
 
-def watch(world: World, faults: Faults, seconds: float) -> list[dict[str, Any]]:
+def watch(world: World, faults: Faults, seconds: float, pause_s: tuple[float, float]) -> list[dict[str, Any]]:
     """Let faults happen, and read both processes each second."""
     assert world.gate is not None
     assert world.venue is not None
@@ -143,12 +150,12 @@ def watch(world: World, faults: Faults, seconds: float) -> list[dict[str, Any]]:
     }
     samples: list[dict[str, Any]] = []
     began = time.monotonic()
-    next_fault = began + faults.rng.uniform(*PAUSE_S)
+    next_fault = began + faults.rng.uniform(*pause_s)
     orders = 0
     while (now := time.monotonic()) < began + seconds:
-        if now >= next_fault and now < began + seconds - PAUSE_S[1]:
+        if now >= next_fault and now < began + seconds - pause_s[1]:
             faults.one()
-            next_fault = time.monotonic() + faults.rng.uniform(*PAUSE_S)
+            next_fault = time.monotonic() + faults.rng.uniform(*pause_s)
         with contextlib.suppress(OSError, ValueError):
             orders = world.status()["counters"]["orders"]
         sample: dict[str, Any] = {"at": time.monotonic() - began, "orders": orders}

@@ -110,8 +110,8 @@ class ClientLines:
                 self.faulty.command(action, begin)
 
     def send_report(self, body: str, marks: Marks = PLAIN) -> None:
-        """Send on the order session, or keep it until the client is back."""
-        if self._send(body, marks):
+        """Send on the order session, or keep it until the client is back, behind what is kept already."""
+        if not self._offline and self._send(body, marks):
             return
         if len(self._offline) >= OFFLINE_REPORTS_MAX:
             log.error("reports_lost", kept=OFFLINE_REPORTS_MAX)

@@ -13,7 +13,7 @@ DESCRIPTORS_MAX = 6  # of a trader, a person and two lines that come and go
 
 @pytest.mark.slow
 def test_under_twenty_times_the_load_with_faults_nothing_runs_away(tmp_path: Path) -> None:
-    found = soak(tmp_path, SECONDS, LOAD, SEED)
+    found = soak(tmp_path, SECONDS, LOAD, SEED, pause_s=(1.0, 3.0))
 
     assert found["problems"] == []
     assert found["breaks"] == []
