@@ -49,6 +49,9 @@ def copied(g: GateState, stamp: Stamp, event: DropCopied) -> None:
     """The drop copy told an execution."""
     copy = g.drop_copy
     copy.offset = max(copy.offset, event.offset)
+    if event.unreadable:
+        g.break_(f"drop copy: {event.unreadable}", stamp.mono_ns)
+        return
     if event.exec_id in copy.matched:
         return
     said = _said(event, stamp)

@@ -4,20 +4,21 @@ from typing import Final
 
 from gateways.fix.codec import Malformed, decode
 from market.copy_events import DropCopied
-from market.events import EngineAlarm, ExecutionReport
+from market.events import ExecutionReport
 from market.types import ExecID, ExecType, Symbol
 
 EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 
 
-def read(raw: str, offset: int, ours: dict[str, str]) -> DropCopied | EngineAlarm | None:
+def read(raw: str, offset: int, ours: dict[str, str]) -> DropCopied | None:
     """Return what a message says of an execution, None where it says nothing of any.
 
-    `ours`: our symbols by theirs. What cannot be read may have been an execution: it is an alarm.
+    `ours`: our symbols by theirs. What cannot be read may have been an execution: it is told as such.
     """
     decoded = decode(raw)
     if isinstance(decoded, Malformed):
-        return EngineAlarm(text=f"drop copy: unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
+        text = f"unreadable {decoded.msg_type or 'message'}: {decoded.reason}"
+        return DropCopied(unreadable=text, offset=offset)
     if not isinstance(decoded, ExecutionReport) or decoded.exec_type not in EXECUTIONS:
         return None
     return DropCopied(

@@ -1,15 +1,19 @@
 """R62: the order session and the drop copy tell the same executions, or nothing trades any more."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.gate.core import GateCore
+from daemon.gate.drop_copy_desk import DropCopyDesk
+from gateways.fix import drop_copy
 from market import events as ev
 from market.copy_events import DropCopied, DropCopyLine
 from market.types import ExecType, OrdStatus, Side
 from risk.posture import Posture
 from tests.daemon.gate_harness import BID, World
+from tests.daemon.test_line_faults import BASE, read
 
 
 def opened(up: bool = True) -> World:
@@ -165,3 +169,23 @@ def test_a_gate_without_a_drop_copy_waits_for_none() -> None:
 
     assert w.core.posture is Posture.ACTIVE
     assert not w.core.state.drop_copy.ours
+
+
+def test_what_came_and_was_not_stepped_is_stepped_after_a_crash(tmp_path: Path) -> None:
+    config = read(tmp_path, BASE.replace("[gate.oms]", "[gate.drop_copy]\nport = 1\n[gate.oms]"))
+    w = opened()
+    raw = "8=FIX.4.4|9=0|35=8|34=2|37=O1|17=E-A|150=F|39=1|55=SYN|54=1|32=40|31=100.00|151=0|14=0|6=0|10=000|"
+    lines = [raw, raw.replace("E-A", "E-B"), raw.replace("31=100.00|", "").replace("E-A", "E-C")]
+    desk = DropCopyDesk(config, w.core, {}, w.step, None)
+    (log,) = desk.journals
+    offsets = [log.append(line.replace("|", "\x01").encode()) for line in lines]
+    stepped = drop_copy.read(lines[0].replace("|", "\x01"), offsets[0], {})
+    assert stepped is not None
+    w.step(stepped)
+
+    assert desk.recover() == 2
+    assert list(w.core.state.drop_copy.theirs) == ["E-A", "E-B"]
+    assert "drop copy: unreadable 8" in w.core.state.breaks[0]
+    assert desk.recover() == 0
+    assert [spec.target_comp_id for spec in desk.specs()] == ["VENUE-DC"]
+    log.close()
