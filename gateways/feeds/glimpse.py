@@ -18,7 +18,7 @@ TAIL: Final = b"\x00\x16S"  # the packet's header before it
 SNAPSHOT_BYTES_MAX: Final = 64 << 20  # 1.6 million orders; the fullest book at hand holds 66,833
 SNAPSHOT_S: Final = 30.0  # a book of a hundred thousand orders takes less than one
 PIECE_BYTES: Final = 1 << 18  # as one read of a feed
-SEQ_MAX: Final = 2**63 - 1
+SEQ_MAX: Final = 2**63 - 1  # what a decoder counts with
 
 
 class Snapshot(NamedTuple):
