@@ -19,6 +19,8 @@ WORKS: Final = frozenset(
 )
 # A bust or a correction may end an order by its OrdStatus; the order table's walker reads that itself.
 SAYS_ITS_END: Final = frozenset({E.TRADE_CANCEL, E.TRADE_CORRECT, E.CALCULATED, E.ORDER_STATUS})
+# Brokers leave the quantities of these away; nothing trades by them, and the answer is still to come.
+PENDING: Final = frozenset({E.PENDING_NEW, E.PENDING_CANCEL, E.PENDING_REPLACE})
 ABSURD: Final = 2  # times better than our own limit: a misplaced digit, not an improvement
 
 
@@ -34,6 +36,8 @@ def doubt(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
         return f"{said}: does it stand?"
     if report.exec_type not in ENDS | SAYS_ITS_END and report.ord_status in ENDED - {S.FILLED}:
         return f"{said}: has it ended?"
+    if report.exec_type in PENDING:
+        return ""
     return arithmetic(report) or quantity(report, quantities)
 
 
