@@ -372,3 +372,14 @@ def test_r75_a_flood_of_signals_is_bounded() -> None:
         w.step(desk.LimitSignal(scope=f"S/{n}", signal="x", multiplier_bp=5_000))
 
     assert len(w.core.state.risk.memory.multipliers.by_signal()) == 64
+
+
+def test_a_status_that_does_not_speak_of_a_restriction_leaves_it() -> None:
+    w = World()
+    w.open()
+    w.step(ev.SecurityStatus(symbol=SYN, trading=True, short_restricted=True, limit_state=True))
+    w.step(ev.SecurityStatus(symbol=SYN, trading=False, text="halted T1"))
+    picture = w.core.state.references.picture(SYN)
+    assert (picture.short_restricted, picture.limit_state, picture.trading) == (True, True, False)
+    w.step(ev.SecurityStatus(symbol=SYN, trading=True, short_restricted=False, limit_state=False))
+    assert (picture.short_restricted, picture.limit_state, picture.trading) == (False, False, True)

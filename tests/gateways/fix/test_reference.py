@@ -1,5 +1,6 @@
 """Reference prices: whole pictures, changes, halts, and garbage that makes every price unknown."""
 
+import msgspec
 import pytest
 
 from gateways.fix.codec import encode_market_data, encode_security_status
@@ -167,3 +168,49 @@ def test_refused_subscription_is_told() -> None:
     events = Source().hear("35=Y|262=MD-1|281=0|58=no such symbol|10=000|")
 
     assert events == (MessageRejected(ref_msg_type="V", ref_id="MD-1", reason="0", text="no such symbol"),)
+
+
+def status(**more: object) -> SecurityStatus:
+    return SecurityStatus(symbol=Symbol("SYN"), trading=True, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ("", {}),
+        ("1148=99.50|1149=100.50|", {"band_low_e4": 995_000, "band_high_e4": 1_005_000}),
+        ("333=99.50|332=100.50|", {"band_low_e4": 995_000, "band_high_e4": 1_005_000}),
+        ("1687=0|7002=N|", {"short_restricted": False, "limit_state": False}),
+        ("1687=2|7002=B|", {"short_restricted": True, "limit_state": True}),
+        ("1687=1|7002=?|", {"short_restricted": True, "limit_state": False}),
+    ],
+)
+def test_bands_and_restrictions_are_read_and_what_is_absent_is_not_known(
+    fields: str, read: dict[str, object]
+) -> None:
+    assert Source().hear(f"35=f|324=SS|55=SYN.US|326=17|{fields}10=000|") == (status(**read),)
+
+
+@pytest.mark.parametrize("fields", ["1148=99.50|", "1149=99|", "1148=101|1149=100|", "1148=x|1149=100|"])
+def test_half_a_band_makes_every_price_unknown(fields: str) -> None:
+    assert UNKNOWN in Source().hear(f"35=f|324=SS|55=SYN.US|326=17|{fields}10=000|")
+
+
+def test_the_end_of_a_session_is_no_word_to_trade() -> None:
+    (said,) = Source().hear("35=f|324=SS|55=SYN.US|326=18|10=000|")
+    assert isinstance(said, SecurityStatus)
+    assert not said.trading
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"band_low_e4": 1, "band_high_e4": 2**32 - 1, "limit_state": False, "short_restricted": False},
+        {"band_low_e4": 995_000, "band_high_e4": 1_005_000, "limit_state": True, "short_restricted": True},
+        {"text": "halted T1"},
+    ],
+)
+def test_what_the_venue_tells_is_what_the_gate_reads(more: dict[str, object]) -> None:
+    told = msgspec.structs.replace(status(**more), symbol=Symbol("SYN.US"))
+    assert Source().hear(encode_security_status("SS", told)) == (status(**more),)

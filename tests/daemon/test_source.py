@@ -1,0 +1,247 @@
+"""The feed over sockets: after a loss that no login and no request mends, a snapshot and what follows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from daemon.config import FeedSection
+from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN
+from daemon.trader import source
+from daemon.trader.source import Source
+from gateways.feeds.glimpse import Snapshot
+from gateways.feeds.glimpse_server import GlimpseServer, Mirror
+from gateways.feeds.moldudp64_server import MoldServer
+from gateways.feeds.soupbintcp_server import SoupServer
+from market.flow.zero_intelligence import ZeroIntelligenceFlow
+from tests.gateways.feeds.test_glimpse import book_of, order_of
+from tests.gateways.venue.desk import BEGIN_NS, END_NS, INSTRUMENT, MIDNIGHT_NS, Desk
+
+S = 10**9
+WAIT_S = 20.0
+
+
+class Reader:
+    """What a trader is to its source: it keeps the packets that make its book."""
+
+    def __init__(self) -> None:
+        self.packets = bytearray()
+        self.next_seq = 1
+        self.log: list[str] = []
+        self.failed: list[tuple[str, int]] = []
+        self.changed = asyncio.Event()
+
+    def feed_up(self, session: str, next_seq: int) -> None:
+        self._note(f"up {next_seq}")
+
+    def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
+        assert first_seq == self.next_seq
+        at = 0
+        while at < len(packets):
+            end = at + 2 + int.from_bytes(packets[at : at + 2], "big")
+            if packets[at + 2] == ord("S"):
+                self.packets += packets[at:end]
+                self.next_seq += 1
+            at = end
+        self.changed.set()
+
+    def feed_idle(self, next_seq: int, mono_ns: int) -> None:
+        self.changed.set()
+
+    def feed_down(self, reason: str) -> None:
+        self._note(f"down {reason}")
+
+    def feed_ended(self) -> None:
+        self._note("ended")
+
+    def resynchronised(self, snapshot: Snapshot) -> None:
+        self.packets = bytearray(snapshot.packets)
+        self.next_seq = snapshot.next_seq
+        self._note("snapshot")
+
+    def fail(self, text: str, code: int) -> None:
+        self.failed.append((text, code))
+        self._note("failed")
+
+    def _note(self, text: str) -> None:
+        self.log.append(text)
+        self.changed.set()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async def wait() -> None:
+            while not true():
+                self.changed.clear()
+                await self.changed.wait()
+
+        await asyncio.wait_for(wait(), WAIT_S)
+
+
+class Exchange:
+    """A venue's feed with all its servers, and a reader of it."""
+
+    def __init__(self) -> None:
+        self.desk = Desk(ZeroIntelligenceFlow(5, BEGIN_NS, END_NS, INSTRUMENT)).opened()
+        self.at_s = 0
+        store = self.desk.store
+        self.soup = SoupServer(store, "RUN1", "trader", "paper")
+        self.glimpse = GlimpseServer(Mirror(store, MIDNIGHT_NS, "SYN"), self.soup)
+        self.reader = Reader()
+        self.source: Source | None = None
+
+    async def serve(self) -> None:
+        self.port = await self.soup.start("127.0.0.1", 0)
+        self.snapshots = await self.glimpse.start("127.0.0.1", 0)
+
+    def follow(self, **config: Any) -> asyncio.Task[None]:
+        section = FeedSection(**{"port": self.port, "snapshot": f"127.0.0.1:{self.snapshots}"} | config)
+        reader = self.reader
+        self.source = Source(section, reader, reader.resynchronised, reader.fail)
+        return asyncio.get_running_loop().create_task(self.source.follow())
+
+    def play(self, seconds: int) -> None:
+        self.at_s += seconds
+        self.desk.exchange.advance(BEGIN_NS + self.at_s * S)
+        self.soup.publish()
+
+    async def whole(self) -> None:
+        await self.reader.until(lambda: self.reader.next_seq == self.desk.store.next_seq)
+        assert order_of(book_of(bytes(self.reader.packets))) == order_of(self.desk.engine.book)
+
+    def close(self) -> None:
+        assert self.source is not None
+        self.source.close()
+        self.soup.close()
+        self.glimpse.close()
+
+
+def run(story: Callable[[Exchange], Awaitable[None]]) -> Exchange:
+    async def main() -> Exchange:
+        exchange = Exchange()
+        await exchange.serve()
+        await story(exchange)
+        exchange.close()
+        return exchange
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def test_a_line_that_goes_on_too_late_is_mended_by_a_snapshot() -> None:
+    async def story(e: Exchange) -> None:
+        following = e.follow()
+        e.play(5)
+        await e.whole()
+        e.soup.disconnect(lose=7)
+        e.play(20)
+        await e.reader.until(lambda: "snapshot" in e.reader.log)
+        e.play(5)
+        await e.whole()
+        assert e.source is not None
+        e.source.close()
+        await following
+
+    exchange = run(story)
+    assert exchange.reader.failed == []
+    assert exchange.glimpse.served == 1
+
+
+def test_a_cut_line_goes_on_without_one() -> None:
+    async def story(e: Exchange) -> None:
+        following = e.follow()
+        e.play(5)
+        await e.whole()
+        e.soup.disconnect()
+        e.play(20)
+        await e.whole()
+        assert e.source is not None
+        e.source.close()
+        await following
+
+    assert run(story).glimpse.served == 0
+
+
+def test_a_late_start_begins_with_the_book_as_it_is() -> None:
+    async def story(e: Exchange) -> None:
+        e.play(30)
+        following = e.follow(start="snapshot")
+        await e.reader.until(lambda: "snapshot" in e.reader.log)
+        e.play(10)
+        await e.whole()
+        assert e.source is not None
+        e.source.close()
+        await following
+
+    exchange = run(story)
+    assert exchange.reader.log[0] == "snapshot"
+
+
+def test_without_a_snapshot_the_loss_is_one_line_that_says_what_would_help() -> None:
+    async def story(e: Exchange) -> None:
+        following = e.follow(snapshot=None)
+        e.play(5)
+        await e.whole()
+        e.soup.disconnect(lose=7)
+        e.play(20)
+        await following
+
+    ((text, code),) = run(story).reader.failed
+    assert "we need" in text
+    assert "trader.feed.snapshot = HOST:PORT would mend it" in text
+    assert code == EXIT_NOT_CLEAN
+
+
+def test_a_refused_login_is_a_matter_of_configuration() -> None:
+    async def story(e: Exchange) -> None:
+        await e.follow(password="wrong")
+
+    ((text, code),) = run(story).reader.failed
+    assert "login rejected" in text
+    assert code == EXIT_CONFIG
+
+
+def test_a_snapshot_that_cannot_be_had_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "SNAPSHOT_RETRY_S", 0.0)
+
+    async def story(e: Exchange) -> None:
+        e.glimpse.close()
+        await e.follow(start="snapshot")
+
+    ((text, code),) = run(story).reader.failed
+    assert "the feed is lost: begins with a snapshot" in text
+    assert code == EXIT_NOT_CLEAN
+
+
+def test_udp_beyond_requests_is_mended_by_a_snapshot() -> None:
+    async def story(e: Exchange) -> None:
+        mold = MoldServer(e.desk.store, "RUN1", (("127.0.0.1", 0),))
+        probe = asyncio.DatagramProtocol()
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: probe, local_addr=("127.0.0.1", 0)
+        )
+        port = transport.get_extra_info("sockname")[1]
+        transport.close()
+        mold.lines = (("127.0.0.1", port),)
+        await mold.start("127.0.0.1", 0)
+        following = e.follow(protocol="moldudp64", lines=[f"127.0.0.1:{port}"], requests=None)
+        await asyncio.sleep(0)
+        e.play(5)
+        mold.publish()
+        await e.whole()
+        e.play(5)
+        mold._next_seq = e.desk.store.next_seq  # nobody heard these
+        e.play(5)
+        mold.publish()
+        await e.reader.until(lambda: "snapshot" in e.reader.log)
+        e.play(5)
+        mold.publish()
+        await e.whole()
+        assert e.source is not None
+        e.source.close()
+        await following
+        mold.close()
+
+    exchange = run(story)
+    assert exchange.reader.failed == []
+    assert any("cannot be asked for" in text for text in exchange.reader.log)
