@@ -278,8 +278,8 @@ def install(mutant: Mutant) -> bool:
         if found is None or new is None:
             return False
         found.__code__ = new
-        for cached in gc.get_referrers(found):
-            if hasattr(cached, "cache_clear"):
+        for cached in vars(module).values():
+            if getattr(cached, "__wrapped__", None) is found and hasattr(cached, "cache_clear"):
                 cached.cache_clear()
         return True
     if any(isinstance(node, ast.ClassDef) for node in tree.body):

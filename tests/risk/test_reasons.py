@@ -14,8 +14,8 @@ from market.instruments import Instrument
 from market.types import OrdType, Side
 from risk import checks, overlay
 from risk.case import Decision
-from risk.controls import policy, sanity
-from risk.ledger import ANY_PRICE_E4
+from risk.controls import money, policy, sanity
+from risk.ledger import ANY_PRICE_E4, Ledger
 from risk.overlay import Context
 from risk.reference import Picture
 from risk.verdict import Refused
@@ -109,7 +109,20 @@ def test_prices_of_a_unit_are_prices() -> None:
     picture.bid_e4 = picture.ask_e4 = 1
 
     assert ("R05", 100, 0) not in reasons(w, price_e4=100)
-    assert ("R04", 0, 3_000_000 * 10**6) not in reasons(w, price_e4=100)
+    assert "R04" not in [control for control, _, _ in reasons(w, price_e4=1)]
+
+
+def test_an_empty_side_is_told_once_and_a_trade_that_never_was_is_no_anchor() -> None:
+    w = World(limits())
+    w.open(price=False)
+    w.price(BID, ASK, last_e4=0)
+    w.wait(1.0)
+    assert w.parent()["ok"]
+    assert w.core.state.references.picture(SYN).last_e4 == 0
+    assert reasons(w) == []
+    w.price(0, ASK, last_e4=0)
+
+    assert [r for r in reasons(w) if r[0] == "R05"] == [("R05", BID, 0)]
 
 
 def test_own_orders_that_it_would_meet_are_named_with_their_price() -> None:
@@ -193,8 +206,10 @@ def test_who_decided_and_when() -> None:
         reasons(w, Decision(w.now - age, "twap", "", 1)) == reasons(w, Decision(w.now, "twap", "", 1)) == []
     )
     early = ev.Stamp(w.ts, 2)
-    found = [reasons(w, Decision(at, "twap", "", 1), stamp=early) for at in (0, 1)]
-    assert [("R50", 2, age) in f for f in found] == [True, False]
+    found = [
+        [r for r in reasons(w, Decision(at, "twap", "", 1), stamp=early) if r[0] == "R50"] for at in (0, 1)
+    ]
+    assert found == [[("R50", 2, age)], []]
     assert policy.MS == MS
 
 
@@ -308,6 +323,10 @@ def modules() -> list[Any]:
 def test_a_unit_is_the_same_wherever_it_is_written(module: Any) -> None:
     for name, value in UNITS.items():
         assert vars(module).get(name, value) == value
+
+
+def test_what_was_received_is_no_capital() -> None:
+    assert money.capital_e4(Ledger(paid_e4=-5, open_buy_e4=7, shorted_e4=11)) == 18
 
 
 def test_bounds_are_what_counterparties_take() -> None:

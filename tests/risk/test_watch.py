@@ -213,6 +213,31 @@ def test_net_is_the_larger_of_both_sides_worst() -> None:
     assert "R11" in causes(short)  # long 500 is the worse side: 900 open sells take nothing off
 
 
+def test_a_single_unit_of_money_may_be_too_fast() -> None:
+    w = world(law=limits(fills={"notional_max_ccy": 0}))
+    w.fill(w.working(1), 1, 1)
+
+    assert "R25" in causes(w)
+
+
+def test_a_replace_that_adds_nothing_needs_no_share_of_the_volume() -> None:
+    w = world(law=limits(participation={"share_max_bp": 1_000, "free_qty": 50}))
+    crossing = w.working(50, ASK)
+    w.core.state.risk.memory.volumes.traded(SYN, 500, w.ts, 10**12)
+
+    assert not hasattr(w.replace(crossing, 40, ASK), "controls")
+
+
+def test_fills_of_one_moment_share_a_bucket_of_the_window() -> None:
+    w = world(law=limits(participation={"window_ms": 300_000}))
+    for n in range(3):
+        w.fill(w.working(10 + n), 10 + n, BID)
+        w.ts += SECOND
+    ((symbol, buckets),) = w.core.state.risk.memory.volumes.state()[2]
+
+    assert (symbol, [qty for _, _, qty in buckets]) == (SYN, [33])
+
+
 # --- starts ---------------------------------------------------------------------------------------
 
 
