@@ -169,6 +169,13 @@ class MessagesSkipped(Event, frozen=True, kw_only=True):
     next: int
 
 
+class MessagesUnsent(Event, frozen=True, kw_only=True):
+    """The counterparty lacks messages of ours (35=2) and was told that they will not come."""
+
+    begin: int
+    end: int  # 0 = all since then
+
+
 class EngineAlarm(Event, frozen=True, kw_only=True):
     """What came could not be read, or our own code failed in the FIX engine (made by the gate's shell)."""
 

@@ -39,6 +39,7 @@ Input_ = (
     | ev.SendFailed
     | ev.SendDue
     | ev.MessagesSkipped
+    | ev.MessagesUnsent
     | ev.EngineAlarm
     | ev.ReferencePrice
     | ev.ReferenceAlive

@@ -26,6 +26,7 @@ from market.events import (
     GateStarted,
     Kill,
     MessagesSkipped,
+    MessagesUnsent,
     SessionDown,
     SessionUp,
     Shutdown,
@@ -34,6 +35,7 @@ from market.events import (
     TraderHello,
     TraderStatus,
 )
+from market.order_table import AWAITING
 from market.orders import MassCancel, MassStatus
 from market.parents import ParentTrigger
 from market.types import ClOrdID, ExecType, ParentStatus
@@ -99,16 +101,35 @@ def skipped(g: GateState, stamp: Stamp, event: MessagesSkipped) -> None:
         _ask_for_all(g, stamp)
 
 
+def unsent(g: GateState, _: Stamp, event: MessagesUnsent) -> None:
+    """Messages of ours never came, and are not sent again: what waits for an answer is asked for, now."""
+    session = g.session
+    if not session.up:
+        return
+    g.note("warning", "messages lost on their way", begin=event.begin, end=event.end)
+    if session.mass_status_id:
+        _ask_mass_status(g)
+    for chain in list(g.live_chains()):
+        if chain.chain_id in session.awaited or chain.status in AWAITING:
+            gate_chains.ask_status(g, chain)
+    if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
+        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+
+
+def _ask_mass_status(g: GateState) -> None:
+    g.session.mass_status_id = g.next_request_id("M")
+    g.session.mass_reports = 0
+    g.effects.append(AskMassStatus(MassStatus(req_id=g.session.mass_status_id)))
+
+
 def _ask_for_all(g: GateState, stamp: Stamp) -> None:
     """Ask what the broker has; nothing new is sent before it has said so."""
     session = g.session
     session.trading = False
-    session.mass_status_id = g.next_request_id("M")
-    session.mass_reports = 0
     session.awaited = {chain.chain_id: None for chain in g.live_chains()}
     session.deadline_mono_ns = stamp.mono_ns + g.reconcile_wait_ns
     g.posture.reword("R60", "reconciling", stamp.mono_ns)
-    g.effects.append(AskMassStatus(MassStatus(req_id=session.mass_status_id)))
+    _ask_mass_status(g)
     for chain in list(g.live_chains()):
         gate_chains.ask_status(g, chain)
 

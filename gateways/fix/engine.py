@@ -29,7 +29,6 @@ from gateways.fix.session_state import OwnSend, SessionState
 from gateways.fix.sessions import (
     NO_OFFSET,
     Alarm,
-    Alive,
     EngineError,
     Inbox,
     LoggedOn,
@@ -104,7 +103,7 @@ class _Application(fix.Application):  # type: ignore[misc]
 
     @guarded
     def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        """Add our fields to a Logon; raise an alarm where the engine rejects a report."""
+        """Add our fields to a Logon; tell where the engine rejects a report, or sends nothing again."""
         session = self.engine.session_of(session_id)
         tags = fields(message.toString()) or {}
         if tags.get("35") == "A":
@@ -113,6 +112,8 @@ class _Application(fix.Application):  # type: ignore[misc]
         elif tags.get("35") == "3" and tags.get("372") in ("8", "9"):
             text = f"the engine rejected a {tags['372']}: {tags.get('58', '')} (seq {tags.get('45')})"
             self.engine.post(session, Alarm(text))
+        elif tags.get("35") == "4" and self.engine.role is Role.INITIATOR and session.resend_asked:
+            self.engine.post(session, session.resend_asked)
 
     @guarded
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -142,10 +143,8 @@ class _Application(fix.Application):  # type: ignore[misc]
             session.logon_fields = tags
         elif kind == "5":
             session.reason = tags.get("58", "the counterparty logged out")
-        elif kind in ("3", "4"):
-            self.engine.post(session, Received(raw, NO_OFFSET, mono_ns, 0))
         else:
-            self.engine.post(session, Alive(mono_ns))
+            self.engine.post(session, session.told(kind or "", raw, mono_ns))
         session.counted(raw)
 
     @guarded

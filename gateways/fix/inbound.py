@@ -26,6 +26,7 @@ from market.events import (
     MassCancelReport,
     MessageRejected,
     MessagesSkipped,
+    MessagesUnsent,
     OrderCancelReject,
     SecurityStatus,
 )
@@ -79,6 +80,7 @@ Decoded = (
     | MassCancelReport
     | MessageRejected
     | MessagesSkipped
+    | MessagesUnsent
     | SecurityStatus
     | market_data.MarketData
     | market_data.MarketDataReject
@@ -260,6 +262,11 @@ def sequence_reset(f: Fields) -> MessagesSkipped:
     return MessagesSkipped(begin=f.count("34") or 0, next=f.count("36") or 0)
 
 
+def resend_request(f: Fields) -> MessagesUnsent:
+    """Read 35=2, which the engine hands over once it has filled the gap."""
+    return MessagesUnsent(begin=f.count("7") or 0, end=f.count("16") or 0)
+
+
 def security_status(f: Fields) -> SecurityStatus:
     """Read 35=f: trading only on an explicit 3 (resume) or 17 (ready to trade).
 
@@ -289,6 +296,7 @@ READERS: Final[dict[str, Callable[[Fields], Decoded]]] = {
     "r": mass_cancel_report,
     "j": business_reject,
     "3": session_reject,
+    "2": resend_request,
     "4": sequence_reset,
     "f": security_status,
 }

@@ -4,9 +4,11 @@ from typing import Any, Final, NamedTuple
 
 from gateways.fix.inbound import seq_num
 from gateways.fix.numbers import SequenceNumbers
-from gateways.fix.sessions import SessionSpec
+from gateways.fix.sessions import NO_OFFSET, Alive, Message, Received, SessionSpec
 from gateways.fix.wire import SOH
 
+RESEND_REQUEST: Final = "2"
+HANDED_OVER: Final = ("3", "4")  # Reject, SequenceReset
 POSS_DUP: Final = f"{SOH}43=Y{SOH}"
 # What quickfix says of every connection; it comes after the reason of a refusal and must not hide it.
 ROUTINE: Final = (
@@ -34,6 +36,17 @@ class SessionState:
         self.received = 0
         self.logon_fields: dict[str, str] = {}
         self.reason = ""
+        self.resend_asked: Received | None = None  # the last request to send again
+
+    def told(self, kind: str, raw: str, mono_ns: int) -> Message:
+        """Return what a session message is to us: a Reject and what skips messages, or a sign of life.
+
+        A request to send again is handed over once it has been answered: what is sent after that arrives.
+        """
+        message = Received(raw, NO_OFFSET, mono_ns, 0)
+        if kind == RESEND_REQUEST:
+            self.resend_asked = message
+        return message if kind in HANDED_OVER else Alive(mono_ns)
 
     def counted(self, raw: str) -> None:
         """Note the number that the engine will want next, now that a message is safe with us."""

@@ -1,0 +1,74 @@
+"""Requests that the counterparty's engine never had: they are asked about at once, and never sent again."""
+
+from typing import Any
+
+from daemon.gate.effects import AskMassStatus, AskStatus, SendMassCancel, SendOrder
+from market import events as ev
+from market.types import ExecType, OrdStatus
+from tests.daemon.gate_harness import BID, World, cancels
+
+LOST = ev.MessagesUnsent(begin=8, end=0)
+
+
+def world() -> World:
+    w = World()
+    w.open()
+    assert w.parent(qty=300)["ok"]
+    return w
+
+
+def asked(effects: list[Any]) -> list[str]:
+    return [e.request.cl_ord_id for e in effects if isinstance(e, AskStatus)]
+
+
+def test_what_waits_for_an_answer_is_asked_for_and_what_rests_is_not() -> None:
+    w = world()
+    resting = w.working(100)
+    order = w.intent(100, BID)
+
+    effects = w.step(LOST)
+
+    assert asked(effects) == [order.cl_ord_id]
+    assert resting not in asked(effects)
+    assert not any(isinstance(e, SendOrder) for e in effects), "nothing is sent again"
+    assert w.core.posture.name == "ACTIVE"
+
+
+def test_a_reconciliation_whose_questions_were_lost_asks_them_again() -> None:
+    w = world()
+    chain = w.working(100)
+    w.step(ev.SessionDown(session="order", reason="broken"))
+    w.step(ev.SessionUp(session="order"))
+    first = w.core.state.session.mass_status_id
+
+    effects = w.step(LOST)
+
+    assert [type(e) for e in effects if isinstance(e, AskMassStatus)] == [AskMassStatus]
+    assert w.core.state.session.mass_status_id != first
+    assert asked(effects) == [chain]
+    w.step(w.mass_status_empty())
+    w.report(chain, ExecType.ORDER_STATUS, OrdStatus.NEW, exec_id="0", order_qty=100)
+    assert w.core.state.session.trading
+
+
+def test_a_kill_whose_cancels_were_lost_cancels_again() -> None:
+    w = world()
+    chain = w.working(100)
+    first = cancels(w.step(ev.Kill(source="cli")))
+    assert [c.orig_cl_ord_id for c in first] == [chain]
+
+    effects = w.step(LOST)
+
+    assert any(isinstance(e, SendMassCancel) for e in effects)
+    assert asked(effects) == [chain]
+    w.wait(1.0)
+    again = cancels(w.report(chain, ExecType.ORDER_STATUS, OrdStatus.NEW, exec_id="0", order_qty=100))
+    assert [c.orig_cl_ord_id for c in again] == [chain]
+
+
+def test_nothing_is_asked_while_nobody_is_logged_on() -> None:
+    w = world()
+    w.intent(100, BID)
+    w.step(ev.SessionDown(session="order", reason="broken"))
+
+    assert asked(w.step(LOST)) == []
