@@ -228,10 +228,10 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _request_rejected(self, report: ExecutionReport) -> Change:
         """A broker that answers a cancel or replace by 150=8 under its ClOrdID: the request is refused.
 
-        Whether it means the order as well is not known: it is asked for, and lives until then.
+        Where OrdStatus(39) says that the order has ended as well, it is asked for, and lives until then.
         """
         to_replace = report.cl_ord_id == self.replace_id
-        change = self.observe_reject(
+        return self.observe_reject(
             OrderCancelReject(
                 cl_ord_id=report.cl_ord_id,
                 orig_cl_ord_id=self.cl_ord_id,
@@ -240,7 +240,6 @@ class ChildOrder(msgspec.Struct, kw_only=True):
                 text=report.text,
             )
         )
-        return msgspec.structs.replace(change, ask_status=self.live)
 
     def _counted(self, report: ExecutionReport) -> Change | None:
         """Return what to do with an execution that CumQty says we have: sent again, or under two ExecIDs."""

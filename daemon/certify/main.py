@@ -198,7 +198,7 @@ class Certification:
             text=text,
             held=tuple(player.passed),
             skipped=tuple(player.skipped),
-            wire=pack.wire_since(wire_log, offset),
+            wire=pack.wire_since(wire_log, offset, (self._args.sender, self._args.target)),
             took_s=time.monotonic() - began_s,
         )
 

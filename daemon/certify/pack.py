@@ -10,6 +10,7 @@ SHA256SUMS           of every file but itself
 import hashlib
 import importlib.metadata
 import platform
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from daemon.certify.notation import Case
 
 SUMS: Final = "SHA256SUMS"
 VERSIONS: Final = ("steadyhand", "quickfix", "msgspec", "pydantic", "uvloop")
+PASSWORD: Final = re.compile("\x01554=[^\x01]*\x01")
 WIRE_BYTES_MAX: Final = 4 << 20  # of one case in its page; the rest is in fix.log
 
 
@@ -102,7 +104,8 @@ def page(verdict: Verdict) -> str:
     """Return the page of one case."""
     case = verdict.case
     lines = [f"# {case.ref}: {case.title}", "", f"**{verdict.outcome}** {_cell(verdict.text)}", ""]
-    lines += [f"From {case.source}.", "", "```"]
+    file, _, number = case.source.rpartition(":")
+    lines += [f"From script/{Path(file).name}, line {number}.", "", "```"]
     for line in case.lines:
         mark = " - " if line.number in verdict.skipped else "ok " if line.number in verdict.held else "   "
         lines.append(f"{mark} {line.text}")
@@ -111,13 +114,17 @@ def page(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def wire_since(log: Path, offset: int) -> str:
-    """Return what the raw log says since an offset, bounded."""
+def wire_since(log: Path, offset: int, comp_ids: tuple[str, str]) -> str:
+    """Return what the raw log says of one session since an offset, bounded, without its password."""
     if not log.exists():
         return ""
     with log.open("rb") as file:
         file.seek(offset)
-        return file.read(WIRE_BYTES_MAX).decode("utf-8", "replace")
+        text = file.read(WIRE_BYTES_MAX).decode("utf-8", "replace")
+    ours, theirs = comp_ids
+    ways = [(f"\x0149={a}\x01", f"\x0156={b}\x01") for a, b in ((ours, theirs), (theirs, ours))]
+    lines = [line for line in text.splitlines() if any(a in line and b in line for a, b in ways)]
+    return PASSWORD.sub("\x01554=(not shown)\x01", "\n".join(lines))
 
 
 def size(log: Path) -> int:

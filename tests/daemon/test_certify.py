@@ -11,6 +11,7 @@ import pytest
 from daemon.certify import options
 from daemon.certify.main import OWN_VENUE, SCRIPTS, inapplicable, read_prices, read_scripts
 from daemon.certify.notation import ScriptError, parse
+from daemon.certify.pack import wire_since
 from daemon.config import load_profile
 from daemon.venue.scenario_file import read_scenario
 from tests.gateways.fix.raw_peer import RawAcceptor, RawPeer
@@ -86,6 +87,7 @@ def test_a_broker_of_42_that_passes_one_case_and_fails_another(tmp_path: Path) -
     assert "NOT PASSED" in summary
     assert "| [BAD](cases/BAD.md) |" in summary
     page = (out / "cases" / "GOOD.md").read_text()
+    assert "From script/script.txt, line 2." in page
     assert "|35=F|" in page
     assert order in page
     assert (out / "script" / "script.txt").read_text() == TWO_CASES
@@ -170,6 +172,22 @@ def test_a_case_that_speaks_of_another_broker_does_not_apply() -> None:
 
     assert inapplicable(case, load_profile("fix42")) == "the broker lacks AF"
     assert inapplicable(case, load_profile("fix44")) == "the broker has Q"
+
+
+def test_a_page_shows_its_session_alone_and_no_password(tmp_path: Path) -> None:
+    log = tmp_path / "fix.log"
+    lines = [
+        "t OUT 8=FIX|49=US|56=THEM|35=A|554=secret|10=0|",
+        "t IN 8=FIX|49=PRICES|56=US|35=W|10=0|",
+        "t IN 8=FIX|49=THEM|56=US|35=0|10=0|",
+    ]
+    log.write_text("before\n" + "\n".join(lines).replace("|", "\x01") + "\n")
+
+    shown = wire_since(log, len("before\n"), ("US", "THEM")).splitlines()
+
+    assert [line.split(" ")[1] for line in shown] == ["OUT", "IN"]
+    assert "secret" not in "".join(shown)
+    assert "35=0" in shown[1]
 
 
 def test_prices_are_read() -> None:
