@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from daemon.gate import snapshot_process, snapshots
+from daemon.gate import keeper, snapshot_process, snapshots
 from daemon.gate.core import GateCore
 from daemon.gate.journal import JOURNAL_NAME, Digest, Input, Output, Replayed, decisions, encode, replay
 from daemon.gate.recovery import recover
@@ -387,3 +387,35 @@ def test_laws_of_levels_are_in_it() -> None:
     assert again.state.risk.scopes.own["S/SYN"].limits.order.qty_max == 7
     assert again.state.memory is not None
     assert again.state.memory.own is again.state.risk.scopes.own
+
+
+# --- the gate's keeper ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_keeper_has_a_snapshot_made_by_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, day())
+    journal = Journal.open(tmp_path, JOURNAL_NAME)
+    monkeypatch.setattr(keeper, "SNAPSHOT_BYTES", 1 << 30)
+    held = keeper.Keeper(journal, tmp_path, 0, lambda act: act())
+    held.look()
+    assert held._process is None, "too little has come since the last one"
+    monkeypatch.setattr(keeper, "SNAPSHOT_BYTES", 1_000)
+
+    held.look()
+
+    process = held._process
+    assert process is not None
+    assert process.wait(60) == 0
+    (made,) = snapshots.found(tmp_path)
+    assert int(made.stem) == journal.end
+    again = keeper.Keeper(journal, tmp_path, 0, lambda act: act())
+    again.look()
+    assert again._process is None, "the last one is known by its name"
+    journal.close()
+    whole, core = GateCore(), GateCore()
+    replay(path, whole)
+    recover(tmp_path, core)
+    assert write_state(core) == write_state(whole)
