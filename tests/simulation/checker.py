@@ -209,6 +209,8 @@ class Checker:
 
     def p3(self, status: dict[str, Any]) -> None:
         """Every fill is booked once: the gate's shares are the venue's, or it has halted with a break."""
+        if self.w.venue.lies and not halted_with_break(status):
+            self.breach("P3", f"the venue said {self.w.venue.lies} things that cannot be, and the gate goes on")
         ours, theirs = status["positions"].get("SYN", 0), self.w.venue.position("SYN", START_QTY)
         if ours != theirs and not halted_with_break(status):
             self.breach("P3", f"the gate holds {ours} and says nothing, the venue says {theirs}")
@@ -342,7 +344,7 @@ class Checker:
         status = self.status = self.w.status()
         if not status:
             return not self.w.lives.alive
-        return reconciled(status)
+        return reconciled(status) and status["sessions"]["order"]["state"] != "reconciling"
 
     def settle(self) -> None:
         """The world has been healed: judge what is left."""
