@@ -3,10 +3,8 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +15,12 @@ from market import updates as up
 from market.types import OrdStatus
 from tests.daemon.fault_proxy import FaultProxy
 from tests.daemon.gate_process import BID, GateProcess, Trader
+from tests.daemon.tracing import Tracer, files_of, needs_strace
 from tests.gateways.venue.process import VenueProcess
 
 pytestmark = pytest.mark.slow
 PROMISED_S = 10.0
 LONG = pytest.mark.skipif(not os.environ.get("STEADYHAND_LONG"), reason="long: STEADYHAND_LONG=1")
-STRACE = shutil.which("strace")
 
 
 @pytest.fixture
@@ -165,32 +163,14 @@ def answers(gate: GateProcess) -> bool:
             return False
 
 
-@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-@pytest.mark.parametrize("call", ["write", pytest.param("fdatasync", marks=LONG)])
-def test_a_disk_that_stands_still_does_not_keep_the_gate(gate: GateProcess, call: str) -> None:
+@needs_strace
+@pytest.mark.parametrize("calls", ["write,pwrite64", pytest.param("fdatasync", marks=LONG)])
+def test_a_disk_that_stands_still_does_not_keep_the_gate(gate: GateProcess, calls: str) -> None:
     working(gate)
     assert gate.process is not None
-    journal = str(gate.folder / "state")
-    command = [
-        str(STRACE),
-        "-f",
-        "-qq",
-        "-p",
-        str(gate.process.pid),
-        "-o",
-        "/dev/null",
-        "-e",
-        f"trace={call}",
-    ]
-    command += ["-P", journal, *paths_of(gate), "-e", f"inject={call}:delay_enter=60s"]
-    tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
-    try:
-        wait_traced(gate, tracer)
+    with Tracer(gate.process.pid, calls, "delay_enter=60s", files_of(gate.folder / "state")):
         gate.signal(signal.SIGTERM)
         said = wait_said(gate, "not ended in 9 s, at: ")
-    finally:
-        tracer.kill()  # it holds on to what has exited
-        tracer.communicate()
 
     assert gate.end() == 1
     assert said.endswith("exiting now")
@@ -206,24 +186,3 @@ def wait_said(gate: GateProcess, text: str) -> str:
                 return line
         os.sched_yield()
     raise TimeoutError(text)
-
-
-def paths_of(gate: GateProcess) -> list[str]:
-    """Return strace's options for every file of the state directory."""
-    found = [path for path in (gate.folder / "state").rglob("*") if path.is_file()]
-    return [word for path in found for word in ("-P", str(path))]
-
-
-def wait_traced(gate: GateProcess, tracer: "subprocess.Popen[bytes]") -> None:
-    """Wait until strace holds every thread; skip where it may not."""
-    assert gate.process is not None
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if tracer.poll() is not None:
-            assert tracer.stderr is not None
-            pytest.skip(f"strace may not attach here: {tracer.stderr.read().decode().strip()[:200]}")
-        tasks = list(Path(f"/proc/{gate.process.pid}/task").iterdir())
-        if all("TracerPid:\t0" not in (task / "status").read_text() for task in tasks):
-            return
-        os.sched_yield()
-    raise TimeoutError("strace did not attach")
