@@ -118,7 +118,7 @@ def _shown(tags: dict[str, str]) -> dict[str, Any]:
 def terms_of(raw: str) -> str:
     """Return a hash of all that a request asks for: header, time and free text left out."""
     parts = [f for f in raw.split(SOH) if f and f.partition("=")[0] not in HEADER | IDLE]
-    return hashlib.blake2b(SOH.join(parts).encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+    return hashlib.blake2b(SOH.join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 class Message:

@@ -24,6 +24,8 @@ from gateways.fix.wire import SOH, fields
 
 CONNECTIONS_MAX: Final = 16  # at once, those that have not logged on included
 LOGON_WAIT_S: Final = 5.0  # for the first message of a connection
+SECOND_LOOK_S: Final = 0.1  # from a Logon of a session that is up until it is refused
+HELD_MAX: Final = 16  # messages of a connection that is not logged on yet
 TICK_S: Final = 0.2  # between two looks at heartbeats
 UNREAD_BYTES_MAX: Final = 16 * 1_048_576  # of an OMS that does not read; it gets the rest at its next logon
 SECRET: Final = "554="  # noqa: S105  (the tag of a Password, which no log may hold)
@@ -94,6 +96,11 @@ class OmsServer:
         """Forget a connection."""
         self._open.discard(connection)
 
+    def is_taken(self, raw: str) -> bool:
+        """Return whether a Logon names a session that is up."""
+        session = self.sessions.get((fields(raw) or {}).get("49", ""))
+        return session is not None and session.up
+
     def first(self, connection: "Connection", raw: str) -> OmsSession | None:
         """Return the session that a connection's first message logs on; None hangs up."""
         tags = fields(raw) or {}
@@ -116,6 +123,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._session: OmsSession | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self._held: list[str] = []  # messages that wait for a second look
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a Logon, not for ever."""
@@ -140,10 +148,34 @@ class Connection(asyncio.Protocol):
             if self._session is not None:
                 self._session.receive(raw, self._server.mono_ns())
                 continue
-            self._session = self._server.first(self, raw)
-            self._stop_waiting()
-            if self._session is None:
-                self.close("logon refused")
+            if self._held or self._server.is_taken(raw):
+                self._hold(raw)
+            else:
+                self._log_on(raw)
+
+    def _log_on(self, raw: str) -> None:
+        self._session = self._server.first(self, raw)
+        self._stop_waiting()
+        if self._session is None:
+            self.close("logon refused")
+
+    def _hold(self, raw: str) -> None:
+        """Wait a moment where the session is taken: the end of its old line may not have been seen yet."""
+        if not self._held:
+            asyncio.get_running_loop().call_later(SECOND_LOOK_S, self._look_again)
+        self._held.append(raw)
+        if len(self._held) > HELD_MAX:
+            self.close("more than a Logon before its answer")
+
+    def _look_again(self) -> None:
+        held, self._held = self._held, []
+        for raw in held:
+            if self._transport is None or self._transport.is_closing():
+                return
+            if self._session is not None:
+                self._session.receive(raw, self._server.mono_ns())
+            else:
+                self._log_on(raw)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The OMS went away."""

@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from gateways.fix.oms_frames import frame
+from gateways.fix.oms_checks import ADMIN_TYPES, TIME, malformed
+from gateways.fix.oms_frames import FIX_44, frame
 from gateways.fix.oms_store import OmsStore
 from gateways.fix.wire import SOH, fields, read_id, read_int, read_text, read_utc_ns, utc_text
 
@@ -26,8 +27,7 @@ GAP_WAIT_S: Final = 10  # until what was asked for again is asked for once more
 GAP_ASKS_MAX: Final = 3  # then the line is closed: an OMS that does not resend cannot be served
 REQUESTS_MAX: Final = 100  # of one session in a second: parents come by hand or by basket, not by algorithm
 NOT_AVAILABLE: Final = "4"  # BusinessRejectReason(380)
-REQUIRED, COMP_ID, TIME, INCORRECT = "1", "9", "10", "5"  # SessionRejectReason(373)
-ADMIN_TYPES: Final = frozenset(["0", "1", "2", "3", "4", "5", "A"])
+COMP_ID, INCORRECT = "9", "5"  # SessionRejectReason(373)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +176,9 @@ class OmsSession:
             self.end("34 is missing, or a field is not tag=value")
             return
         kind = tags.get("35", "")
+        if tags.get("8") != FIX_44:
+            self.end(f"BeginString is not {FIX_44}")
+            return
         if (tags.get("49"), tags.get("56")) != (self.terms.client, self.terms.ours):
             self._reject(number, kind, COMP_ID, "49 or 56 is not this session's")
             self.end("49 or 56 is not this session's")
@@ -184,7 +187,14 @@ class OmsSession:
             self._reject(number, kind, TIME, f"52 is missing or more than {LATENCY_MAX_S} s off")
             self.end("SendingTime accuracy")
             return
-        if kind == "4" and tags.get("123") != "Y":
+        fault = malformed(raw, tags, kind)
+        if fault:
+            self._reject(number, kind, *fault)
+            if number == self.store.next_in:
+                self.store.set_in(number + 1)
+            if fault[0] == TIME:
+                self.end("OrigSendingTime is after SendingTime")
+        elif kind == "4" and tags.get("123") != "Y":
             self._reset_sequence(tags, number)
         elif number > self.store.next_in:
             self._early(tags, kind, number)
@@ -196,9 +206,7 @@ class OmsSession:
 
     def _expected(self, raw: str, tags: dict[str, str], kind: str, number: int) -> None:
         after = number + 1
-        if tags.get("43") == "Y" and read_utc_ns(tags.get("122", "")) is None:
-            self._reject(number, kind, REQUIRED, "43=Y needs OrigSendingTime(122)", "122")
-        elif kind == "4":
+        if kind == "4":
             after = self._filled(tags, number)
         elif kind not in ADMIN_TYPES:
             self._request(raw, tags, kind, number)
@@ -264,7 +272,7 @@ class OmsSession:
         after = read_int(tags.get("36", ""), 9) or 0
         if after <= number:
             self._reject(number, "4", INCORRECT, f"36={after} is not above {number}", "36")
-            return number + 1
+            return number  # not counted: should the OMS count it, it is asked for, and filled anew
         return after
 
     def _reset_sequence(self, tags: dict[str, str], number: int) -> None:
