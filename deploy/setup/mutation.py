@@ -46,6 +46,7 @@ SHELLS: Final = frozenset(
         "rehearsal",
     )
 )  # fmt: skip
+REVIEWED: Final = ROOT / "docs" / "MUTATION.md"
 NOT_IN_PLACE: Final = 2  # exit code of a child: the change is made while the module is imported
 # Of the boundary rows one state; what Hypothesis and other seeds drive the seeded model drives as well.
 SKIPPED: Final = ("pending new]", "pending cancel]", "pending replace]", "unknown]", "agree[0]", "agree[1]")
@@ -529,18 +530,32 @@ def choose(sample: int, only: str) -> tuple[list[Mutant], list[Mutant]]:
     return ([m for m in all_of if only in m.path], [m for m in some if only in m.path])
 
 
+def reviewed() -> set[tuple[str, str, str]]:
+    """Return what docs/MUTATION.md says changes nothing: path, function, change."""
+    found = set()
+    for line in REVIEWED.read_text().splitlines() if REVIEWED.exists() else ():
+        cells = [cell.strip().strip("`") for cell in line.strip("| ").split(" | ")]
+        if len(cells) == 4 and cells[0].endswith(".py"):
+            found.add((cells[0], cells[1], cells[2]))
+    return found
+
+
 def report(name: str, chosen: list[Mutant], done: dict[str, dict[str, Any]]) -> None:
     """Print the score of a group, by file."""
     fates: dict[str, Counter[str]] = {}
+    same = reviewed()
     for mutant in chosen:
         fate = done.get(mutant.key, {}).get("fate", "not tried")
+        if fate == "survived" and (mutant.path, mutant.scope, mutant.what) in same:
+            fate = "the same"
         fates.setdefault(mutant.path, Counter())[fate] += 1
     total: Counter[str] = sum(fates.values(), Counter())
     for path, counts in [*sorted(fates.items()), (f"all: {name}", total)]:
-        judged = counts["killed"] + counts["timeout"] + counts["survived"]
         found = counts["killed"] + counts["timeout"]
+        judged = found + counts["survived"] + counts["the same"]
         share = f"{100 * found / judged:.1f} %" if judged else "-"
-        print(f"{path:<34} {judged:>5} judged {found:>5} found {share:>8}  not tried {counts['not tried']}")
+        rest = " ".join(f"{name} {counts[name]}" for name in ("survived", "the same", "not tried"))
+        print(f"{path:<30} {judged:>5} judged {found:>5} found {share:>8}  {rest}")
 
 
 def main() -> int:
@@ -564,7 +579,9 @@ def main() -> int:
     done = {row["key"]: row for row in rows}
     whole, some = choose(args.sample, args.only)
     again = ("survived", "timeout") if args.survivors else ()
+    same = reviewed()
     todo = [m for m in [*whole, *some] if m.key not in done or done[m.key]["fate"] in again]
+    todo = [m for m in todo if m.key not in done or (m.path, m.scope, m.what) not in same]
     print(f"{len(whole)} mutants of the controls, {len(some)} of the rest; {len(todo)} to try", flush=True)
     words = [word for word in args.tests.split(",") if word]
     if words:  # what these cannot see the others were asked about before
@@ -577,7 +594,7 @@ def main() -> int:
     report("controls, checks, overlay", whole, done)
     report("sample of the rest", some, done)
     left = [m for m in [*whole, *some] if done.get(m.key, {}).get("fate") == "survived"]
-    print(*(f"survived: {m}" for m in left), sep="\n")
+    print(*(f"survived: {m}" for m in left if (m.path, m.scope, m.what) not in same), sep="\n")
     return 0
 
 

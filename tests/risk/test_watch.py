@@ -238,6 +238,57 @@ def test_fills_of_one_moment_share_a_bucket_of_the_window() -> None:
     assert (symbol, [qty for _, _, qty in buckets]) == (SYN, [33])
 
 
+def test_prints_of_one_moment_share_a_bucket_too() -> None:
+    w = world(law=limits(participation={"window_ms": 300_000}))
+    for volume in (100, 150, 175):
+        w.price(volume=volume)
+        w.ts += SECOND
+    ((_, buckets),) = w.core.state.risk.memory.volumes.state()[1]
+
+    assert [qty for _, _, qty in buckets] == [175]
+
+
+def test_a_correction_of_a_price_is_no_fill_and_one_share_is_one() -> None:
+    w = world()
+    chain = w.working(5)
+    w.fill(chain, 1, BID)
+    tally, volumes = w.core.state.risk.firm.tally, w.core.state.risk.memory.volumes
+    before = (tally.fills, tally.traded_qty, volumes.own(SYN, w.ts, 10**12))
+    assert before == (1, 1, 1)
+    w.report(
+        chain, ExecType.TRADE_CORRECT, OrdStatus.PARTIALLY_FILLED, exec_ref_id=f"E{w.exec_n}", last_qty=1,
+        last_price_e4=BID - 100, cum_qty=1, leaves_qty=4,
+    )  # fmt: skip
+
+    assert w.core.state.ledger.paid_e4 == BID - 100
+    assert (tally.fills, tally.traded_qty, volumes.own(SYN, w.ts, 10**12)) == before
+    assert len(volumes.state()[2][0][1]) == 1
+
+
+def test_fills_that_are_too_fast_are_seen_as_they_are_booked() -> None:
+    w = world(law=limits(fills={"shares_max": 10}))
+    chain = w.core.state.chains[w.working(10)]
+    w.core.state.risk.execute(chain, "twap", 10, 10 * BID, ev.Stamp(w.ts, w.now))
+
+    assert "R25" in causes(w)
+
+
+def test_what_is_held_in_a_market_that_is_silent_is_worth_more_with_time_alone() -> None:
+    w = World(limits(exposure={"gross_max_ccy": 105_000}), positions=(("PAPER", SYN, 1_000),))
+    w.open()
+    w.wait(0.1)
+    assert causes(w) == []
+    w.price(0, 0)
+    for seconds in (0.1, 6.0, 0.1):
+        w.wait(seconds)
+
+    assert "R11" in causes(w)
+
+
+def test_where_no_venue_is_allowed_none_is() -> None:
+    assert ask(world(law=limits(allowed={"venues_max": 0})), BUY, 10) == ("R02",)
+
+
 # --- starts ---------------------------------------------------------------------------------------
 
 
@@ -296,6 +347,28 @@ def test_a_peak_survives_a_start_and_other_limits() -> None:
 
     assert (risk.firm.peak_micros, risk.execution_micros) == (peak, peak)
     assert risk.memory.tally.velocity.window_ns == risk.limits.fills.window_ms * MICROS
+
+
+def test_refusals_and_results_of_every_scope_survive_a_start() -> None:
+    law = own("strategy", loss={"execution_max_ccy": 10_000})
+    w = World(law, positions=(("PAPER", SYN, 300),))
+    w.open()
+    assert w.parent(qty=10_000)["ok"]
+    w.fill(w.working(1_000, ASK), 1_000, ASK)
+    w.price(ASK + 5_000, ASK + 5_200)
+    ask(w, BUY, 10**9)
+    w.wait(0.1)
+
+    def facts() -> Any:
+        risk = w.core.state.risk
+        return dict(risk.refusals), risk.inventory_micros, risk.scopes.own["T/twap"].execution_micros
+
+    before = facts()
+    assert before[0]["R03"] == 1
+    assert before[1:] == (300 * 5_200 * 100, 1_000 * 5_000 * 100)
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+
+    assert facts() == before
 
 
 def test_other_limits_give_the_window_of_fills_its_length() -> None:
