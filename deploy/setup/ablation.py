@@ -2,11 +2,13 @@
 
 What is taken away: an id as a whole (nothing is refused by it and no cause of that name is raised), and then
 each single place that refuses or raises, in risk/ and in the gate. The tests are collected once and run in
-forks, those that name the id first. `--write` writes docs/ABLATION.md; a hole is printed, exit code 1.
+forks, those that name the id first; what the log says was found is not tried again. `--write`
+writes docs/ABLATION.md; a hole is printed, exit code 1.
 """
 
 import argparse
 import ast
+import json
 import os
 import sys
 from collections import Counter
@@ -40,8 +42,8 @@ cause of its name is raised), and below that each single place that refuses or r
 class Removal:
     """Something that is taken away in a child, and the words that its tests are likely to use."""
 
-    def __init__(self, name: str, control: str, act: Callable[[], bool]) -> None:
-        self.name, self.control, self.act = name, control, act
+    def __init__(self, name: str, control: str, key: str, act: Callable[[], bool]) -> None:
+        self.name, self.control, self.key, self.act = name, control, key, act
         self.found = ""
 
 
@@ -113,22 +115,22 @@ def single_places() -> Iterator[tuple[str, Mutant]]:
 
 def removals() -> list[Removal]:
     """Return everything that is taken away."""
-    found = [Removal(name, name, lambda name=name: silence(name)) for name in ids()]
+    found = [Removal(name, name, name, lambda name=name: silence(name)) for name in ids()]
     seen: Counter[str] = Counter()
     for control, mutant in single_places():
         place = f"{mutant.path}: {mutant.scope}"
         seen[f"{control} {place}"] += 1
         n = seen[f"{control} {place}"]
         name = f"{control} in `{place}`" + (f" ({n})" if n > 1 else "")
-        found.append(Removal(name, control, lambda mutant=mutant: mutation.install(mutant)))
+        found.append(Removal(name, control, mutant.key, lambda mutant=mutant: mutation.install(mutant)))
     return found
 
 
 class Runner:
     """A pytest plugin: takes the collected tests and forks once a removal."""
 
-    def __init__(self, chosen: list[Removal]) -> None:
-        self.chosen = chosen
+    def __init__(self, chosen: list[Removal], log: Path) -> None:
+        self.chosen, self.log = chosen, log
         self.failed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -151,6 +153,9 @@ class Runner:
             removal.found = items[finder].nodeid if finder >= 0 else ""
             if not removal.found:
                 print(f"no test fails without {removal.name}", flush=True)
+                continue
+            with self.log.open("a") as file:
+                file.write(json.dumps({"key": removal.key, "found": removal.found}) + "\n")
         return True
 
     def child(self, removal: Removal, items: list[pytest.Item], write: int) -> int:
@@ -158,9 +163,7 @@ class Runner:
         if not removal.act():
             return mutation.NOT_IN_PLACE
         for n, item in enumerate(items):
-            following = items[n + 1] if n + 1 < len(items) else None
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if self.failed:
+            if not mutation.passes(item, self):
                 os.write(write, str(n).encode())
                 return 1
         return 0
@@ -200,13 +203,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Take each control away: some test must fail.")
     parser.add_argument("--write", action="store_true", help="write docs/ABLATION.md")
     parser.add_argument("--only", default="", help="removals whose name contains this")
+    parser.add_argument("--log", type=Path, default=Path.home() / ".cache" / "steadyhand-ablation.jsonl")
     args = parser.parse_args()
     chosen = [removal for removal in removals() if args.only in removal.name]
+    args.log.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in args.log.read_text().splitlines()] if args.log.exists() else []
+    done = {row["key"]: row["found"] for row in rows}
+    for removal in chosen:
+        removal.found = done.get(removal.key, "")
+    todo = [removal for removal in chosen if not removal.found]
     os.chdir(ROOT)
     plugins = [f"-pno:{name}" for name in ("cacheprovider", "terminal", "asyncio")]
-    pytest.main(
-        ["-o", "addopts=--import-mode=importlib", *plugins, *mutation.TESTS], plugins=[Runner(chosen)]
-    )
+    options = ["-o", "addopts=--import-mode=importlib", *plugins, *mutation.TESTS]
+    if todo:
+        pytest.main(options, plugins=[Runner(todo, args.log)])
     holes = [removal.name for removal in chosen if not removal.found]
     print(f"{len(chosen)} removals, {len(holes)} that no test finds")
     if args.write and not args.only and not holes:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import pytest
 
@@ -436,22 +436,29 @@ class Runner:
             return NOT_IN_PLACE
         self.failed = False
         for n in order:
-            if not self.passes(items[n]):
+            if not passes(items[n], self):
                 os.write(write, str(n).encode())
                 return 1
         return 0
 
-    def passes(self, item: pytest.Item) -> bool:
-        """Run one test; one that needs nothing of pytest is called as it is, in half of the time."""
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if not isinstance(item, pytest.Function) or set(item.fixturenames) - set(params):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            return not self.failed
-        try:
-            item.obj(**params)
-        except BaseException:  # whatever it is, a test has seen the mutant
-            return False
-        return True
+
+class Failing(Protocol):
+    """A plugin that notes failures."""
+
+    failed: bool
+
+
+def passes(item: pytest.Item, plugin: Failing) -> bool:
+    """Run one test; one that needs nothing of pytest is called as it is, in half of the time."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if not isinstance(item, pytest.Function) or set(item.fixturenames) - set(params):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return not plugin.failed
+    try:
+        item.obj(**params)
+    except BaseException:  # whatever it is, a test has seen the fault
+        return False
+    return True
 
 
 def fork(work: Any, timeout_s: int) -> tuple[int, int]:

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from daemon.gate import parents
+from daemon.gate.effects import Reply
 from market import events as ev
 from market.instruments import Instrument
 from market.types import Side
@@ -95,6 +97,36 @@ def test_a_parent_too_dear_is_refused_at_its_limit_price() -> None:
     w.open()
     assert "worth 200,020" in faults(w, limit_price_e4=BID)
     assert "worth 220,000" in faults(w, limit_price_e4=1_100_000)
+
+
+def answer(w: World, event: Any) -> dict[str, Any]:
+    return next(e.body for e in w.step(event) if isinstance(e, Reply))
+
+
+def test_a_parent_that_is_being_cancelled_is_not_amended() -> None:
+    w = World(limits())
+    w.open()
+    assert w.parent()["ok"]
+    w.working(100)
+    w.step(ev.CancelParent(request_id=1, parent_id="P1"))
+
+    assert answer(w, ev.AmendParent(request_id=2, parent_id="P1", qty=3_000))["faults"] == [
+        "R08 the parent is being cancelled"
+    ]
+    other = World(limits())
+    other.open()
+    assert other.parent()["ok"]
+    assert answer(other, ev.AmendParent(request_id=2, parent_id="P1"))["faults"] == ["R08 nothing to amend"]
+
+
+def test_parents_of_one_journal_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parents, "PARENTS_MAX", 1)
+    w = World(limits())
+    w.open()
+    assert w.parent()["ok"]
+
+    assert "R08 1 parents in one journal" in w.parent(pid="P2")["faults"][0]
+    assert w.parent()["faults"][1] == "R24 parent id P1 was used before"
 
 
 # --- calendars --------------------------------------------------------------------------------
