@@ -14,6 +14,7 @@ raises): a kernel that failed to write once has dropped the pages, so a retry li
 """
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -223,6 +224,8 @@ class Journal:
             if self.failure is not None:
                 return
             self._checkpoint()
+            if self.failure is not None:
+                return
             if closing and self.end == self._durable:
                 return
             self._attend()
@@ -236,9 +239,7 @@ class Journal:
                 self._sync_retired(found)
                 self._disk.sync(found.fd)
             except OSError as error:
-                self.failure = error
-                if self._on_failure is not None:
-                    self._on_failure(error)
+                self._fail(error)
                 return
             self._durable = max(self._durable, end)
         self.synced((time.monotonic_ns() - start_ns) * 1e-9)
@@ -258,17 +259,31 @@ class Journal:
         """Sign what is due and on the disk; ask for a mark where the last one is old."""
         due, now_ns = self._due, time.monotonic_ns()
         if due is not None and due.offset <= self._durable:
-            record = checkpoints.sign(self._tail.header.journal, due, self._signer).encode()
-            try:
-                self._disk.write(self._signed, record)
-                self._disk.sync(self._signed)
-                self._signable -= len(record)
-            except OSError:
-                return  # a full disk; the next one says as much and more
+            self._write(checkpoints.sign(self._tail.header.journal, due, self._signer).encode())
             self._due = None if self._due is due else self._due
             self._marked_ns = now_ns
         elif now_ns - self._marked_ns >= CHECKPOINT_NS and self._tail.number != self._marked:
             self._want_mark, self._marked_ns = True, now_ns
+
+    def _write(self, record: bytes) -> None:
+        """Write a checkpoint; on a full disk none: the next one says as much and more."""
+        size = os.fstat(self._signed).st_size
+        try:
+            if self._disk.write(self._signed, record) == len(record):
+                self._disk.sync(self._signed)
+                self._signable -= len(record)
+                return
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                self._fail(error)
+                return
+        with contextlib.suppress(OSError):
+            self._disk.truncate(self._signed, size)  # no half record stays
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error
+        if self._on_failure is not None:
+            self._on_failure(error)
 
     def _attend(self) -> None:
         """Take blocks ahead, and the file of the next segment; say where there is no room."""

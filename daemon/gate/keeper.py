@@ -56,7 +56,8 @@ class Keeper:
             self._beside(self._start)
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", MAIN, str(self._state_dir), str(self._made), str(self._keep_mb)]
+        told = [str(self._state_dir), str(self._made), str(self._keep_mb)]
+        command = [sys.executable, "-P", "-m", MAIN, *told]  # -P: no module of the working directory
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         except OSError as error:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.journal import FIRST, FRAME_MAX, Journal, JournalError, read
+from daemon.segments import checkpoints
 from daemon.segments.disk import Disk
 from daemon.segments.layout import FRAME, HEADER, encode_frame
 
@@ -408,3 +409,54 @@ def test_blocks_taken_ahead_are_no_part_of_the_file_and_given_back(tmp_path: Pat
     assert taken.st_blocks * 512 >= 1 << 20
     journal.close()
     assert segment(journal.path).stat().st_blocks * 512 < 1 << 20
+
+
+class HalfDisk(Disk):
+    """Takes half of each checkpoint while it is full, or fails at its sync."""
+
+    full = failing = False
+
+    def write(self, fd: int, data: bytes) -> int:
+        if self.full and data.startswith(b"CHK2"):
+            return super().write(fd, data[:50])
+        return super().write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        if self.failing and os.pread(fd, 4, 0) == b"CHK2":
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(fd)
+
+
+def checkpoint(journal: Journal) -> None:
+    journal.append(b"more")
+    journal._due = journal._tail.mark()
+    journal.sync()
+    journal._checkpoint()
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_no_half_of_it(tmp_path: Path) -> None:
+    disk = HalfDisk()
+    journal = Journal.open(tmp_path, disk=disk)
+    checkpoint(journal)
+    disk.full = True
+    checkpoint(journal)
+    disk.full = False
+    checkpoint(journal)
+    journal.close()
+
+    numbers = [c.mark.number for _, c in checkpoints.read(journal.path)]
+    assert sorted(set(numbers)) == [2, 4]  # the journal's own thread may have been as quick
+
+
+def test_a_disk_that_fails_a_checkpoint_has_failed(tmp_path: Path) -> None:
+    disk, told = HalfDisk(), []
+    journal = Journal.open(tmp_path, disk=disk, on_failure=told.append)
+    checkpoint(journal)
+    disk.failing = True
+
+    checkpoint(journal)
+
+    assert len(told) == 1
+    with pytest.raises(JournalError, match="has stopped"):
+        journal.append(b"never")
+    journal.close()
