@@ -15,6 +15,7 @@ import structlog
 from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
 from daemon.gate.line_faults import faults, password
 from daemon.gate.oms_state import REPORTS_MAX
+from daemon.gate.power import boot_id
 from daemon.gate.shell import GateShell
 from gateways.fix.oms_intake import Rights, body, read
 from gateways.fix.oms_server import OmsServer
@@ -114,10 +115,15 @@ class OmsDesk:
             password=password(client.password_file),
             reset_on_logon=client.reset_on_logon,
         )
-        store = OmsStore(self._state_dir / FOLDER, client.comp_id)
+        store = OmsStore(self._state_dir / FOLDER, client.comp_id, boot_id())
         self._stores.append(store)
         self._safe[client.comp_id] = self._made(client.comp_id)  # replayed from the disk
         if store.places > self._made(client.comp_id):
+            if store.cut:
+                lost = store.places - self._made(client.comp_id)
+                log.error("oms: told, and lost in a power cut", client=client.comp_id, reports=lost)
+                store.forget(self._made(client.comp_id))
+                return OmsSession(terms, store, self, time.time_ns)
             raise ConfigError(
                 f"{self._state_dir / FOLDER}: {store.places} reports were numbered, the journal makes "
                 f"{self._made(client.comp_id)}: the two are not of one state"

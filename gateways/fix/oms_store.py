@@ -3,6 +3,10 @@
 The reports themselves are the core's outbox, which a replay of the journal makes again; this file says how
 far it has been numbered, and what to send again under an old number. A record is in the kernel before its
 bytes leave. Numbers are gateways.fix.numbers; a torn last record is cut off, since its message never left.
+
+After a power cut (the host was started anew) the last records and numbers may be lost: some numbers are left
+out, so that none is used twice. The OMS sees a gap, asks, and is told that nothing was there; a report whose
+record was lost comes again, under a new number and its old ExecID.
 """
 
 import os
@@ -19,6 +23,9 @@ RECORD: Final = struct.Struct("<QQQ")  # number, place in the outbox, wall time
 CHECK: Final = struct.Struct("<I")
 RECORD_BYTES: Final = RECORD.size + CHECK.size
 RESET: Final = 0  # number of a record that says: numbers began again at 1
+SKIP: Final = (
+    10_000  # numbers left out after a power cut: more than a second's messages, a disk's worst delay
+)
 ADMIN: Final = -1  # place of a message that is no report: filled as a gap when it is asked for
 
 
@@ -32,15 +39,20 @@ class Sent(NamedTuple):
 class OmsStore:
     """One session's numbers."""
 
-    def __init__(self, directory: Path, name: str) -> None:
-        """Read what was; EngineError where it is damaged."""
+    def __init__(self, directory: Path, name: str, boot_id: str = "") -> None:
+        """Read what was; EngineError where it is damaged. `boot_id`: of this host's kernel."""
         directory.mkdir(parents=True, exist_ok=True)
         self._numbers = SequenceNumbers(directory / f"{name}.numbers")
         self._path = directory / f"{name}.sent"
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._sent: dict[int, Sent] = {}
         self.places = 0  # reports that have a number
-        self._read()
+        boot = directory / f"{name}.boot"
+        self.cut = boot.exists() and boot.read_text() != boot_id
+        self._read(self.cut)
+        if self.cut:
+            self._numbers.set_ours(self._numbers.ours + SKIP)
+        boot.write_text(boot_id)
 
     @property
     def next_out(self) -> int:
@@ -75,6 +87,16 @@ class OmsStore:
         self._numbers.set_theirs(1)
         self._numbers.set_ours(1)
 
+    def forget(self, places: int) -> None:
+        """After a power cut that took more of the journal than of this: what it does not make was never told."""
+        held = self._path.read_bytes()
+        for at in range(0, len(held), RECORD_BYTES):
+            if RECORD.unpack_from(held, at)[1] >= places:
+                os.ftruncate(self._fd, at)
+                break
+        self._sent = {number: sent for number, sent in self._sent.items() if sent.place < places}
+        self.places = places
+
     def close(self) -> None:
         """Bring it to the disk."""
         os.fsync(self._fd)
@@ -92,14 +114,15 @@ class OmsStore:
             self._sent[number] = Sent(place, wall_ns)
         self.places = place + 1
 
-    def _read(self) -> None:
+    def _read(self, cut: bool) -> None:
+        """Take in what is there; after a power cut (`cut`) up to what is not whole."""
         held = self._path.read_bytes()
         whole = len(held) - len(held) % RECORD_BYTES
         for at in range(0, whole, RECORD_BYTES):
             record = held[at : at + RECORD.size]
             number, place, wall_ns = RECORD.unpack(record)
             fit = CHECK.pack(zlib.crc32(record)) == held[at + RECORD.size : at + RECORD_BYTES]
-            if not fit and at + RECORD_BYTES == whole:
+            if not fit and (cut or at + RECORD_BYTES == whole):
                 whole = at
                 break
             if not fit or place != self.places - (number == RESET):

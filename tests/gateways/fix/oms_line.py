@@ -26,15 +26,16 @@ class OmsLine:
         self.closed = ""
         self.frames = Frames()
         self.out: list[dict[str, str]] = []
+        self.desk = _Desk(self)
         self.store = OmsStore(folder, "OMS")
-        self.session = OmsSession(self.terms, self.store, _Desk(self), lambda: NOON_NS + self.now)
+        self.session = OmsSession(self.terms, self.store, self.desk, lambda: NOON_NS + self.now)
 
     def restart(self) -> None:
         """The process dies and begins again; what the journal makes is there at once."""
         self.store.close()
         self.store = OmsStore(self.folder, "OMS")
         self.closed = ""
-        self.session = OmsSession(self.terms, self.store, _Desk(self), lambda: NOON_NS + self.now)
+        self.session = OmsSession(self.terms, self.store, self.desk, lambda: NOON_NS + self.now)
 
     # --- the OMS ----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame
-from gateways.fix.oms_session import REQUESTS_MAX
+from gateways.fix.oms_session import REQUESTS_MAX, OmsSession
 from gateways.fix.oms_store import RECORD_BYTES, OmsStore
 from gateways.fix.sessions import EngineError
 from tests.gateways.fix.oms_line import NOON_NS, NS, OmsLine
@@ -260,6 +260,37 @@ def test_more_requests_than_a_person_types_are_refused(line: OmsLine) -> None:
 
     assert len(line.taken) == REQUESTS_MAX
     assert [(m["35"], m["379"]) for m in said] == [("j", f"A{REQUESTS_MAX}")]
+
+
+def test_after_a_power_cut_no_number_is_used_twice(line: OmsLine) -> None:
+    on(line)
+    line.report_up("35=8|17=X1|")
+    line.session.lost("the power went")
+    line.store.close()
+    (line.folder / "OMS.sent").write_bytes(bytes(3 * RECORD_BYTES))  # blocks that never came to the disk
+    line.store = OmsStore(line.folder, "OMS", "another boot")
+    line.session = OmsSession(line.terms, line.store, line.desk, lambda: NOON_NS + line.now)
+    line.said()
+
+    _, said = line.logon(2)
+    again = line.says("35=2|7=2|16=0", 3)
+
+    assert [(m["34"], m.get("17")) for m in said] == [("10003", None), ("10004", "X1")]
+    assert [(m["34"], m.get("36") or m["17"]) for m in again] == [("2", "10004"), ("10004", "X1")]
+    assert OmsStore(line.folder, "OMS", "another boot").next_out == 10_005
+
+
+def test_a_power_cut_that_took_more_of_the_journal_leaves_what_both_know(tmp_path: Path) -> None:
+    store = OmsStore(tmp_path, "OMS", "one")
+    for place in range(3):
+        store.out(place)
+
+    store = OmsStore(tmp_path, "OMS", "two")
+    store.forget(1)
+
+    assert store.cut
+    again = OmsStore(tmp_path, "OMS", "two")
+    assert (again.places, again.sent(1), again.sent(2)) == (1, store.sent(1), None)
 
 
 # --- bytes and files ------------------------------------------------------------------------------
