@@ -88,7 +88,7 @@ class OmsStore:
         self._numbers.set_ours(1)
 
     def forget(self, places: int) -> None:
-        """After a power cut that took more of the journal than of this: what it does not make was never told."""
+        """After a power cut that took more of the journal: what that does not make was never told."""
         held = self._path.read_bytes()
         for at in range(0, len(held), RECORD_BYTES):
             if RECORD.unpack_from(held, at)[1] >= places:
