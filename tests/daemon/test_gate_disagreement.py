@@ -229,3 +229,22 @@ def test_a_restatement_within_the_parent_is_taken() -> None:
 
     assert w.ask_parent().progress.committed_qty == 60
     assert w.core.posture.name == "ACTIVE"
+
+
+@pytest.mark.parametrize(("qty", "price"), [(-40, BID), (0, BID), (40, 0), (40, -BID)])
+def test_an_execution_of_nothing_is_a_break_and_takes_no_shares_back(qty: int, price: int) -> None:
+    """The decoder refuses it; the core holds all the same, whoever made the event."""
+    w = world()
+    chain = w.working(100)
+    w.report(
+        chain,
+        ExecType.TRADE,
+        OrdStatus.PARTIALLY_FILLED,
+        last_qty=qty,
+        last_price_e4=price,
+        cum_qty=max(0, qty),
+    )
+
+    assert f"LastQty {qty} at {price}" in w.core.state.breaks[0]
+    assert w.core.posture.name == "HALTED"
+    assert w.core.state.ledger.books["SYN"].position == max(0, qty)
