@@ -204,4 +204,5 @@ def chain_facts(chain: ChildOrder) -> dict[str, Any]:
         "order_id": chain.order_id,
         "exec_ids": list(chain.trades),
         "text": chain.text,
+        "doubt": chain.doubt,  # why the EMS was asked how it stands, and has not said so yet
     }
