@@ -7,7 +7,9 @@ one ExecutionReport (expired: an order that ends at once keeps the books small).
 initiator that keeps `window` orders on their way. The gate is `steadyhand gate` as it ships, with limits that
 do not bind; a client of its link keeps as many intents on their way: intent, journal, every control, FIX,
 report, inbound log, step, update. Then the gate alone at a steady `rate`: how long a report takes from the
-acceptor's send to the update at the trader (p50, p99). Rounds are interleaved.
+acceptor's send to the update at the trader (p50, p99). Rounds are interleaved. Beside the rates stands the
+processor time of an order in the gate and in the floor's client: a machine that does other things changes
+the former much and the latter little.
 """
 
 import argparse
@@ -215,13 +217,15 @@ def bare(folder: Path, port: int, window: int) -> None:
         for _ in range(window):
             client.order()
         time.sleep(WARM_S)
-        began, before = time.monotonic(), client.answered
+        began, before, used = time.monotonic(), client.answered, time.process_time()
         time.sleep(float(line))
-        rate = (client.answered - before) / (time.monotonic() - began)
+        count = client.answered - before
+        rate = count / (time.monotonic() - began)
+        us = (time.process_time() - used) * 1e6 / max(1, count)
         client.over = True
         while client.answered < client.n:
             time.sleep(0.01)
-        print(json.dumps(rate), flush=True)
+        print(json.dumps([rate, us]), flush=True)
     os._exit(0)
 
 
@@ -329,6 +333,12 @@ class Gate:
         return sorted(took)
 
 
+def cpu_s(pid: int) -> float:
+    """Return processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def child(*argv: str) -> "subprocess.Popen[str]":
     """Start a process of this benchmark."""
     return subprocess.Popen(
@@ -347,21 +357,29 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     assert floor.stdout is not None
     slots, gate = shared(folder), Gate(folder, port)
     gate.begin()
-    floors, gates = [], []
+    floors, gates, bare_us, gate_us = [], [], [], []
     for _ in range(options.rounds):
         floor.stdin.write(f"{options.seconds}\n")
         floor.stdin.flush()
-        floors.append(float(json.loads(floor.stdout.readline())))
+        rate, us = json.loads(floor.stdout.readline())
+        floors.append(float(rate))
+        bare_us.append(float(us))
+        before, orders = cpu_s(gate.process.pid), gate.n
         gates.append(gate.rate(options.seconds, options.window))
+        gate_us.append((cpu_s(gate.process.pid) - before) * 1e6 / (gate.n - orders))
     took = gate.handling(options.seconds, options.rate, slots)
     latency = gate.ask(cmd="status", orders="live")["latency_us"]
     for process in (floor, acceptor, gate.process):
         process.kill()
     ratios = [g / f for g, f in zip(gates, floors, strict=True)]
+    costs = [f / g for g, f in zip(gate_us, bare_us, strict=True)]
     return {
         "bare_per_s": [round(f) for f in floors],
         "gate_per_s": [round(g) for g in gates],
         "ratio": round(statistics.median(ratios), 3),
+        "bare_cpu_us_an_order": [round(us) for us in bare_us],
+        "gate_cpu_us_an_order": [round(us) for us in gate_us],
+        "cpu_ratio": round(statistics.median(costs), 3),
         "rate_asked": options.rate,
         "ack_ms": {"p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100], "count": len(took)},
         "gate_latency_us": latency,

@@ -23,8 +23,14 @@ from tests.kill_sweep.truth import Truth
 
 ROOT: Final = Path(__file__).parents[2]
 LIMITS: Final = ROOT / "deploy" / "limits.paper.toml"
-# A script does not look at its headroom: refusals (R20 after each start) are no reason to stop the world.
-NEVER: Final = {"breaches_to_halt = 3": "breaches_to_halt = 2_000_000_000"}
+# A script does not look at its headroom, a busy machine decides late, and lines break again and again: none of
+# that (R20 after each start, R50, relapses) is a reason to stop the world.
+NEVER: Final = {
+    "\nbreaches_to_halt = 3": "\nbreaches_to_halt = 2_000_000_000",
+    "\nrelapses_max = 100": "\nrelapses_max = 2_000_000_000",
+    "\ninvalid_to_halt = 3": "\ninvalid_to_halt = 2_000_000_000",
+    "\ncollar_breaches_to_halt = 5": "\ncollar_breaches_to_halt = 2_000_000_000",
+}
 WAIT_S: Final = 60.0
 ANSWER_S: Final = 5.0
 SETTLE_S: Final = 10.0  # for the venue's log and the gate to say the same once nothing works
