@@ -32,6 +32,7 @@ setup setup-all:
 docs: setup-all
 	@.venv/bin/python deploy/setup/bounds.py
 	@.venv/bin/python deploy/setup/states.py
+	@.venv/bin/python deploy/setup/scenarios.py
 	@.venv/bin/python deploy/setup/traceability.py
 	@.venv/bin/python deploy/grafana/desk_overview.py
 

@@ -58,6 +58,9 @@ def parser() -> Parser:
     p.add_argument(
         "--auctions", type=crosses, metavar="open,close,reopen", help="crosses of the exchange (default none)"
     )
+    p.add_argument(
+        "--scenario", type=Path, metavar="FILE", help="what goes wrong at the venue: see deploy/scenarios"
+    )
     p.add_argument("--seed", type=whole(0, SEED_MAX), default=1, help="of synthetic flow (default 1)")
     p.add_argument("--limits", type=Path, default=LIMITS, help="risk limits (TOML)")
     p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")

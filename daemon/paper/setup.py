@@ -46,6 +46,10 @@ def choose_market(args: argparse.Namespace, parents: Sequence[ParentOrder] = ())
     Raises:
         ConfigError: an option cannot be met.
     """
+    if args.scenario is not None and not parents:
+        from daemon.venue.scenario_file import check_scenario  # a second that other runs need not wait
+
+        check_scenario(args.scenario, lockstep=args.lockstep)
     if args.tape is None:
         if args.symbol not in (None, SYNTHETIC.symbol):
             raise ConfigError(
@@ -138,6 +142,8 @@ def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Pa
     argv += ["--start", "command", "--out", str(run)]
     if market.tape is not None:
         argv += ["--tape", str(market.tape.resolve())]
+    if args.scenario is not None:
+        argv += ["--scenario", str(args.scenario.resolve())]
     if args.close_e4 is not None:
         argv += ["--close", decimal_text(args.close_e4)]
     if args.auctions:

@@ -45,6 +45,22 @@ def read_scenario(path: Path) -> Scenario:
         raise ConfigError("\n".join(by_line)) from None
 
 
+def check_scenario(path: Path, *, lockstep: bool, engine: bool = False) -> Scenario:
+    """Read a scenario that is to be played so; `engine`: by the FIX engine, whose bytes are always right.
+
+    Raises:
+        ConfigError: it cannot be read, or not be played so.
+
+    """
+    scenario = read_scenario(path)
+    rule = scenario.of_the_wire
+    if rule is not None and (lockstep or engine):
+        line = line_of(path.read_text(), ["rule", scenario.rule.index(rule)])
+        way = "--lockstep has none" if lockstep else "the FIX engine gets right; leave --acceptor away"
+        raise ConfigError(f"{path}:{line}: {rule.do.action} is done to bytes of a wire, which {way}")
+    return scenario
+
+
 def not_toml(path: Path, text: str, why: str) -> str:
     """Return tomllib's complaint with the line in front, where other complaints have it."""
     match = re.search(r" \(at line (\d+), column \d+\)$", why)

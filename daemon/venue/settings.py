@@ -9,8 +9,6 @@ import msgspec
 
 from daemon.config import ConfigError, load
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
-from daemon.venue.scenario_file import read_scenario
-from gateways.venue.scenario import Scenario
 from market.instruments import Auction, Instrument
 from market.types import Symbol
 
@@ -51,7 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     mold_port: int = 0  # ... and where retransmissions are asked for; 0 = any
     glimpse_port: int = 0  # of snapshots; 0 = any
     pending_reports: bool
-    scenario: Scenario | None = None
+    scenario: Any = None  # a `Scenario` of gateways.venue.scenario, which loads what plays it
     plain: bool = False  # the venue's own acceptor instead of the FIX engine
     log_level: str
 
@@ -86,8 +84,13 @@ def read(args: argparse.Namespace) -> Options:
     names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
     if names[0] == names[1]:
         raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
-    scenario = None if args.scenario is None else read_scenario(args.scenario)
     lockstep = _lockstep_socket(args, base)
+    scenario = None
+    if args.scenario is not None:
+        from daemon.venue.scenario_file import check_scenario  # a second that other runs need not wait
+
+        engine = args.acceptor == "quickfix"
+        scenario = check_scenario(args.scenario, lockstep=lockstep is not None, engine=engine)
     return Options(
         instrument=instrument,
         day=day,
@@ -118,7 +121,7 @@ def read(args: argparse.Namespace) -> Options:
         glimpse_port=args.glimpse_port,
         pending_reports=args.pending_reports,
         scenario=scenario,
-        plain=_plain(args, scenario, lockstep=lockstep is not None),
+        plain=args.acceptor == "plain" or (scenario is not None and scenario.of_the_wire is not None),
         log_level=args.log_level,
     )
 
@@ -129,19 +132,6 @@ def _drop_copy_port(args: argparse.Namespace, lockstep: bool) -> int | None:
     if port is not None and lockstep:
         raise ConfigError("--drop-copy-port needs real time; give --speed instead of --lockstep")
     return port
-
-
-def _plain(args: argparse.Namespace, scenario: Scenario | None, lockstep: bool) -> bool:
-    """Return whether the venue's own acceptor is used; refuse what it is needed for and cannot be."""
-    rule = scenario.of_the_wire if scenario is not None else None
-    if rule is None:
-        return bool(args.acceptor == "plain")
-    what = f"--scenario {args.scenario}: {rule.name or 'a rule'} does {rule.do.action}"
-    if args.acceptor == "quickfix":
-        raise ConfigError(f"{what}, which the FIX engine cannot; leave --acceptor away")
-    if lockstep:
-        raise ConfigError(f"{what}, which needs real time; give --speed instead of --lockstep")
-    return True
 
 
 def _flow(text: str | None, tape: Path | None) -> str:

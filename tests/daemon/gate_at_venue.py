@@ -1,25 +1,26 @@
 """A gate and a venue with a scenario as processes, and a trader of plain frames: what only the wire shows."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-from market import updates as up
 from tests.daemon.gate_process import GateProcess, Trader
 from tests.gateways.venue.process import VenueProcess
 
 WINDOW = ("--from", "10:00", "--to", "10:30", "--seed", "3")
 BACK_E4 = 500  # behind the bid: it rests
+MOMENT_S = 0.3  # between two tries
 TRIES = 40  # of one order, which a rate or a session that is down may refuse for now
 
 
 class GateAtVenue:
     """Started, in step with market time, with a parent of 1,000."""
 
-    def __init__(self, folder: Path, scenario: str, heartbeat_s: int = 10) -> None:
+    def __init__(self, folder: Path, scenario: str, heartbeat_s: int = 10, speed: int = 1) -> None:
         self.folder = folder
         (folder / "scenario.toml").write_text(scenario)
-        options = ("--scenario", str(folder / "scenario.toml"), "--start", "command")
+        options = ("--scenario", str(folder / "scenario.toml"), "--start", "command", "--speed", str(speed))
         self.venue = VenueProcess(*WINDOW, *options, out=folder / "venue")
         self.gate = GateProcess(folder)
         try:
@@ -79,7 +80,8 @@ class GateAtVenue:
             if len(now["orders"]) > len(before["orders"]):
                 return str(now["orders"][-1]["chain_id"])
             before = now
-            self.trader.expect(up.GateAlive)  # a quarter of a second on
+            then_s = time.monotonic() + MOMENT_S
+            self.gate.until("a moment later", lambda _, then_s=then_s: time.monotonic() > then_s)
         raise AssertionError(now["counters"])
 
     def is_now(self, chain: str, status: str) -> dict[str, Any]:
@@ -92,6 +94,15 @@ class GateAtVenue:
     def quote(self) -> dict[str, Any]:
         """Return the gate's picture of the market."""
         return dict(self.gate.ask(cmd="status")["reference"]["SYN"])
+
+    def known(self, chain: str) -> None:
+        """Wait until nothing of an order is in doubt."""
+        self.gate.until(
+            chain,
+            lambda s: any(
+                o["chain_id"] == chain and not o["status"].startswith("PENDING") for o in s["orders"]
+            ),
+        )
 
     def agree(self) -> None:
         """Stop the venue: positions and orders are the same on both sides, and no order came twice."""

@@ -90,6 +90,13 @@ class Pump:
         self.pump()
         return chain
 
+    def buy_if_free(self, qty: int, price_e4: int) -> str:
+        """Send an order if the gate lets it; return its chain, "" where it does not."""
+        before = set(self.gate.core.state.chains)
+        self.gate.submit(Side.BUY, qty, price_e4)
+        self.pump()
+        return next(iter(set(self.gate.core.state.chains) - before), "")
+
     def cancel(self, chain: str) -> None:
         """Cancel an order."""
         assert self.gate.cancel(chain) is None
