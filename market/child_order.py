@@ -244,6 +244,8 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _counted(self, report: ExecutionReport) -> Change | None:
         """Return what to do with an execution that CumQty says we have: sent again, or under two ExecIDs."""
         again = report.poss_dup or report.poss_resend
+        if self.stated_qty > self.cum_qty:
+            return None  # we lack shares: this may be one that we missed
         if not (report.cum_qty == self.cum_qty > 0 or (again and report.cum_qty < self.cum_qty)):
             return None
         text = f"{report.exec_id}: CumQty stays {report.cum_qty} with LastQty {report.last_qty}; not booked"
