@@ -1,7 +1,8 @@
 """Reads a run's raw FIX logs: what really crossed the wire, independent of what anybody booked.
 
 One line is a time, a direction and a raw message. The fills of a run are the distinct ExecIDs of its
-trade reports; everything the report says of quantities and prices is recomputed from them.
+trade reports, less those that a later report busted, each as it was last corrected; everything the report
+says of quantities and prices is recomputed from them.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from typing import Final, NamedTuple
 from market.types import PRICE_SCALE, ExecType
 
 SOH: Final = "\x01"
-CL_ORD_ID, EXEC_ID, LAST_PX, LAST_QTY, MSG_TYPE = "11", "17", "31", "32", "35"
+CL_ORD_ID, EXEC_ID, EXEC_REF_ID, LAST_PX, LAST_QTY, MSG_TYPE = "11", "17", "19", "31", "32", "35"
+EXEC_TRANS_TYPE = "20"  # of FIX 4.2: 1 takes an execution back, 2 corrects it
 ORDER_ID, ORIG_CL_ORD_ID, SIDE, EXEC_TYPE, PARENT, SYMBOL = "37", "41", "54", "150", "526", "55"
 
 WANTED: Final = tuple(f"{SOH}{MSG_TYPE}={kind}{SOH}" for kind in ("D", "F", "G", "8"))
@@ -39,6 +41,7 @@ class FixLog:
         self.chain_of: dict[str, str] = {}
         self.news = self.cancels = self.replaces = 0
         self.problems: list[str] = []
+        self._undone: set[str] = set()  # busted or corrected: told again, they are no news
 
     def fills_of(self, parent_id: str) -> list[LogFill]:
         """Return the fills of a parent, in the order in which they were told."""
@@ -78,9 +81,40 @@ class FixLog:
             qty=qty,
             price_e4=int(price),
         )
+        if exec_id in self._undone:
+            return
         before = self.fills.setdefault(exec_id, fill)
         if before != fill:
             self.problems.append(f"ExecID {exec_id} was told twice, differently")
+
+    def undo(self, fields: dict[str, str]) -> None:
+        """Take a report that busts or corrects an execution."""
+        exec_id, ref = fields.get(EXEC_ID, ""), fields.get(EXEC_REF_ID, "")
+        if exec_id in self.fills or exec_id in self._undone:
+            return  # told twice
+        if self.fills.pop(ref, None) is None and ref not in self._undone:
+            self.problems.append(f"ExecID {exec_id} undoes {ref or 'nothing'}, which was never told")
+        self._undone.add(ref)
+        if corrects(fields):
+            self.trade(fields)
+        else:
+            self._undone.add(exec_id)
+
+
+def busts(fields: dict[str, str]) -> bool:
+    """Return whether a report takes an execution back."""
+    return fields.get(EXEC_TYPE) == ExecType.TRADE_CANCEL or fields.get(EXEC_TRANS_TYPE) == "1"
+
+
+def corrects(fields: dict[str, str]) -> bool:
+    """Return whether a report corrects an execution."""
+    return fields.get(EXEC_TYPE) == ExecType.TRADE_CORRECT or fields.get(EXEC_TRANS_TYPE) == "2"
+
+
+def trades(fields: dict[str, str]) -> bool:
+    """Return whether a report tells an execution, in the words of 4.4 or of 4.2."""
+    kind = fields.get(EXEC_TYPE)
+    return kind == ExecType.TRADE or (kind in ("1", "2") and EXEC_TRANS_TYPE in fields)
 
 
 def read(path: Path, requests: str) -> FixLog:
@@ -90,8 +124,11 @@ def read(path: Path, requests: str) -> FixLog:
         kind = fields.get(MSG_TYPE)
         if direction == requests and kind in ("D", "F", "G"):
             log.request(fields)
-        elif direction != requests and kind == "8" and fields.get(EXEC_TYPE) == ExecType.TRADE:
-            log.trade(fields)
+        elif direction != requests and kind == "8":
+            if busts(fields) or corrects(fields):
+                log.undo(fields)
+            elif trades(fields):
+                log.trade(fields)
     return log
 
 
