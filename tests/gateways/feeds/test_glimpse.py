@@ -1,17 +1,20 @@
 """Snapshots: a reader who has one is as one who heard everything; a part of one is none."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateways.feeds import glimpse
 from gateways.feeds import moldudp64 as mold
 from gateways.feeds.glimpse import Collector, SnapshotError, end_message, pieces, read_end
-from gateways.feeds.glimpse_server import GlimpseServer, Mirror
+from gateways.feeds.glimpse_server import GlimpseConnection, GlimpseServer, Mirror
 from gateways.feeds.itch import Decoder, new_batch
 from gateways.feeds.moldudp64 import Arbiter
-from gateways.feeds.soupbintcp import ClientSession, Login, encode_accepted, packet
+from gateways.feeds.soupbintcp import ClientSession, Login, ProtocolError, encode_accepted, packet
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from market.book import OrderBook
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
@@ -196,3 +199,60 @@ def test_the_store_is_asked_for_nothing_that_is_not_there() -> None:
     looking = Mirror(store, MIDNIGHT_NS, "SYN")
     packets, next_seq = looking.snapshot()
     assert (packets, next_seq) == (packet("S", end_message(1)), 1)
+
+
+# --- bytes that are no snapshot -----------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), st.booleans())
+def test_whatever_a_server_sends_is_a_whole_snapshot_or_none(raw: bytes, accepted: bool) -> None:
+    collector = Collector()
+    session = ClientSession(collector, Login("u", "p"))
+    with contextlib.suppress(ProtocolError):
+        session.receive(memoryview((encode_accepted("S", 1) if accepted else b"") + raw), 0)
+    found = collector.whole()
+    assert found is None or found.next_seq >= 1
+
+
+class Sink:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.out = b""
+        self.gone = False
+
+    def write(self, data: bytes) -> None:
+        self.out += data
+
+    def close(self) -> None:
+        self.gone = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.binary(max_size=80), max_size=6))
+def test_whatever_a_client_sends_only_a_login_is_served(pieces_: list[bytes]) -> None:
+    server = GlimpseServer(
+        Mirror(PacketStore(), MIDNIGHT_NS, "SYN"), SoupServer(PacketStore(), "R", "trader", "paper")
+    )
+    loop = asyncio.new_event_loop()
+    try:
+        connection, sink = GlimpseConnection(server), Sink()
+
+        async def talk() -> None:
+            connection.connection_made(sink)
+            for piece in pieces_:
+                if not sink.gone:
+                    connection.data_received(piece)
+            connection.connection_lost(None)
+
+        loop.run_until_complete(talk())
+    finally:
+        loop.close()
+    assert server.served == 0
+    assert sink.out in (b"", b"\x00\x02JA")
