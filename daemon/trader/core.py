@@ -151,6 +151,7 @@ class TraderCore:
                 self.synced = True
                 for view in self.parents.values():
                     view.synced(self.table.done_qty(view.parent.parent_id))
+                    view.close_done = view.close_done or self.table.for_cross(view.parent.parent_id)
             case FeedIdle():
                 self.unfit, self._down = "", False
             case FeedUp():
@@ -218,7 +219,6 @@ class TraderCore:
             assert len(self.parents) < PARENTS_MAX, "more parents than a trader may work"
             view = ParentView(update, stamp.ts_ns, market.builder.own_volume)
             self.parents[parent_id] = view
-            view.close_done = self.table.for_cross(parent_id)
         working = sum(c.leaves_qty for c in self.table.of(parent_id))
         view.update(update, working, stamp.mono_ns)
         view.plan_close(market.instrument)

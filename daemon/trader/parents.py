@@ -62,6 +62,8 @@ class ParentView:
 
     def plan_close(self, instrument: Instrument) -> None:
         """Set apart what is for the close; the rest is scheduled until the close."""
+        if self.close_done and self.close_qty:
+            return  # what was sent for it stands, however the parent is amended
         parent = self.parent
         self.end_ns, self.close_qty, self.close_cutoff_ns = parent.end_ns, 0, 0
         if parent.close_pct is not None:

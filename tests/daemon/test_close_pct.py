@@ -8,13 +8,14 @@ import pytest
 
 from daemon.gate.effects import Reply
 from daemon.trader.core import TraderCore
-from daemon.trader.events import Settings
+from daemon.trader.events import LinkUp, Settings
 from market import events as ev
+from market import updates as up
 from market.flow.zero_intelligence import SYN as SYNTHETIC
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
 from market.instruments import Auction
-from market.parents import ParentOrder
-from market.types import ExecType, OrdStatus, OrdType, ParentID, ParentStatus, Side, TimeInForce
+from market.parents import ParentOrder, Progress
+from market.types import ClOrdID, ExecType, OrdStatus, OrdType, ParentID, ParentStatus, Side, TimeInForce
 from policies.choose import choose
 from research.training.offline import Run
 from tests.daemon.gate_harness import ASK, BID, INSTRUMENT, World, cancels, limits, parent_order
@@ -134,6 +135,34 @@ def test_the_parents_limit_is_the_limit_of_its_order_for_the_close() -> None:
     assert [(i.time_in_force, i.qty, i.price_e4) for i in submits] == [(TimeInForce.CLOSE, 1_000, 990_000)]
     (progress,) = run.gate.progress.values()
     assert progress.cum_qty == 0
+
+
+def test_a_trader_that_comes_later_sends_no_second_order_for_the_close() -> None:
+    run, _ = run_to_close(40)
+    core = run.core
+    (view,) = list(run.gate.parents.values())
+    settings = core.settings
+    stamp = ev.Stamp(CUTOFF_NS - 30 * S, CUTOFF_NS - 30 * S)
+    fresh.step(stamp, LinkUp(epoch=2))
+    room = run.gate.headroom(view, run.gate.progress[view.parent_id])
+    progress = Progress(status=ParentStatus.WORKING, qty=1_000)
+    fresh.step(stamp, up.ParentUpdate(parent=view, progress=progress, headroom=room))
+    order = up.WorkingOrder(
+        chain_id=ClOrdID("C1"),
+        parent_id=view.parent_id,
+        symbol=view.symbol,
+        side=view.side,
+        price_e4=0,
+        qty=400,
+        cum_qty=0,
+        status=OrdStatus.NEW,
+        time_in_force=TimeInForce.CLOSE,
+    )
+    fresh.step(stamp, up.OrderUpdate(order=order))
+    fresh.step(stamp, up.Synced())
+    (seen,) = fresh.parents.values()
+    assert (seen.close_done, seen.qty) == (True, 600)
+    assert fresh.table.standing(view.parent_id, 1, 600, 0).chains == ()
 
 
 # --- the gate ------------------------------------------------------------------------------------------

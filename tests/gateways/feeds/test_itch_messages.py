@@ -46,7 +46,7 @@ def test_a_field_that_is_missing_unknown_or_too_large_is_refused() -> None:
         {"stock": "SÜN", "state": "H", "reserved": "", "reason": "T1"},
         {"stock": 5, "state": "H", "reserved": "", "reason": "T1"},
     ):
-        with pytest.raises(ValueError, match="ITCH H|stock"):
+        with pytest.raises(ValueError, match=r"ITCH H|stock"):
             encode(Message("H", 1, 0, 5, fields))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="order"):
         build("D", 1, 5, order=1 << 64)
