@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daemon import heartbeat
@@ -145,6 +146,14 @@ def test_a_second_guard_of_the_same_gate_does_not_start(gate: GateProcess) -> No
     assert first.close() == 0
 
 
+def until_hung_up(venue: VenueProcess) -> None:
+    """Wait until the venue has seen that nobody is on its order session any more."""
+    process, deadline = psutil.Process(venue._process.pid), time.monotonic() + 20
+    while any(c.laddr.port == venue.endpoints["fix"] and c.raddr for c in process.net_connections("tcp")):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
 def test_with_takeover_the_gate_is_started_again_killed_and_cancels_order_by_order(gate: GateProcess) -> None:
     text = gate.config.read_text()
     gate.config.write_text(text.replace("kill_file", "cancel_on_disconnect = false\nkill_file"))
@@ -232,6 +241,7 @@ def test_at_a_venue_that_cancels_on_disconnect_nothing_is_open_in_time(tmp_path:
             guard.close()
         finally:
             gate.close()
+        until_hung_up(venue)
         _, account, log = venue.stop()
 
     assert account["open_orders"] == []
