@@ -192,10 +192,11 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         self.state(report)
         self.order_id = self.order_id or report.order_id
         self._take_terms(report)
+        asked_qty = self.replace_qty  # a fill may be the first word of a replace, and end the order
         if after is not None and not stands:
             self._enter_by(report, after)
         self.text = report.text or self.text
-        breaks += against_booked(report, self.cum_qty, self.order_qty, self.replace_qty)
+        breaks += against_booked(report, self.cum_qty, self.order_qty, asked_qty)
         if doubtful and self.live:
             self.doubt = doubtful
         return Change(
@@ -359,6 +360,8 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         """The EMS knows no such ClOrdID."""
         if report.cl_ord_id in (self.replace_id, self.cancel_id):
             self.lost(report.cl_ord_id)
+        elif report.cl_ord_id not in (self.cl_ord_id, self.orig_cl_ord_id, self.chain_id):
+            return Change()  # a request that never arrived, of an order that went on without it
         elif self._never_answered():
             self._enter(S.REJECTED)  # it never arrived, and is never sent again
         elif self.status is not S.REJECTED:

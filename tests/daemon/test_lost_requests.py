@@ -72,3 +72,37 @@ def test_nothing_is_asked_while_nobody_is_logged_on() -> None:
     w.step(ev.SessionDown(session="order", reason="broken"))
 
     assert asked(w.step(LOST)) == []
+
+
+def test_a_fill_to_the_new_quantity_before_the_replace_is_acknowledged_is_no_overfill() -> None:
+    w = world()
+    chain = w.working(100)
+    new = w.replace(chain, 140, BID).cl_ord_id
+    w.report(
+        new,
+        ExecType.TRADE,
+        OrdStatus.FILLED,
+        order_qty=140,
+        last_qty=140,
+        last_price_e4=BID,
+        cum_qty=140,
+    )
+
+    assert w.core.state.breaks == []
+    assert w.core.state.chains[chain].status is OrdStatus.FILLED
+    w.report(new, ExecType.REPLACED, OrdStatus.FILLED, orig_cl_ord_id=chain, order_qty=140, cum_qty=140)
+    assert w.core.state.breaks == []
+    assert w.core.posture.name == "ACTIVE"
+
+
+def test_a_replace_that_never_arrived_is_no_break_where_the_order_ended_without_it() -> None:
+    w = world()
+    chain = w.working(100)
+    new = w.replace(chain, 140, BID).cl_ord_id
+    w.fill(chain, 100, BID)
+    w.wait(6)
+    w.report(chain, ExecType.ORDER_STATUS, OrdStatus.FILLED, exec_id="0", order_qty=100, cum_qty=100)
+    w.report(new, ExecType.ORDER_STATUS, OrdStatus.REJECTED, exec_id="0", order_id="")
+
+    assert w.core.state.breaks == []
+    assert not w.core.state.chains[chain].live

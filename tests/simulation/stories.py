@@ -146,6 +146,7 @@ def storm(w: World, c: Checker, rng: random.Random) -> None:
 
 def numbers(w: World, c: Checker, rng: random.Random) -> None:
     """One side loses its sequence numbers."""
+    c.may_break = True
     when = at(w, rng)
     w.loop.after(when, w.disturb)
     if rng.random() < 0.5:
@@ -201,6 +202,7 @@ def power(w: World, c: Checker, rng: random.Random) -> None:
         c.expected_deaths.add(w.lives.number)
         w.lives.process.die("power cut")
         w.disk.power_cut()
+        c.may_break = True
         w.ground.boots += 1
         w.disturb()
         w.loop.after(rng.randint(2, 4) * SECOND, start, w, c)

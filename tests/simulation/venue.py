@@ -253,7 +253,7 @@ class Venue:
         order.money_e4 -= qty * price
         raw = self._report(order, kind, order.id) | {"19": exec_id, "151": str(order.left)}
         if kind == "G":
-            price += 100
+            price -= 100 if order.side == "1" else -100
             order.cum += qty
             order.money_e4 += qty * price
             raw |= {"32": str(qty), "31": decimal(price), "14": str(order.cum), "151": str(order.left)}
