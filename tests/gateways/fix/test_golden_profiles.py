@@ -152,3 +152,13 @@ def test_ord_status_replaced_of_old_is_read_by_its_quantities(cum: str, leaves: 
     text = text.replace("|151=100|14=100|", f"|151={leaves}|14={cum}|")
 
     assert decode(soh(text)).ord_status.value == wanted
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("name", "field"), [("part_fill", "32=100|"), ("part_fill", "31=580.12|"),
+                                             ("correct", "32=90|"), ("correct", "31=580.11|")])  # fmt: skip
+def test_an_execution_without_quantity_or_price_is_malformed(profile: str, name: str, field: str) -> None:
+    text = lines(profile, "<")[name]
+    assert field in text
+
+    assert type(decode(soh(text.replace(field, "", 1)))).__name__ == "Malformed"
