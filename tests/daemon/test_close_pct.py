@@ -141,7 +141,8 @@ def test_a_trader_that_comes_later_sends_no_second_order_for_the_close() -> None
     run, _ = run_to_close(40)
     core = run.core
     (view,) = list(run.gate.parents.values())
-    settings = core.settings
+    instruments = {m.instrument.symbol: m.instrument for m in core.markets.values()}
+    fresh = TraderCore(core.settings, instruments, core.policy)
     stamp = ev.Stamp(CUTOFF_NS - 30 * S, CUTOFF_NS - 30 * S)
     fresh.step(stamp, LinkUp(epoch=2))
     room = run.gate.headroom(view, run.gate.progress[view.parent_id])
