@@ -6,7 +6,7 @@ from typing import Any, Final
 from daemon.config import Config, ConfigError
 from daemon.gate.core import GateCore
 from daemon.gate.engine import dial
-from daemon.journal import FIRST, Journal, read
+from daemon.journal import FIRST, RESERVE_BYTES, Journal, read
 from gateways.fix import drop_copy
 from gateways.fix.sessions import (
     DROP_COPY,
@@ -43,7 +43,9 @@ class DropCopyDesk:
         if config.clock.lockstep_socket is not None:
             raise ConfigError("gate.drop_copy: in lockstep time is not the wire's; remove one of the two")
         state_dir = config.gate.state_dir
-        self._log = Journal.open(state_dir, LOG_NAME, lock=False, on_failure=on_failure)
+        self._log = Journal.open(
+            state_dir, LOG_NAME, lock=False, on_failure=on_failure, reserve_bytes=RESERVE_BYTES
+        )
 
     @property
     def configured(self) -> bool:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -60,16 +60,15 @@ class Keeping:
 
         """
         folder = self._section.state_dir
-        journal = Journal.open(
-            folder,
-            JOURNAL_NAME,
-            on_failure=self.disk_failed,
-            reserve_bytes=RESERVE_BYTES,
-            signer=lambda: self._key(folder),
-        )
-        inbound = Journal.open(
-            folder, INBOUND_NAME, lock=False, on_failure=self.disk_failed, reserve_bytes=RESERVE_BYTES
-        )
+        key: list[PrivateKey] = []
+
+        def signer() -> PrivateKey:  # asked for by who holds the directory, and no other
+            key.append(self._key(folder))
+            return key[0]
+
+        both: dict[str, Any] = {"on_failure": self.disk_failed, "reserve_bytes": RESERVE_BYTES}
+        journal = Journal.open(folder, JOURNAL_NAME, signer=signer, **both)
+        inbound = Journal.open(folder, INBOUND_NAME, lock=False, signer=lambda: key[0], **both)
         return journal, inbound
 
     def _key(self, folder: Path) -> PrivateKey:

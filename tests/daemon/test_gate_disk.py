@@ -13,7 +13,7 @@ import pytest
 
 from daemon.config import GateSection, SessionSection
 from daemon.gate import keeping as gate_keeping
-from daemon.gate.journal import JOURNAL_NAME
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeping import KEY_NAME, Keeping
 from daemon.journal import Journal, JournalError, read
 from daemon.people.keys import load_private
@@ -207,3 +207,4 @@ def test_the_key_of_a_journal_is_made_once_and_read_again(tmp_path: Path) -> Non
     assert keys[0].key_id == keys[1].key_id
     assert not keys[0].paper
     assert verify(tmp_path / JOURNAL_NAME, (keys[0].key_id,)).clean
+    assert verify(tmp_path / INBOUND_NAME, (keys[0].key_id,)).clean
