@@ -79,18 +79,9 @@ def read(args: argparse.Namespace) -> Options:
     if not window[0] < window[1]:
         begin, end = (instrument.clock(ts_ns)[:8] for ts_ns in window)
         raise ConfigError(f"--from {begin} is not before --to {end}")
-    if len(args.feed_username) > 6 or len(args.feed_password) > 10:
-        raise ConfigError("--feed-username has at most 6 letters, --feed-password 10 (SoupBinTCP)")
-    names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
-    if names[0] == names[1]:
-        raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
+    _check_names(args)
     lockstep = _lockstep_socket(args, base)
-    scenario = None
-    if args.scenario is not None:
-        from daemon.venue.scenario_file import check_scenario  # a second that other runs need not wait
-
-        engine = args.acceptor == "quickfix"
-        scenario = check_scenario(args.scenario, lockstep=lockstep is not None, engine=engine)
+    scenario = _scenario(args, lockstep=lockstep is not None)
     return Options(
         instrument=instrument,
         day=day,
@@ -126,12 +117,30 @@ def read(args: argparse.Namespace) -> Options:
     )
 
 
+def _check_names(args: argparse.Namespace) -> None:
+    """Refuse names that the sessions cannot have."""
+    if len(args.feed_username) > 6 or len(args.feed_password) > 10:
+        raise ConfigError("--feed-username has at most 6 letters, --feed-password 10 (SoupBinTCP)")
+    names = (args.comp_id, args.client_comp_id), (args.reference_comp_id, args.reference_client_comp_id)
+    if names[0] == names[1]:
+        raise ConfigError("both FIX sessions have the same CompIDs; change --reference-client-comp-id")
+
+
 def _drop_copy_port(args: argparse.Namespace, lockstep: bool) -> int | None:
     """Return where executions are told a second time, None for nowhere."""
     port: int | None = args.drop_copy_port
     if port is not None and lockstep:
         raise ConfigError("--drop-copy-port needs real time; give --speed instead of --lockstep")
     return port
+
+
+def _scenario(args: argparse.Namespace, lockstep: bool) -> Any:
+    """Return what goes wrong, None: nothing does."""
+    if args.scenario is None:
+        return None
+    from daemon.venue.scenario_file import check_scenario  # a second that other runs need not wait
+
+    return check_scenario(args.scenario, lockstep=lockstep, engine=args.acceptor == "quickfix")
 
 
 def _flow(text: str | None, tape: Path | None) -> str:
