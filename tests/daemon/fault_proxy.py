@@ -30,9 +30,10 @@ class FaultProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._cut())
+        self._call(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(WAIT_S)
+        self._loop.close()
 
     # --- what a test does -----------------------------------------------------------------------
 
@@ -65,8 +66,8 @@ class FaultProxy:
     async def _listen(self) -> None:
         self._flows = {"up": asyncio.Event(), "down": asyncio.Event()}
         await self._set(up=True, down=True)
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
@@ -93,6 +94,13 @@ class FaultProxy:
                 await sink.drain()
         await self._flows[name].wait()  # a peer that is cut off by a stall does not see the other's end
         sink.close()
+
+    async def _close(self) -> None:
+        self._server.close()
+        tasks = list(self._tasks)
+        await self._cut()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     async def _cut(self) -> None:
         for writer in self._writers:

@@ -23,8 +23,8 @@ from tests.kill_sweep.truth import Truth
 
 ROOT: Final = Path(__file__).parents[2]
 LIMITS: Final = ROOT / "deploy" / "limits.paper.toml"
-# A script does not look at its headroom (R20 after each start), a busy machine decides late (R50), lines break
-# again and again: no reason to stop the world.
+# A script does not look at its headroom (R20 after each start), a busy machine decides late (R50), lines
+# break again and again: no reason to stop the world.
 NEVER: Final = {
     "\nbreaches_to_halt = 3": "\nbreaches_to_halt = 2_000_000_000",
     "\nrelapses_max = 100": "\nrelapses_max = 2_000_000_000",
