@@ -44,6 +44,21 @@ def parser() -> Parser:
     p.add_argument(
         "--volume-curve", type=Path, metavar="FILE", help="of `vwap`, by `steadyhand curve` (default: a U)"
     )
+    add_market(p)
+    p.add_argument("--limits", type=Path, default=LIMITS, help="risk limits (TOML)")
+    p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")
+    p.add_argument(
+        "--metrics-port",
+        type=whole(0, PORT_MAX),
+        default=0,
+        help="port of the metrics page (default: a free one)",
+    )
+    p.add_argument("--json", action="store_true", help="print report.json instead of the summary")
+    return p
+
+
+def add_market(p: Parser) -> None:
+    """Add how the market is played."""
     pace = p.add_mutually_exclusive_group()
     pace.add_argument(
         "--speed", type=speed, default=DEFAULT_SPEED, help=f"times real time (default {DEFAULT_SPEED:g})"
@@ -62,16 +77,6 @@ def parser() -> Parser:
         "--scenario", type=Path, metavar="FILE", help="what goes wrong at the venue: see deploy/scenarios"
     )
     p.add_argument("--seed", type=whole(0, SEED_MAX), default=1, help="of synthetic flow (default 1)")
-    p.add_argument("--limits", type=Path, default=LIMITS, help="risk limits (TOML)")
-    p.add_argument("--out", type=Path, help="run folder (default runs/<time>)")
-    p.add_argument(
-        "--metrics-port",
-        type=whole(0, PORT_MAX),
-        default=0,
-        help="port of the metrics page (default: a free one)",
-    )
-    p.add_argument("--json", action="store_true", help="print report.json instead of the summary")
-    return p
 
 
 def main(argv: list[str]) -> int:

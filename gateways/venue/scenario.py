@@ -39,7 +39,7 @@ from market.types import Side
 
 GRID_NS: Final = 1_000_000  # 1 ms: what happens between two looks at the market happens at the later one
 RULES_MAX: Final = 256  # a page of a scenario; each message is shown to every rule
-SEED_MAX: Final = 2**63 - 1
+SEED_MAX: Final = 2**63 - 1  # what TOML can write
 REQUESTS: Final = {
     "D": "new",
     "F": "cancel",
