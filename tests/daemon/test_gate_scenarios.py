@@ -151,7 +151,7 @@ def test_amendments_that_make_no_sense_are_refused_with_every_reason() -> None:
     [
         ({"min_qty": 5}, "min_qty is not supported"),
         ({"i_would_price_e4": BID}, "i_would_price_e4 is not supported"),
-        ({"min_qty": 5}, "min_qty is not supported"),
+        ({"max_display": 0}, "max_display 0 is no multiple of the lot 1 above 0"),
         ({"side": Side.SELL_SHORT}, "SELL_SHORT: short sales are not permitted"),
         ({"start_ns": OPEN_NS, "end_ns": OPEN_NS}, "ends before it begins"),
         ({"start_ns": OPEN_NS - 900 * SECOND, "end_ns": OPEN_NS - 1}, "the window ended"),
