@@ -243,11 +243,13 @@ class GateState:
         self.effects.append(Note(level, event, fields))
 
     def break_(self, text: str, mono_ns: int, cause: str = "R62") -> None:
-        """Gate and EMS disagree: remember it, and stop."""
+        """Gate and EMS disagree: remember it, and stop. What is said again and again is one break."""
+        self.posture.raise_(cause, text, mono_ns)
+        if text in self.breaks:
+            return
         if len(self.breaks) < BREAKS_KEPT:
             self.breaks.append(text)
         self.counters["breaks"] += 1
-        self.posture.raise_(cause, text, mono_ns)
         self.note("error", "break", text=text)
 
     def refresh_wakeups(self) -> None:
