@@ -15,6 +15,7 @@ HEAD_BYTES_MAX: Final = 32  # of 8 and 9
 TRAILER: Final = re.compile(rb"10=(\d{1,3})\x01")
 TRAILER_BYTES_MIN: Final = 7  # 10=nnn and its end; with less digits the next message has come, too
 NS: Final = 1_000_000_000
+NUMBER: Final = re.compile(r"[0-9]{1,9}")
 TWICE: Final = "twice"  # no tag: tags are numbers
 WRONG: Final = 1  # how much a garbled length or checksum is off
 
@@ -44,6 +45,11 @@ def time_ns(text: str) -> int | None:
         return round(datetime.fromisoformat(f"{text[:26]}+00:00").timestamp() * 1_000_000) * 1_000
     except ValueError:
         return None
+
+
+def number_of(text: str) -> int:
+    """Return a number of nine digits at most, -1 where it is none."""
+    return int(text) if NUMBER.fullmatch(text) else -1
 
 
 def tags_of(frame: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from gateways.venue.actions import RefuseLogon, ResetOnLogon
 from gateways.venue.line import PLAIN, Marks
-from gateways.venue.plain_frames import NS, TWICE, Framer, framed, tags_of, time_ns, time_text
+from gateways.venue.plain_frames import NS, TWICE, Framer, framed, number_of, tags_of, time_ns, time_text
 from gateways.venue.plain_host import Host
 
 LATENCY_NS_MAX: Final = 120 * NS  # of SendingTime(52), the standard's
@@ -195,9 +195,9 @@ class PlainSession:
     def _frame(self, frame: bytes) -> None:
         tags = tags_of(frame)
         sender, target = self._names
-        number = int(tags["34"]) if tags.get("34", "").isdecimal() else 0
+        number = number_of(tags.get("34", ""))
         missing = next((tag for tag in ("49", "56") if tag not in tags), "")
-        if not number or "35" not in tags:
+        if number < 1 or "35" not in tags:
             self._refuse("MsgSeqNum(34) or MsgType(35) is missing")
         elif tags["8"] != self._version:
             self._refuse(f"BeginString is not {self._version}")
@@ -320,17 +320,17 @@ class PlainSession:
                 self._host.took(frame.decode("utf-8", "surrogateescape"), self._n)
 
     def _asked(self, tags: dict[str, str]) -> None:
-        begin, end = tags.get("7", ""), tags.get("16", "")
-        if begin.isdecimal() and end.isdecimal() and int(begin) > 0:
-            self._resend(int(begin), int(end))
+        begin, end = number_of(tags.get("7", "")), number_of(tags.get("16", ""))
+        if begin > 0 and end >= 0:
+            self._resend(begin, end)
         else:
-            self._reject(tags, MISSING, "16" if begin.isdecimal() else "7")
+            self._reject(tags, MISSING, "16" if begin > 0 else "7")
 
     def _new_number(self, tags: dict[str, str]) -> None:
         """SequenceReset: go on at NewSeqNo(36); what waited below it did come, and is taken."""
-        if not tags.get("36", "").isdecimal():
+        new = number_of(tags.get("36", ""))
+        if new < 0:
             return  # nowhere to go on at: as if it had not come
-        new = int(tags["36"])
         if new < self.theirs + (tags.get("123") == "Y"):
             self._reject(tags, VALUE, "36")
             return
@@ -345,7 +345,7 @@ class PlainSession:
     def _ask(self, to: int) -> None:
         """Ask for what is missing up to `to`, once."""
         missing = next((n for n in range(self.theirs, to + 1) if n not in self._ahead), 0)
-        if missing > self._asked_to or (missing and self._asked_to > to):
+        if missing > self._asked_to:
             self._asked_to = to
             self._admin("2", (7, str(missing)), (16, "0"))
 
