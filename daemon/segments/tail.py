@@ -14,7 +14,7 @@ from daemon.segments.disk import Disk
 from daemon.segments.layout import BEGINNING, FIRST_NUMBER, Header, JournalError, name_of
 from daemon.segments.reading import Segment, end_of, files, header_of, opened, segments, size_of
 
-ID_BYTES: Final = 16
+ID_BYTES: Final = 16  # at random: no two journals share one
 
 
 class Tail:
