@@ -5,6 +5,7 @@ and how a process ended: never the gate's memory. Each promise is one method `p1
 line for each breach, the promise first.
 """
 
+import re
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ STEPPED_WITHIN: Final = 2 * MS  # from the engine's callback to the core, on a l
 RISK: Final = ("D", "G")
 LATCH: Final = Path("state/KILLED")
 FOUND_MAX: Final = 20
+OF_LATE_FILLS: Final = re.compile("may trade|filled of")  # true: shares came that nobody could reckon with
 SHIFTED: Final = 2  # messages that a wait for the disk moves into another second
 STATED: Final = ("R60", "R67")  # causes that say only that it is not reconciled yet
 PASSING: Final = (
@@ -211,10 +213,8 @@ class Checker:
     def p3(self, status: dict[str, Any]) -> None:
         """Every fill is booked once: the gate's shares are the venue's, or it has halted with a break."""
         if self.w.venue.lies and not halted_with_break(status):
-            self.breach(
-                "P3", f"{self.w.venue.lies} lies of the venue, and the gate goes on"
-            )
-        false = [text for text in status["breaks"] if "may trade" not in text]  # what a late fill leads to
+            self.breach("P3", f"{self.w.venue.lies} lies of the venue, and the gate goes on")
+        false = [text for text in status["breaks"] if not OF_LATE_FILLS.search(text)]
         if false and not self.w.venue.lies and not self.may_break:
             self.breach("P3", f"an honest venue, and the gate says: {false[0][:200]}")
         ours, theirs = status["positions"].get("SYN", 0), self.w.venue.position("SYN", START_QTY)
