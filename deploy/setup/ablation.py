@@ -144,6 +144,10 @@ class Runner:
             i for i in session.items if mutation.wanted(i.nodeid) and NOT_ASKED not in i.nodeid
         ]
         texts = {item.nodeid: source_of(item) for item in session.items}
+        nothing = Removal("nothing", "", "", lambda: True)
+        _, finder = mutation.fork(lambda write: self.child(nothing, session.items, write), TIMEOUT_S)
+        if finder >= 0:
+            raise pytest.UsageError(f"fails as it is: {session.items[finder].nodeid}")
         for removal in self.chosen:
             words = [removal.control, *keys.get(removal.control[:3], ())]
             near = {n: sum(word in text for word in words) for n, text in texts.items()}
