@@ -273,8 +273,9 @@ class World:
                 status = self.status()
                 if test(status):
                     return status
-            if self.gate is not None and self.gate.dead:
-                raise Ended("the gate ended")
+            for process in (self.gate, self.venue):
+                if process is not None and process.dead:
+                    raise Ended(f"the {process.name} ended")
             time.sleep(POLL_S)
         shown = {
             key: status.get(key) for key in ("posture", "posture_reason", "breaks", "sessions", "trader")
