@@ -323,6 +323,7 @@ class World:
 
     def compare(self) -> list[str]:
         """Stop the parent for a moment and hold the gate against the venue's truth: what differs."""
+        self.truth.read()  # a long log takes longer than the settling that follows
         self.ask(cmd="pause", parent_id=PARENT)
         deadline, differences = time.monotonic() + SETTLE_S, ["never compared"]
         while differences and time.monotonic() < deadline:
