@@ -21,7 +21,7 @@ test: setup-all
 	@exec .venv/bin/python deploy/setup/checks.py $(ARGS)
 
 proofs: setup-all
-	@.venv/bin/python deploy/setup/branches.py risk tests/risk
+	@.venv/bin/python deploy/setup/branches.py risk tests/risk tests/daemon/test_close_pct.py
 	@.venv/bin/python deploy/setup/ablation.py --write
 	@.venv/bin/python deploy/setup/mutation.py
 

@@ -15,6 +15,7 @@ from tests.independent.hostile import MS, Attack
 from tests.independent.wire_checker import Law, WireChecker
 
 NEVER = 2**31 - 1
+FIX_59 = {"DAY": "0", "IOC": "3", "FOK": "4", "CLOSE": "7"}
 ORDERS = 1_000_000 if os.environ.get("STEADYHAND_LONG") else 12_000
 WORLDS = 8
 TURNS = 1_500
@@ -41,7 +42,7 @@ def law_of(world: Limits) -> Law:
         loss_max=world.loss.execution_max_ccy * 10**6,
         fee_e4=world.loss.fee_e4,
         order_types=frozenset({"2"}),
-        times_in_force=frozenset("034"),
+        times_in_force=frozenset(FIX_59[name] for name in world.allowed.times_in_force),
         account="PAPER",
         gross_max=open_.gross_max_ccy * 10**6,
         net_max=open_.net_max_ccy * 10**6,

@@ -46,6 +46,7 @@ WORLDS: dict[str, tuple[dict[str, Any], Trips]] = {
 def wide(**narrow: dict[str, Any]) -> Limits:
     """Limits that do not bind but for those of a world."""
     tree: dict[str, dict[str, Any]] = {
+        "allowed": {"times_in_force": ("DAY", "IOC", "FOK")},  # the closing cross is another market
         "rates": {"breaches_to_halt": NEVER, "orders_per_second": 200, "orders_per_second_symbol": 200},
         "market": {"collar_breaches_to_halt": NEVER, "vwap_collar_bp": 10_000},
         "policy": {"invalid_to_halt": NEVER},

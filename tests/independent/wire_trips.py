@@ -181,8 +181,8 @@ class TripChecker(WireChecker):
         """R15: what we traded, what crosses and this stay a share of everything."""
         law, symbol = self.trips, chain.symbol
         added = chain.worst_qty - before
-        if law.share_bp >= BP or added <= 0:
-            return
+        if law.share_bp >= BP or added <= 0 or m["59"] in "27":
+            return  # a cross is no part of the window's volume
         since = ts_ns - law.share_window_ns
         printed = sum(qty for at, qty in self._prints.get(symbol, ()) if at > since)
         own = sum(qty for at, qty in self._mine.get(symbol, ()) if at > since)
