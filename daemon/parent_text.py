@@ -8,7 +8,7 @@ a window of so long from now. Every mistake is one clear line.
 
 import datetime as dt
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Final
 
 from market.instruments import NS, Instrument
@@ -27,6 +27,8 @@ NAME: Final = re.compile(r"[A-Z0-9._-]{1,20}")
 CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 SPAN: Final = re.compile(r"\+([0-9]{1,5})(s|m|h)")
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+PRICE_E4_MAX: Final = 10**13  # a thousand million a share: nothing trades there
+DECLARED_MAX: Final = 10**12  # in currency units: more than any desk is worth
 TEXT_MAX: Final = 500  # every option once, with room to spare
 OPTIONS: Final = (
     *("limit", "pov", "min_pov", "benchmark", "must_complete", "urgency", "id", "account", "declared"),
@@ -161,7 +163,10 @@ def option(name: str, value: str) -> dict[str, Any]:
         fields: dict[str, Any] = {"i_would_price_e4": price_e4(price, name)}
         return fields | ({"i_would_qty": quantity(qty, name)} if at else {})
     if name == "declared":
-        return {"declared_notional_micros": quantity(value, name) * 1_000_000}
+        declared = quantity(value, name)
+        if declared > DECLARED_MAX:
+            raise ParentTextError(f"{name}={value[:40]}: at most {DECLARED_MAX:,}")
+        return {"declared_notional_micros": declared * 1_000_000}
     field = {"id": "parent_id", "account": "account", "locate": "locate_id", "policy": "policy"}[name]
     if name != "policy" and not NAME.fullmatch(value):
         raise ParentTextError(f"{name}={value[:40]}: 1 to 20 of A-Z 0-9 . _ -")
@@ -180,10 +185,10 @@ def price_e4(text: str, what: str) -> int:
     """Return a price in 1e-4 currency units, exactly."""
     try:
         scaled = Decimal(text) * PRICE_SCALE
-    except InvalidOperation:
-        raise ParentTextError(f"{what}={text}: not a price") from None
-    if not scaled.is_finite() or scaled <= 0 or scaled != scaled.to_integral_value():
-        raise ParentTextError(f"{what}={text}: a price above 0 with at most 4 decimals")
+    except (InvalidOperation, Overflow):
+        raise ParentTextError(f"{what}={text[:40]}: not a price") from None
+    if not scaled.is_finite() or not 0 < scaled < PRICE_E4_MAX or scaled != scaled.to_integral_value():
+        raise ParentTextError(f"{what}={text[:40]}: a price above 0 and under 10^9 with at most 4 decimals")
     return int(scaled)
 
 
@@ -191,9 +196,9 @@ def share_bp(text: str, what: str) -> int:
     """Return a share of volume in basis points: 0.1 and 10% are the same."""
     try:
         share = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
-    except InvalidOperation:
-        raise ParentTextError(f"{what}={text}: a share such as 0.1 or 10%") from None
-    scaled = share * 10_000
+        scaled = share * 10_000
+    except (InvalidOperation, Overflow):
+        raise ParentTextError(f"{what}={text[:40]}: a share such as 0.1 or 10%") from None
     if not scaled.is_finite() or not 0 < scaled <= 10_000 or scaled != scaled.to_integral_value():
         raise ParentTextError(f"{what}={text}: above 0, at most 1 (or 100%), in steps of 0.0001")
     return int(scaled)

@@ -259,6 +259,7 @@ class ControlServer:
                 event: ev.Event = self._signed(command, number)
             else:
                 event = event_of(command, number)
+            journaled(event)
         except (SignatureError, CommandError) as error:
             log.error("control: refused", uid=client.uid, error=str(error))
             client.send({"ok": False, "id": command.id, "error": str(error)})
@@ -269,6 +270,14 @@ class ControlServer:
         self._next_id = number
         self._pending[number] = (client, command.id)
         self._post(event)
+
+
+def journaled(event: ev.Event) -> None:
+    """Look whether a journal takes the numbers of an event: CommandError where it does not."""
+    try:
+        msgspec.msgpack.encode(event)
+    except OverflowError:
+        raise CommandError("a number is out of range: 64 bits are what a journal takes") from None
 
 
 def event_of(command: Command, request_id: int) -> ev.Event:

@@ -135,6 +135,7 @@ class Gate:
         """Take the state directory, replay, and tell the core that it begins (again)."""
         config, section = self._config, self._section
         self._journal, self._inbound = self._keep.open()
+        recovery.refuse_forgotten(self._journal, self._inbound)
         done = recovery.recover(section.state_dir, self._core)
         looser = recovery.loosened(self._core, self._limits, section.limits)
         if looser:

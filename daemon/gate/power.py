@@ -39,7 +39,7 @@ def rebooted(state_dir: Path) -> bool:
     path, now = state_dir / BOOT_NAME, boot_id()
     try:
         same = bool(now) and path.read_text().strip() == now
-    except OSError:
+    except (OSError, UnicodeDecodeError):  # no boot of ours: it is asked for more than need be
         same = False
     if not same:
         with contextlib.suppress(OSError):  # a full disk: the next start asks for more than it need

@@ -17,7 +17,7 @@ from daemon.config import line_of
 from daemon.gate import power, snapshots
 from daemon.gate.core import GateCore
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed, replay
-from daemon.journal import FIRST, JournalError, read
+from daemon.journal import FIRST, Journal, JournalError, read
 from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
 from market.events import EngineAlarm, Event, ExecutionReport, Timer
@@ -55,6 +55,20 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
             "Another version wrote it; finish the day with that one, or begin in a new state_dir"
         )
     return done
+
+
+def refuse_forgotten(journal: Journal, inbound: Journal) -> None:
+    """Refuse to begin a day anew where one was: what the EMS said is there, what we did about it is not.
+
+    Raises:
+        JournalError: the gate's journal is empty and the inbound log is not.
+
+    """
+    if journal.end <= FIRST and inbound.end > FIRST:
+        raise JournalError(
+            f"{journal.path}: empty, while {inbound.path.name} holds what the EMS told us; restore it, "
+            "or begin in a new state_dir (and agree positions and open orders with the EMS)"
+        )
 
 
 def loosened(core: GateCore, limits: Limits, path: Path) -> str:

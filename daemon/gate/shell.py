@@ -38,7 +38,7 @@ from daemon.gate.metrics import GateMetrics
 from daemon.journal import Journal
 from daemon.latency import Latency
 from gateways.fix.order_entry import OrderEntry, SendResult
-from market.events import Event, ReferenceAlive, ReferencePrice, SendFailed, Stamp, TraderStatus
+from market.events import EngineAlarm, Event, ReferenceAlive, ReferencePrice, SendFailed, Stamp, TraderStatus
 from market.updates import Update
 from risk.kill_switch import KillLatch
 
@@ -115,7 +115,11 @@ class GateShell:
 
     def _post(self, event: Event, offset: int) -> None:
         stamp = self._stamp = self.clock.stamp()
-        taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
+        try:
+            taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
+        except OverflowError as error:  # every reader bounds its numbers; this one did not
+            event = EngineAlarm(text=f"{type(event).__name__} is not taken: {error}")
+            taken = encode(Input(stamp, event, offset))
         step = None
         try:
             step = self.core.step(stamp, event)

@@ -35,6 +35,7 @@ from daemon.segments.layout import (
     old_version,
 )
 
+BLOCK_BYTES: Final = 1 << 20  # looked at in one read
 UNPACKED_MAX: Final = 256 << 20  # of a packed segment: four times what is ever written into one
 View = bytes | mmap.mmap
 
@@ -131,6 +132,18 @@ def header_of(path: Path) -> Header | None:
             return decode_header(path, file.read(HEADER.size))
     except (OSError, EOFError, zlib.error) as error:
         raise JournalError(f"{path}: {error}") from None
+
+
+def is_prepared(path: Path) -> bool:
+    """Return whether a file without a whole header was never more than begun: nothing is behind it."""
+    if path.name.endswith(PACKED):
+        return False
+    with path.open("rb") as file:
+        file.seek(HEADER.size)
+        while block := file.read(BLOCK_BYTES):
+            if block.strip(b"\0"):
+                return False
+    return True
 
 
 def size_of(path: Path) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from daemon.segments.checkpoints import Mark
 from daemon.segments.disk import Disk
 from daemon.segments.layout import BEGINNING, FIRST_NUMBER, Header, JournalError, name_of
-from daemon.segments.reading import Segment, end_of, files, header_of, opened, segments, size_of
+from daemon.segments.reading import Segment, end_of, files, header_of, is_prepared, opened, segments, size_of
 
 ID_BYTES: Final = 16  # at random: no two journals share one
 
@@ -86,11 +86,13 @@ def find(folder: Path, durable: int, disk: Disk) -> tuple[Tail, int]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     dropped = _drop_unreached(folder, durable)
     begun = segments(folder)
+    if not begun and durable:
+        raise JournalError(f"{folder}: all segments are missing or empty; restore them")
     for path in files(folder).values():
         if header_of(path) is None:
-            path.unlink()  # prepared for what never came
-    if not begun and durable:
-        raise JournalError(f"{folder}: all segments are missing; restore them")
+            if not is_prepared(path):
+                raise JournalError(f"{path}:0: its beginning is gone, frames are behind it; restore the file")
+            path.unlink()  # for what never came
     if not begun:
         return _first(folder, disk), 0
     check_chain(begun)

@@ -15,7 +15,7 @@ import msgspec
 from daemon.segments import checkpoints
 from daemon.segments.checkpoints import Checkpoint
 from daemon.segments.layout import BEGINNING, FIRST_NUMBER, FRAME, HEADER, Header, JournalError, name_of
-from daemon.segments.reading import Segment, View, files, frame_at, header_of, is_torn, opened
+from daemon.segments.reading import Segment, View, files, frame_at, header_of, is_prepared, is_torn, opened
 from daemon.segments.retention import gone
 
 FAULTS_MAX: Final = 1_000  # that are told; a journal with more is no journal
@@ -65,6 +65,8 @@ def verify(folder: Path, keys: tuple[str, ...] = ()) -> Verified:
     for at, (named, path) in enumerate(paths.items()):
         header = _header(path, found)
         if header is None:
+            if not is_prepared(path):
+                found.fault(f"{path}:0: its beginning is gone")
             continue
         with _bytes(path, found) as view:
             segment = Segment(path, header, len(view), at == len(paths) - 1 or not _begun(paths, named))
@@ -76,6 +78,8 @@ def verify(folder: Path, keys: tuple[str, ...] = ()) -> Verified:
         before, chain, found.head = segment, digest, digest.hex()
     if before is not None:
         _end(before, number, marks, found)
+    elif marks:
+        found.fault(f"{folder}: {len(marks)} checkpoints, and no segment that they speak of")
     return found
 
 

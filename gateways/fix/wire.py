@@ -169,6 +169,9 @@ def read_text(text: str) -> str:
 # --- times --------------------------------------------------------------------------------------
 
 
+TS_NS_END: Final = 2**63  # no journal takes more than 64 bits
+
+
 @lru_cache(TIMES_CACHED)
 def _second_of(text: str) -> int | None:
     if not SECOND.fullmatch(text):  # strptime alone takes blanks and missing zeros
@@ -186,16 +189,18 @@ def _second_text(second: int) -> str:
 
 
 def read_utc_ns(text: str) -> int | None:
-    """Return UTC ns of a UTCTimestamp with none to nine decimals, None otherwise."""
+    """Return UTC ns of a UTCTimestamp with none to nine decimals, None otherwise.
+
+    Years outside 1970 to 2261 are no times of ours: a null date of somebody's language, or never.
+    """
     second = _second_of(text[:17])
     if second is None:
         return None
-    if len(text) == 17:
-        return second * 10**9
     part = text[18:]
-    if text[17] != "." or not FRACTION.fullmatch(part) or len(part) > 9:
+    if len(text) > 17 and (text[17] != "." or not FRACTION.fullmatch(part) or len(part) > 9):
         return None
-    return second * 10**9 + int(part.ljust(9, "0"))
+    ts_ns = second * 10**9 + int(part.ljust(9, "0"))
+    return ts_ns if 0 <= ts_ns < TS_NS_END else None
 
 
 def utc_text(ts_ns: int, digits: int = 3) -> str:

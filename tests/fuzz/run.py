@@ -4,6 +4,8 @@ import argparse
 import sys
 import time
 
+import structlog
+
 from tests.fuzz.targets import fuzz, targets
 
 BLOCK = 50_000
@@ -15,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # a refusal is logged, by the million
     total = 0
     for target in targets():
         if args.only and target.name != args.only:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import structlog
-
 from daemon.gate.control_server import Client, ControlServer
 from daemon.gate.recovery import event_of
 from daemon.journal import Journal, JournalError, read
@@ -401,7 +399,6 @@ def targets() -> tuple[Target, ...]:
     """Return every reader; what needs warming is warm."""
     itch.warm()
     journal = JournalFile()
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     return (
         Target("fix-inbound", tuple(body(r) for r in INBOUND), feed_inbound),
         Target("gate", tuple(body(r) for r in INBOUND[:6]), Gate()),

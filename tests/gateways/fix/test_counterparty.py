@@ -31,6 +31,7 @@ REQUIRED = {
     "f": {55},
 }
 
+PRICED = (ExecType.TRADE, ExecType.TRADE_CORRECT)  # these tell an execution
 ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=30)
 qtys = st.integers(0, 10**12 - 1)
 prices = st.integers(1, 10**13 - 1)
@@ -38,7 +39,7 @@ texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=
 reports = st.builds(
     ExecutionReport,
     cl_ord_id=ids,
-    exec_type=st.sampled_from([e for e in ExecType if e is not ExecType.TRADE]),
+    exec_type=st.sampled_from([e for e in ExecType if e not in PRICED]),
     ord_status=st.sampled_from(OrdStatus),
     exec_id=ids,
     order_id=ids,
