@@ -57,6 +57,7 @@ SUMMARIES: Final = {
     "keys": "make keys, sign files, see whose word counts",
     "clock": "begin market time where processes are started one by one",
     "report": "write the report of a run folder",
+    "certify": "run a broker's certification script, write the sign-off pack",
     "journal": "check, read and export journals",
     "replay": "step the journals again and compare every decision",
 }

@@ -19,6 +19,8 @@ from risk.commands import Role
 
 SOMEBODY = 12_345  # the gate's own user, where the test is another
 
+WAIT_S = 30.0  # for all requests of a test
+
 
 class Gate:
     """What stands behind the socket: every event is answered at once."""
@@ -58,7 +60,8 @@ def asked(
         gate = Gate(roles)
         path = tmp_path / "control.sock"
         await gate.server.listen(path)
-        answers = [await request(path, body) for body in requests]
+        async with asyncio.timeout(WAIT_S):
+            answers = [await request(path, body) for body in requests]
         gate.server.close()
         await asyncio.sleep(0)  # what was hung up on is closed in the loop's next turn
         return gate, answers
