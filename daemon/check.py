@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from daemon.config import Config, ConfigError, line_of, load, load_model, load_profile, profile_path
+from daemon.control import SOCKET_PATH_BYTES_MAX
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE
 
 PACKAGES: Final = ("daemon", "gateways", "risk", "policies", "market", "research")
 DISTRIBUTION: Final = "steadyhand"
-SOCKET_PATH_BYTES_MAX: Final = 107  # sun_path of a unix socket holds 108 with its end
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 

@@ -64,14 +64,14 @@ class InstrumentSection(Section):
     mic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")] = "XNAS"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     zone: str = "America/New_York"
-    tick_e4: Annotated[int, Field(gt=0)] = 100
-    lot: Annotated[int, Field(gt=0)] = 1
-    round_lot: Annotated[int, Field(gt=0)] = 100
+    tick_e4: Annotated[int, Field(gt=0, le=10**9)] = 100
+    lot: Annotated[int, Field(gt=0, le=10**9)] = 1
+    round_lot: Annotated[int, Field(gt=0, le=10**9)] = 100
     size_unit: str = "1"
     open: time = time(9, 30)
     close: time = time(16, 0)
-    adv: Annotated[int, Field(ge=0)] = 0
-    daily_volatility_bps: Annotated[float, Field(ge=0)] = 0.0
+    adv: Annotated[int, Field(ge=0, le=10**12)] = 0
+    daily_volatility_bps: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] = 0.0
     calendar: Annotated[str, Field(max_length=8)] = ""  # of risk/calendars.json, 24x7, tape; "": the MIC's
     auctions: tuple[Auction, ...] = ()  # open, close, reopen: crosses that orders may take part in
     close_cutoff_s: Annotated[int, Field(ge=0, le=3_600)] = 300  # before the close, of orders for it

@@ -22,6 +22,7 @@ from typing import Any, Final
 REQUEST_BYTES_MAX: Final = 131_072  # a parent order is about 1 KiB, a signed limits file 40, quoted twice
 ANSWER_BYTES_MAX: Final = 64 * 1_048_576  # a status with every order of a day
 WAIT_S: Final = 30.0  # for one answer
+SOCKET_PATH_BYTES_MAX: Final = 107  # sun_path of a unix socket holds 108 with its end
 SKIPPED_MAX: Final = 10_000  # answers to earlier requests that pile up while one is waited for
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from daemon.control import SOCKET_PATH_BYTES_MAX
 from daemon.runtime import umask_private
 from gateways.link import Peer, ToGate
 from market import events as ev
@@ -151,6 +152,8 @@ def free_socket(path: Path) -> None:
         BusySocket: a living process listens there, or it is no socket.
 
     """
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise BusySocket(f"{path}: a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.path.lexists(path):
         return

@@ -137,8 +137,7 @@ class Gate:
         self._journal, self._inbound = self._keep.open()
         recovery.refuse_forgotten(self._journal, self._inbound)
         done = recovery.recover(section.state_dir, self._core)
-        looser = recovery.loosened(self._core, self._limits, section.limits)
-        if looser:
+        if looser := recovery.loosened(self._core, self._limits, section.limits):
             raise ConfigError(looser)
         directory = config.metrics.directory if config.metrics else None
         currency = next(iter(config.instruments.values())).currency
