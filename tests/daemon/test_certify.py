@@ -35,6 +35,12 @@ given needs AF
 """
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command sets up the logs of its process; here it would write to what pytest closes after the test."""
+    monkeypatch.setattr("daemon.certify.main.configure", lambda *_: None)
+
+
 def start(out: Path, *argv: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "daemon.cli", "certify", *argv, "--out", str(out)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
