@@ -1,5 +1,6 @@
 """A trader that hangs, dies, or is replaced by another in mid-parent: real processes."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -66,6 +67,9 @@ def test_hung_then_replaced_by_another_policy_then_killed_and_the_parent_goes_on
     hung.kill()
 
 
+@pytest.mark.skipif(
+    not os.environ.get("STEADYHAND_LONG"), reason="waits on a busy machine: STEADYHAND_LONG=1"
+)
 def test_a_silent_gate_is_left_and_what_was_sent_there_is_too_old(world: World) -> None:
     world.start()
     filled(world, 10)
