@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance import venue_lines
 from tests.conformance.cases import Case, read_cases
-from tests.conformance.wire import Line, LineClosedError
+from tests.conformance.wire import Line
 from tests.daemon.gate_process import OPEN_NS, GateProcess
 
 pytestmark = pytest.mark.slow
@@ -64,12 +64,4 @@ def dial(port: int) -> Line:
 def test_session_case_against_the_oms_port(port: int, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(venue_lines, "dial", dial)
 
-    def do(what: str) -> None:
-        assert what == "second", what
-        other = dial(port)
-        other.send(other.frame("A", [(98, "0"), (108, "30")]))
-        with pytest.raises(LineClosedError):
-            other.receive()
-        other.close()
-
-    venue_lines.play(case, f"S{CASES.index(case)}", port, do)
+    venue_lines.play(case, f"S{CASES.index(case)}", port, venue_lines.second(port))

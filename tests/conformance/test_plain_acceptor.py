@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.cases import Case, read_cases
-from tests.conformance.venue_lines import dial, play
-from tests.conformance.wire import LineClosedError
+from tests.conformance.venue_lines import play, second
 from tests.gateways.venue.process import VenueProcess
 
 pytestmark = pytest.mark.slow
@@ -29,13 +28,4 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_session_case_against_the_plain_acceptor(plain: VenueProcess, case: Case) -> None:
     port = plain.endpoints["fix"]
-
-    def do(what: str) -> None:
-        assert what == "second", what
-        other = dial(port)
-        other.send(other.frame("A", [(98, "0"), (108, "30")]))
-        with pytest.raises(LineClosedError):
-            other.receive()
-        other.close()
-
-    play(case, f"S{CASES.index(case)}", port, do)
+    play(case, f"S{CASES.index(case)}", port, second(port))

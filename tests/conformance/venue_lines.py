@@ -2,9 +2,11 @@
 
 import socket
 
+import pytest
+
 from tests.conformance.cases import Case
 from tests.conformance.play import Do, Play
-from tests.conformance.wire import RIGHT, Line, Pairs, Slip
+from tests.conformance.wire import RIGHT, Line, LineClosedError, Pairs, Slip
 
 DIAL_S = 10.0
 
@@ -28,6 +30,20 @@ def again(port: int, before: Line, fields: Pairs, slip: Slip) -> Line:
         line.seq, line.heard, line.gaps = before.seq, before.heard, before.gaps
     log_on(line, fields, slip)
     return line
+
+
+def second(port: int) -> Do:
+    """Return what a case may ask for beside: a second line of the session, which is closed unheard."""
+
+    def do(what: str) -> None:
+        assert what == "second", what
+        other = dial(port)
+        other.send(other.frame("A", [(98, "0"), (108, "30")]))
+        with pytest.raises(LineClosedError):
+            other.receive()
+        other.close()
+
+    return do
 
 
 def play(case: Case, unique: str, port: int, do: Do | None = None) -> None:

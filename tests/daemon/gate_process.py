@@ -13,7 +13,7 @@ from typing import Any
 from gateways import link
 from market import events as ev
 from market import updates as up
-from market.types import ParentID, Side
+from market.types import OrdStatus, ParentID, Side
 from tests.gateways.fix.raw_peer import RawAcceptor, RawPeer
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +217,15 @@ class GateProcess:
         assert self.ask(cmd="submit", parent=parent | window)["ok"]
         trader.until_free()
         return trader
+
+    def working(self) -> tuple[Trader, str]:
+        """Bring everything up and one order to work; returns the trader and the ClOrdID."""
+        trader = self.trade()
+        trader.submit(100, BID)
+        cl_ord_id = str(self.ems.expect("D").get(11).decode())
+        self.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
+        trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
+        return trader, cl_ord_id
 
     def trader(self, epoch: int) -> Trader:
         """Let a trader come."""

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from market import updates as up
-from market.types import OrdStatus
-from tests.daemon.gate_process import BID, GateProcess, Trader
+from tests.daemon.gate_process import BID, GateProcess
 from tests.daemon.tracing import Tracer, files_of, needs_strace
 
 pytestmark = [pytest.mark.slow, needs_strace]
@@ -23,22 +21,13 @@ def gate(tmp_path: Path) -> Iterator[GateProcess]:
     process.close()
 
 
-def working(gate: GateProcess) -> tuple[Trader, str]:
-    trader = gate.trade()
-    trader.submit(100, BID)
-    cl_ord_id = gate.ems.expect("D").get(11).decode()
-    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
-    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
-    return trader, cl_ord_id
-
-
 def pid(gate: GateProcess) -> int:
     assert gate.process is not None
     return gate.process.pid
 
 
 def test_a_disk_that_fails_ends_the_gate_and_what_worked_is_canceled(gate: GateProcess) -> None:
-    _, cl_ord_id = working(gate)
+    _, cl_ord_id = gate.working()
     with Tracer(pid(gate), "fdatasync", "error=EIO", files_of(gate.folder / "state")):
         gate.ems.expect("q")
         assert gate.ems.expect("F").get(41).decode() == cl_ord_id
@@ -48,7 +37,7 @@ def test_a_disk_that_fails_ends_the_gate_and_what_worked_is_canceled(gate: GateP
 
 
 def test_an_order_that_cannot_be_written_down_does_not_leave(gate: GateProcess) -> None:
-    trader, cl_ord_id = working(gate)
+    trader, cl_ord_id = gate.working()
     with Tracer(pid(gate), "write,pwrite64", "error=ENOSPC", files_of(gate.folder / "state")):
         trader.submit(50, BID)
         assert gate.ems.is_closed()  # and no D before it: `is_closed` reads all that comes
@@ -66,7 +55,7 @@ def test_an_order_that_cannot_be_written_down_does_not_leave(gate: GateProcess) 
 
 @LONG
 def test_an_order_whose_send_fails_is_asked_for_and_not_sent_again(gate: GateProcess) -> None:
-    trader, first = working(gate)
+    trader, first = gate.working()
     with Tracer(pid(gate), "sendto", "error=ECONNRESET:when=1"):
         trader.submit(50, BID)
         assert gate.ems.is_closed()

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from market import updates as up
-from market.types import OrdStatus
 from tests.daemon.fault_proxy import FaultProxy
-from tests.daemon.gate_process import BID, GateProcess, Trader
+from tests.daemon.gate_process import GateProcess
 from tests.daemon.tracing import Tracer, files_of, needs_strace
 from tests.gateways.venue.process import VenueProcess
 
@@ -30,16 +28,6 @@ def gate(tmp_path: Path) -> Iterator[GateProcess]:
     process.close()
 
 
-def working(gate: GateProcess) -> tuple[Trader, str]:
-    """Bring one order to work."""
-    trader = gate.trade()
-    trader.submit(100, BID)
-    cl_ord_id = gate.ems.expect("D").get(11).decode()
-    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
-    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
-    return trader, cl_ord_id
-
-
 def terminated(gate: GateProcess) -> int:
     """Send SIGTERM, and hold the end against the promise."""
     began = time.monotonic()
@@ -51,7 +39,7 @@ def terminated(gate: GateProcess) -> int:
 
 @LONG
 def test_a_reject_of_the_cancel_is_answered_and_the_order_is_listed(gate: GateProcess) -> None:
-    _, cl_ord_id = working(gate)
+    _, cl_ord_id = gate.working()
     gate.signal(signal.SIGTERM)
     began = time.monotonic()
     asked = gate.ems.expect("F")
@@ -73,7 +61,7 @@ def through(gate: GateProcess, proxy: FaultProxy) -> None:
 def test_half_open_network_leaves_what_nobody_confirmed(gate: GateProcess) -> None:
     with FaultProxy(gate.order.port) as proxy:
         through(gate, proxy)
-        _, cl_ord_id = working(gate)
+        _, cl_ord_id = gate.working()
         proxy.stall()
 
         assert terminated(gate) == 1
@@ -84,7 +72,7 @@ def test_half_open_network_leaves_what_nobody_confirmed(gate: GateProcess) -> No
 def test_a_line_that_is_cut_during_the_end_does_not_hold_it_up(gate: GateProcess) -> None:
     with FaultProxy(gate.order.port) as proxy:
         through(gate, proxy)
-        working(gate)
+        gate.working()
         gate.signal(signal.SIGTERM)
         began = time.monotonic()
         gate.ems.expect("F")
@@ -97,7 +85,7 @@ def test_a_line_that_is_cut_during_the_end_does_not_hold_it_up(gate: GateProcess
 def test_a_slow_network_is_waited_for(gate: GateProcess) -> None:
     with FaultProxy(gate.order.port) as proxy:
         through(gate, proxy)
-        _, cl_ord_id = working(gate)
+        _, cl_ord_id = gate.working()
         proxy.delay(1.0)
         gate.signal(signal.SIGTERM)
         began = time.monotonic()
@@ -166,7 +154,7 @@ def answers(gate: GateProcess) -> bool:
 @needs_strace
 @pytest.mark.parametrize("calls", ["write,pwrite64", pytest.param("fdatasync", marks=LONG)])
 def test_a_disk_that_stands_still_does_not_keep_the_gate(gate: GateProcess, calls: str) -> None:
-    working(gate)
+    gate.working()
     assert gate.process is not None
     with Tracer(gate.process.pid, calls, "delay_enter=60s", files_of(gate.folder / "state")):
         gate.signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ from daemon import heartbeat
 from gateways.fix import profile
 from market import updates as up
 from market.types import OrdStatus
-from tests.daemon.gate_process import BID, OPEN_NS, GateProcess
+from tests.daemon.gate_process import OPEN_NS, GateProcess
 from tests.daemon.guard_process import GuardProcess
 from tests.daemon.lateness import Lateness
 from tests.gateways.fix.raw_peer import RawAcceptor
@@ -50,19 +50,9 @@ def guarded(gate: GateProcess, more: str = "") -> None:
     gate.config.write_text(gate.config.read_text() + "\n[guard]\nstuck_ms = 1_000\n" + more)
 
 
-def working(gate: GateProcess) -> str:
-    """Bring one order to work and return its ClOrdID."""
-    trader = gate.trade()
-    trader.submit(100, BID)
-    cl_ord_id = str(gate.ems.expect("D").get(11).decode())
-    gate.report(cl_ord_id, "0", "0", exec_id="E1", cum=0, leaves=100)
-    trader.expect(up.OrderUpdate, status=OrdStatus.NEW)
-    return cl_ord_id
-
-
 def test_a_stuck_gate_is_killed_its_session_drops_and_its_next_start_is_killed(gate: GateProcess) -> None:
     guarded(gate)
-    cl_ord_id = working(gate)
+    _, cl_ord_id = gate.working()
     guard = GuardProcess(gate.config)
     assert guard.wait("ready")["means"] == ["cancel on disconnect"]
 
@@ -92,7 +82,7 @@ def test_a_stuck_gate_is_killed_its_session_drops_and_its_next_start_is_killed(g
 
 def test_a_gate_that_stops_in_order_is_left_alone(gate: GateProcess) -> None:
     guarded(gate)
-    working(gate)
+    gate.working()
     guard = GuardProcess(gate.config)
     guard.wait("ready")
 
@@ -115,7 +105,7 @@ def test_on_a_session_of_its_own_it_cancels_all_orders_of_the_firm(gate: GatePro
     (profiles / "venue.toml").write_text(firm)
     own = RawAcceptor("VENUE", "STEADYGUARD")
     guarded(gate, f'[guard.session]\nport = {own.port}\nsender_comp_id = "STEADYGUARD"\n')
-    working(gate)
+    gate.working()
     guard = GuardProcess(gate.config, profiles)
     peer, _ = own.log_on()
     guard.wait("logged_on")
@@ -158,7 +148,7 @@ def test_with_takeover_the_gate_is_started_again_killed_and_cancels_order_by_ord
     text = gate.config.read_text()
     gate.config.write_text(text.replace("kill_file", "cancel_on_disconnect = false\nkill_file"))
     guarded(gate, "takeover = true\n")
-    cl_ord_id = working(gate)
+    _, cl_ord_id = gate.working()
     guard = GuardProcess(gate.config)
     assert guard.wait("ready")["means"] == ["takeover"]
 
@@ -192,7 +182,7 @@ def test_with_takeover_the_gate_is_started_again_killed_and_cancels_order_by_ord
 
 def test_a_gate_that_ends_while_it_is_stuck_is_not_taken_for_another(gate: GateProcess) -> None:
     guarded(gate)
-    working(gate)
+    gate.working()
     guard = GuardProcess(gate.config)
     guard.wait("ready")
     gate.signal(signal.SIGSTOP)

@@ -16,46 +16,10 @@ from gateways.feeds.moldudp64_client import MoldClient
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp import packet
 from gateways.feeds.soupbintcp_server import PacketStore
+from tests.gateways.feeds.listener import WAIT_S, Listener
 
 SESSION = "20240102"
 WIRE_SESSION = SESSION.rjust(10).encode()
-WAIT_S = 10.0
-
-
-class Listener:
-    """Keeps what it is told, and that the sequence has no hole."""
-
-    def __init__(self) -> None:
-        self.messages: list[bytes] = []
-        self.log: list[str] = []
-        self.changed = asyncio.Event()
-
-    def feed_up(self, session: str, next_seq: int) -> None:
-        self._note(f"up {session} {next_seq}")
-
-    def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
-        data, at = bytes(packets), 0
-        assert first_seq == len(self.messages) + 1
-        while at < len(data):
-            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            assert data[at + 2 : at + 3] == b"S"
-            self.messages.append(data[at + 3 : end])
-            at = end
-        assert at == len(data)
-        self.changed.set()
-
-    def feed_idle(self, next_seq: int, mono_ns: int) -> None:
-        self._note(f"idle {next_seq}")
-
-    def feed_down(self, reason: str) -> None:
-        self._note(f"down {reason}")
-
-    def feed_ended(self) -> None:
-        self._note("ended")
-
-    def _note(self, text: str) -> None:
-        self.log.append(text)
-        self.changed.set()
 
 
 def store_of(messages: list[bytes]) -> PacketStore:

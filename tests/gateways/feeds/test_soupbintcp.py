@@ -15,54 +15,9 @@ from gateways.feeds import soupbintcp as soup
 from gateways.feeds import soupbintcp_server as server_module
 from gateways.feeds.soupbintcp import ClientSession, Login, ProtocolError, SoupClient, packet
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer, StoreFullError
+from tests.gateways.feeds.listener import WAIT_S, Listener
 
 LOGIN = Login("trader", "paper")
-WAIT_S = 10.0
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[bytes] = []
-        self.firsts: list[int] = []
-        self.log: list[str] = []
-        self.changed = asyncio.Event()
-
-    def feed_up(self, session: str, next_seq: int) -> None:
-        self._note(f"up {session} {next_seq}")
-
-    def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
-        data, at = bytes(packets), 0
-        self.firsts.append(first_seq)
-        assert first_seq == len(self.messages) + 1
-        assert mono_ns > 0
-        while at < len(data):
-            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            if data[at + 2 : at + 3] == b"S":
-                self.messages.append(data[at + 3 : end])
-            at = end
-        assert at == len(data)
-        self.changed.set()
-
-    def feed_idle(self, next_seq: int, mono_ns: int) -> None:
-        self._note(f"idle {next_seq}")
-
-    def feed_down(self, reason: str) -> None:
-        self._note(f"down {reason}")
-
-    def feed_ended(self) -> None:
-        self._note("ended")
-
-    def _note(self, text: str) -> None:
-        self.log.append(text)
-        self.changed.set()
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while not true():
-                self.changed.clear()
-                await self.changed.wait()
 
 
 def texts(count: int, first: int = 1) -> list[bytes]:
