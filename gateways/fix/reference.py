@@ -5,7 +5,9 @@
 
 Yields SessionUp, SessionDown, ReferencePrice (whole pictures), SecurityStatus, ReferenceAlive and
 MessageRejected. What cannot be read makes every price unknown (an empty picture is sent on, which R06
-refuses) and the subscription is made anew, RESUBSCRIPTIONS_MAX times a logon.
+refuses) and the subscription is made anew, RESUBSCRIPTIONS_MAX times a logon. So it is where the source
+asks for messages of ours again before it has told every price: a subscription sent right after the logon
+is skipped with what was lost before it, since the engine sends nothing twice.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from gateways.fix.wire import Malformed
 from market.events import (
     Event,
     MessageRejected,
+    MessagesUnsent,
     ReferenceAlive,
     ReferencePrice,
     SecurityStatus,
@@ -154,6 +157,10 @@ class Reference:
             )
         if isinstance(decoded, MessageRejected):
             return (decoded,)
+        if isinstance(decoded, MessagesUnsent):
+            if len(self._pictures) < len(self._ours) and self._since_logon <= RESUBSCRIPTIONS_MAX:
+                self._subscribe()
+            return ()
         if isinstance(decoded, Malformed):
             return self._unknown()
         return ()

@@ -1,11 +1,15 @@
 """Requests that the counterparty's engine never had: they are asked about at once, and never sent again."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from daemon.gate.effects import AskMassStatus, AskStatus, SendMassCancel, SendOrder
 from market import events as ev
 from market.types import ExecType, OrdStatus
 from tests.daemon.gate_harness import BID, World, cancels
+from tests.daemon.gate_process import GateProcess
 
 LOST = ev.MessagesUnsent(begin=8, end=0)
 
@@ -106,3 +110,25 @@ def test_a_replace_that_never_arrived_is_no_break_where_the_order_ended_without_
 
     assert w.core.state.breaks == []
     assert not w.core.state.chains[chain].live
+
+
+@pytest.mark.slow
+def test_prices_are_subscribed_again_where_the_subscription_was_skipped_with_what_was_lost(
+    tmp_path: Path,
+) -> None:
+    """The source asks again for what it lacks when it has our logon; the answer skips what followed it."""
+    gate = GateProcess(tmp_path)
+    try:
+        gate.start()
+        gate.log_on()
+        first = gate.prices.expect("V")
+        gate.prices.expect("e")
+        gate.prices.send("2", (7, "1"), (16, "0"))
+
+        filled = gate.prices.expect("4")
+        assert int(filled.get(36)) > int(first.get(34)), "as if it had never been sent"
+        assert gate.prices.expect("V").get(262) == b"MD-2"
+        gate.price()
+        gate.until("a price", lambda s: "SYN" in s["reference"])
+    finally:
+        gate.close()

@@ -1,6 +1,5 @@
 """A trader that hangs, dies, or is replaced by another in mid-parent: real processes."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from market import events as ev
 from market import updates as up
 from market.types import OrdStatus
 from tests.daemon.gate_process import BID, GateProcess
-from tests.kill_sweep.world import PARENT, World
+from tests.kill_sweep.world import PARENT, WAIT_S, World
 
 pytestmark = pytest.mark.slow
 SILENT = "trader_silent_s = 2\nwithout_trader_s = 2"
@@ -37,9 +36,27 @@ def filled(world: World, more: int) -> dict[str, Any]:
     return world.until(lambda s: parent(s)["cum_qty"] >= now + more)
 
 
-def test_hung_then_replaced_by_another_policy_then_killed_and_the_parent_goes_on(world: World) -> None:
+def leave_a_silent_gate(world: World) -> None:
+    """Let the gate stand until its trader leaves it; then both go on."""
+    assert world.gate is not None
+    world.gate.process.send_signal(signal.SIGSTOP)
+    log = world.folder / "trader.log"
+    deadline = time.monotonic() + WAIT_S
+    while "the gate said nothing for 3 s" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    world.gate.process.send_signal(signal.SIGCONT)
+
+    world.until(lambda s: s["trader"]["fit"] and s["posture"] == "ACTIVE")
+    filled(world, 10)
+    assert world.compare() == []
+
+
+def test_a_silent_gate_is_left_a_hung_trader_is_replaced_and_the_parent_goes_on(world: World) -> None:
     world.start()
     filled(world, 10)
+    leave_a_silent_gate(world)
+
     hung = world.trader
     assert hung is not None
     hung.process.send_signal(signal.SIGSTOP)
@@ -65,29 +82,6 @@ def test_hung_then_replaced_by_another_policy_then_killed_and_the_parent_goes_on
     assert world.compare() == []
     assert world.compare_all() == []
     hung.kill()
-
-
-@pytest.mark.skipif(
-    not os.environ.get("STEADYHAND_LONG"), reason="waits on a busy machine: STEADYHAND_LONG=1"
-)
-def test_a_silent_gate_is_left_and_what_was_sent_there_is_too_old(world: World) -> None:
-    world.start()
-    filled(world, 10)
-    assert world.gate is not None
-    world.gate.process.send_signal(signal.SIGSTOP)
-    log = world.folder / "trader.log"
-    deadline = time.monotonic() + 20
-    while "the gate said nothing for 3 s" not in log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    world.truth.read()
-    sent = len(world.truth.orders)
-    world.gate.process.send_signal(signal.SIGCONT)
-
-    world.until(lambda s: s["trader"]["fit"] and s["posture"] == "ACTIVE")
-    filled(world, 10)
-    assert world.compare() == []
-    assert len(world.truth.orders) > sent
 
 
 def test_a_trader_of_another_version_is_refused_in_one_line_on_both_sides(world: World) -> None:

@@ -62,6 +62,30 @@ def test_logon_subscribes_by_the_names_of_the_source() -> None:
     assert "262=MD-2" in source.sent[3], "a request id is never used twice"
 
 
+LOST = "8=FIX.4.4|35=2|34=148|7=21|16=0|10=031|"  # the source asks for messages of ours again
+
+
+def test_a_subscription_that_was_lost_is_made_again() -> None:
+    source = Source()
+
+    assert source.hear(LOST) == ()
+    assert [body.split("\x01")[0] for body in source.sent] == ["35=V", "35=e"] * 2
+    assert "262=MD-2" in source.sent[2]
+    for _ in range(2 * RESUBSCRIPTIONS_MAX):
+        source.hear(LOST)
+    assert len(source.sent) == 2 * (RESUBSCRIPTIONS_MAX + 1), (
+        "who asks again and again is not answered"
+    )
+
+
+def test_a_subscription_that_was_answered_stands_whatever_was_lost_before_it() -> None:
+    source = Source()
+    source.hear(picture(PRICE))
+
+    assert source.hear(LOST) == ()
+    assert len(source.sent) == 2
+
+
 def test_whole_picture() -> None:
     assert Source().hear(picture(PRICE)) == (PRICE,)
 
