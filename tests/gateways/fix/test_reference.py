@@ -73,9 +73,7 @@ def test_a_subscription_that_was_lost_is_made_again() -> None:
     assert "262=MD-2" in source.sent[2]
     for _ in range(2 * RESUBSCRIPTIONS_MAX):
         source.hear(LOST)
-    assert len(source.sent) == 2 * (RESUBSCRIPTIONS_MAX + 1), (
-        "who asks again and again is not answered"
-    )
+    assert len(source.sent) == 2 * (RESUBSCRIPTIONS_MAX + 1), "who asks again and again is not answered"
 
 
 def test_a_subscription_that_was_answered_stands_whatever_was_lost_before_it() -> None:
