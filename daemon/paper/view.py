@@ -24,6 +24,7 @@ PLAIN_INTERVAL_S: Final = 5.0  # between two lines where there is no terminal
 BAR_WIDTH: Final = 44
 NOTES_SHOWN: Final = 4
 SUMMARY_WIDTH: Final = 110
+NARROW: Final = 100  # columns below which the summary stands closer
 STATUS_STYLE: Final = {
     "pending": "dim",
     "working": "cyan",
@@ -114,14 +115,13 @@ class View:
             parts.append(Text(f"starting {self._stage} …", style="dim"))
         else:
             parts += [parent_block(p, status) for p in status["parents"]]
-            parts.append(market_line(status, market.instrument.symbol))
+            parts.append(market_lines(status, market.instrument.symbol, self.policy_facts.get("name", "")))
         parts += [Text(f"! {note}", style="yellow") for note in self.notes[-NOTES_SHOWN:]]
         foot = f"{self._run}   metrics {self._page}" if self._page else f"{self._run}"
-        policy = self.policy_facts.get("name", "")
         return Panel(
             Group(*parts),
             title=title,
-            subtitle=f"[dim]{foot}[/]   [bold]{policy}[/]  [cyan]{clock}[/]",
+            subtitle=f"[cyan]{clock}[/]   [dim]{foot}[/]",
             title_align="left",
             subtitle_align="left",
             padding=(1, 2),
@@ -171,17 +171,18 @@ def parent_block(parent: dict[str, Any], status: dict[str, Any]) -> RenderableTy
     )
     bps = running_bps(parent)
     facts = Text(f"  {done:,} of {qty:,}, schedule {planned:,}")
-    if parent["avg_price"] is not None:
-        facts.append(f"   avg {parent['avg_price']:.4f}")
-    if parent["arrival_mid_micros"]:
-        facts.append(f"   arrival {parent['arrival_mid_micros'] / 1e6:.4f}", style="dim")
     if bps is not None:
         facts.append(f"   shortfall {bps:+.2f} bps", style="red" if bps > 0 else "green")
-    return Group(head, Text.assemble("  ", bar), facts, Text(""))
+    prices = Text("  ", style="dim")
+    if parent["avg_price"] is not None:
+        prices.append(f"avg {parent['avg_price']:.4f}   ")
+    if parent["arrival_mid_micros"]:
+        prices.append(f"arrival {parent['arrival_mid_micros'] / 1e6:.4f}")
+    return Group(head, Text.assemble("  ", bar), facts, prices, Text(""))
 
 
-def market_line(status: dict[str, Any], symbol: str) -> RenderableType:
-    """Return touch, spread, position, posture and counters as one row."""
+def market_lines(status: dict[str, Any], symbol: str, policy: str) -> RenderableType:
+    """Return touch, spread, position and posture, and below them who decides and what was sent."""
     price = status["reference"].get(symbol) or {}
     bid, ask = price.get("bid_e4", 0), price.get("ask_e4", 0)
     counters = status["counters"]
@@ -193,9 +194,9 @@ def market_line(status: dict[str, Any], symbol: str) -> RenderableType:
         Text(f"spread {(ask - bid) / 100:.0f} ct" if bid and ask else ""),
         Text(f"position {status['positions'].get(symbol, 0):+,}"),
         Text(status["posture"], style="green" if status["posture"] == "ACTIVE" else "bold red"),
-        Text(f"orders {counters['orders']}  fills {counters['fills']}  refused {refused}"),
     )
-    return row
+    sent = f"orders {counters['orders']}   fills {counters['fills']}   refused {refused}"
+    return Group(row, Text.assemble((policy, "bold"), f"   {sent}"))
 
 
 def ended(parent: dict[str, Any]) -> str:
@@ -209,10 +210,12 @@ def summary(facts: dict[str, Any], run: Path) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=SUMMARY_WIDTH)  # a pipe is not 80 columns wide
-    table = Table(title=None, box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(
+        title=None, box=None, header_style="bold", padding=(0, 1 if console.width < NARROW else 2, 0, 0)
+    )
     for name in ("parent", "order", "filled", "avg price", "arrival", "shortfall", "children", "ended"):
         left = name in ("parent", "order", "ended")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "ended")
     for p in facts["parents"]:
         table.add_row(
             p["id"],
