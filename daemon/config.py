@@ -180,6 +180,7 @@ class GuardSection(Section):
 
 class FeedSection(Section):
     """ITCH 5.0 over SoupBinTCP, or over MoldUDP64."""
+    keep_ended_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0  # orders, in memory; then archived
 
     protocol: Literal["soupbintcp", "moldudp64"] = "soupbintcp"
     host: str = "127.0.0.1"

@@ -261,6 +261,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
 
 
+    retire_after_ms: int | None = None  # that an ended order stays in the state; None = for ever
 class Shutdown(Event, frozen=True, kw_only=True):
     """SIGTERM: no new orders, cancel what works."""
 

@@ -304,23 +304,28 @@ class RiskOverlay:
         self.memory.multipliers.relax(self.limits.dynamic, mono_ns)
 
     def adopt(
-        self, before: "RiskOverlay", chains: Iterable[tuple[ChildOrder, str]], started: bool = True
+        self,
+        before: "RiskOverlay",
+        chains: Iterable[tuple[ChildOrder, str]],
+        started: bool = True,
+        sums: Iterable[tuple[ChildOrder, str, int]] = (),
     ) -> None:
         """Go on where another overlay ended: counts stay, and scopes that are new are fed with the day.
 
+        `sums`: what is not in `chains` any more, many orders made one, with the number of their fills.
         `started`: after a start of the gate, which uses up the block of messages that was begun (R21).
         """
         self.refusals = before.refusals
         self.firm.execution_micros = before.firm.execution_micros
         self.firm.inventory_micros = before.firm.inventory_micros
-        chains = list(chains)
+        fed = [*sums, *((chain, strategy, len(chain.trades)) for chain, strategy in chains)]
         for name, scope in self.scopes.own.items():
             was = self.memory.own.get(name)
             if was is not None:
                 scope.ledger, scope.tally, scope.peak_micros = was.ledger, was.tally, was.peak_micros
                 scope.execution_micros, scope.inventory_micros = was.execution_micros, was.inventory_micros
             else:
-                self.scopes.rebuild(name, chains, self.limits.loss.fee_e4)
+                self.scopes.rebuild(name, fed, self.limits.loss.fee_e4)
         self.memory.own = self.scopes.own
         for scope in self.scopes:
             if started:

@@ -97,15 +97,15 @@ class Scopes:
             if name in self.own:
                 self.own[name].ledger.start_of_day(account, symbol, qty)
 
-    def rebuild(self, name: str, chains: Iterable[tuple[ChildOrder, str]], fee_e4: int) -> None:
-        """Feed a new scope with what its orders did today: (chain, strategy) of every order."""
+    def rebuild(self, name: str, chains: Iterable[tuple[ChildOrder, str, int]], fee_e4: int) -> None:
+        """Feed a new scope with what its orders did today: (chain, strategy, fills) of every order."""
         scope = self.own[name]
-        for chain, strategy in chains:
+        for chain, strategy, fills in chains:
             if scope not in self.of(chain.terms.account, strategy, chain.terms.symbol):
                 continue
             if chain.cum_qty:
                 scope.ledger.execute(chain, chain.cum_qty, chain.notional_e4, fee_e4)
-                scope.tally.fills += len(chain.trades)
+                scope.tally.fills += fills
                 scope.tally.traded_qty += chain.cum_qty
                 scope.tally.traded_e4 += chain.notional_e4
             scope.ledger.track(chain)

@@ -7,6 +7,7 @@ limit on exposure needs to be looked at again. One that may not leave never was:
 """
 
 from daemon.gate import reports as gate_reports
+from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import DropHeld, SendHeld
 from daemon.gate.state import GateState
 from market.child_order import ChildOrder
@@ -20,7 +21,7 @@ MS = 1_000_000
 
 def due(g: GateState, stamp: Stamp, event: SendDue) -> None:
     """Its intent is on the disk."""
-    chain = g.chains.get(g.chain_of.get(event.cl_ord_id, event.cl_ord_id))
+    chain = gate_retiring.chain_of(g, event.cl_ord_id)
     if chain is None:
         g.effects.append(DropHeld(event.cl_ord_id))
         return

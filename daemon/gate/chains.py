@@ -28,7 +28,7 @@ def request_cancel(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
         qty=chain.order_qty,
     )
     chain.request_cancel(cl_ord_id, stamp.mono_ns)
-    g.chain_of[cl_ord_id] = chain.chain_id
+    g.name(cl_ord_id, chain)
     g.counters["cancels"] += 1
     g.risk.note_cancel(chain, g.strategies.get(chain.chain_id, ""), stamp.mono_ns)
     g.effects.append(SendCancel(order))

@@ -29,7 +29,7 @@ class Desk:
     def status(self, all_orders: bool) -> dict[str, Any]:
         """Return the core's status and what the shell alone knows."""
         shell = self._shell
-        body = shell.core.status(shell.clock.stamp())
+        body = shell.core.status(shell.clock.stamp(), all_orders)
         if not all_orders:
             body["orders"] = [o for o in body["orders"] if o["leaves_qty"]]
         body["latency_us"] = {name: found.summary_us() for name, found in shell.latency.items()}

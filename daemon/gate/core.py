@@ -26,6 +26,7 @@ from daemon.gate import parents as gate_parents
 from daemon.gate import people as gate_people
 from daemon.gate import reports as gate_reports
 from daemon.gate import sessions as gate_sessions
+from daemon.gate import retiring as gate_retiring
 from daemon.gate import status as gate_status
 from daemon.gate.effects import Step
 from daemon.gate.state import GateState
@@ -73,6 +74,7 @@ class GateCore:
             self._tell_touched(stamp, event)  # an intent's parent: with the order's first report
         return Step(tuple(g.effects))
 
+            gate_retiring.let_go(g, stamp)
     def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:
         """What time and prices bring about."""
         g = self.state
@@ -122,9 +124,9 @@ class GateCore:
             wishes += [c.asked_mono_ns + (c.queries + 1) * age_ns for c in g.live_chains() if c.asked_mono_ns]
         return max(min(wishes), stamp.ts_ns + 1) if wishes else 0
 
-    def status(self, stamp: ev.Stamp) -> dict[str, Any]:
-        """Return how everything stands, for people and programs."""
-        return gate_status.status(self.state, stamp)
+    def status(self, stamp: ev.Stamp, every: bool = True) -> dict[str, Any]:
+        """Return how everything stands, for people and programs. `every`: ended orders too."""
+        return gate_status.status(self.state, stamp, every)
 
     def state_hash(self, whole: bool = True) -> str:
         """Return a hash of the state, or of what lives in it: equal after equal events."""

@@ -140,7 +140,7 @@ def set_limits(g: GateState, limits: Limits) -> None:
         before.memory,
     )
     chains = ((chain, g.strategies.get(chain_id, "")) for chain_id, chain in g.chains.items())
-    g.overlay.adopt(before, chains, started=False)
+    g.overlay.adopt(before, chains, started=False, sums=g.archived.traded())
     g.counters["limits_changed"] += 1
     for parent_id in g.live_parents:
         g.touched[parent_id] = None

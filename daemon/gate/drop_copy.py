@@ -5,8 +5,11 @@ is a break when MATCH_NS have passed in which both lines were up. While the drop
 confirmed: then its lag grows, and reduces. A break halts, and people clear it as they clear others.
 """
 
+from itertools import islice
 from typing import Final
 
+from daemon.gate import retiring as gate_retiring
+from daemon.gate.archive import COPIED
 from daemon.gate.drop_copy_state import Said
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.copy_events import DropCopied, DropCopyLine
@@ -15,6 +18,8 @@ from market.types import ExecID, ExecType
 from risk import checks
 from risk.controls import machine
 
+MATCHED_MAX: Final = 10_000  # executions remembered in memory; older ones are in the archive
+MATCHED_A_RECORD: Final = 64  # that go there at once
 MATCH_NS: Final = 2_000_000_000  # machine time that one side may be behind the other
 EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 MS: Final = 1_000_000
@@ -33,11 +38,11 @@ def line(g: GateState, stamp: Stamp, event: DropCopyLine) -> None:
 def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     """The order session told an execution."""
     copy = g.drop_copy
-    if not copy.configured or event.exec_type not in EXECUTIONS or event.exec_id in copy.matched:
+    if not copy.configured or event.exec_type not in EXECUTIONS or _matched(g, event.exec_id):
         return
     said = _said(event, stamp)
-    if not said.symbol and event.cl_ord_id in g.chain_of:
-        said.symbol = g.chains[g.chain_of[event.cl_ord_id]].terms.symbol
+    if not said.symbol and (chain := gate_retiring.look_up(g, event.cl_ord_id)) is not None:
+        said.symbol = chain.terms.symbol
     theirs = copy.theirs.pop(event.exec_id, None)
     if theirs is None:
         copy.ours.setdefault(event.exec_id, said)
@@ -52,7 +57,7 @@ def copied(g: GateState, stamp: Stamp, event: DropCopied) -> None:
     if event.unreadable:
         g.break_(f"drop copy: {event.unreadable}", stamp.mono_ns)
         return
-    if event.exec_id in copy.matched:
+    if _matched(g, event.exec_id):
         return
     said = _said(event, stamp)
     ours = copy.ours.pop(event.exec_id, None)
@@ -100,7 +105,7 @@ def _overdue(g: GateState, stamp: Stamp) -> None:
             if stamp.mono_ns - max(said.seen_mono_ns, copy.both_mono_ns) < MATCH_NS:
                 break  # the oldest come first
             del waiting[exec_id]
-            copy.matched[exec_id] = None
+            _match(g, exec_id)
             if waiting is copy.theirs and not _is_ours(g, said):
                 copy.others += 1
                 g.note("warning", "another desk's execution", exec_id=exec_id, order_id=said.order_id)
@@ -111,13 +116,33 @@ def _overdue(g: GateState, stamp: Stamp) -> None:
 
 def _is_ours(g: GateState, said: Said) -> bool:
     """Return whether an execution is of an order of ours, by ClOrdID or by the EMS's OrderID."""
-    if said.cl_ord_id.startswith(ORDER_PREFIX) or said.cl_ord_id in g.chain_of:
+    if said.cl_ord_id.startswith(ORDER_PREFIX) or gate_retiring.look_up(g, said.cl_ord_id) is not None:
+        return True
+    if said.order_id and gate_retiring.is_ours(g, said.order_id):
         return True
     return any(chain.order_id == said.order_id for chain in g.chains.values() if said.order_id)
 
 
+def _matched(g: GateState, exec_id: ExecID) -> bool:
+    """Return whether both lines have told an execution, or it was judged."""
+    copy = g.drop_copy
+    return exec_id in copy.matched or bool(copy.archived and g.archive.get(COPIED + exec_id) is not None)
+
+
+def _match(g: GateState, exec_id: ExecID) -> None:
+    """Remember that; the oldest leave the memory, where orders do."""
+    copy = g.drop_copy
+    copy.matched[exec_id] = None
+    if len(copy.matched) >= MATCHED_MAX and g.retire_after_ns is not None:
+        oldest = list(islice(copy.matched, MATCHED_A_RECORD))
+        for name in oldest:
+            del copy.matched[name]
+        copy.archived += len(oldest)
+        gate_retiring.keep(g, tuple(COPIED + name for name in oldest), "", b"")
+
+
 def _compare(g: GateState, stamp: Stamp, exec_id: ExecID, ours: Said, theirs: Said) -> None:
-    g.drop_copy.matched[exec_id] = None
+    _match(g, exec_id)
     differences = [
         f"{name} {mine} or {other}"
         for name, mine, other in (

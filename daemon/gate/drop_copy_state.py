@@ -30,6 +30,7 @@ class DropCopy(msgspec.Struct):
     ours: dict[ExecID, Said] = {}  # told by the order session alone, oldest first
     theirs: dict[ExecID, Said] = {}  # by the drop copy alone
     matched: dict[ExecID, None] = {}  # confirmed, or judged and named as a break
+    archived: int = 0  # of the matched ones, in the archive (daemon.gate.archive)
     others: int = 0  # executions of orders that are not ours
     lag_ms: int = 0
 

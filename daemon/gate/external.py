@@ -15,7 +15,7 @@ from market.events import ExecutionReport, Stamp
 from market.orders import NewOrder
 from market.types import ClOrdID, ExecType, OrdStatus, OrdType, ParentID, TimeInForce
 
-EXTERNAL_MAX: Final = 10_000  # in one journal: all are kept in memory, about 1.5 KiB each
+EXTERNAL_MAX: Final = 10_000  # at once, in memory, about 2 KiB each
 NO_PARENT: Final = ParentID("")
 
 
@@ -42,7 +42,7 @@ def unfit(g: GateState, event: ExecutionReport) -> str:
     if not event.order_qty or event.order_qty <= 0:
         return "OrderQty is not told"
     if len(g.external) >= EXTERNAL_MAX:
-        return f"{EXTERNAL_MAX} of them in one journal"
+        return f"{EXTERNAL_MAX} of them at once"
     return ""
 
 

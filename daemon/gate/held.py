@@ -73,7 +73,7 @@ class Held:
             if isinstance(effect, SendOrder):
                 name = effect.approved.order.cl_ord_id
                 self._post(SendDue(cl_ord_id=name, posture=posture, decided_mono_ns=effect.decided_mono_ns))
-            elif self._core.state.chains[chain_id].live:
+            elif (chain := self._core.state.chains.get(chain_id)) is not None and chain.live:
                 self._act(effect)
             elif isinstance(effect, SendCancel):
                 reason = "the order that it speaks of was never sent"

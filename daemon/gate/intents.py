@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from daemon.gate import chains as gate_chains
+from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import SendOrder, Tell
 from daemon.gate.state import GateState, Parent, Trader
 from market.child_order import ChildOrder
@@ -18,7 +19,7 @@ from risk.headroom import price_of_market
 from risk.overlay import Context
 from risk.verdict import Refused
 
-CHAINS_MAX: Final = 100_000  # in one journal: all are kept in memory, about 1.5 KiB each
+CHAINS_MAX: Final = 100_000  # at once, in memory, about 2 KiB each; ended ones leave (daemon.gate.retiring)
 GATE: Final = "GATE"  # refusals that are no control's: an intent that cannot be carried out at all
 REPLACEABLE: Final = (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 Intent = SubmitIntent | ReplaceIntent | CancelIntent
@@ -33,7 +34,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
         _refuse(g, intent, ("R14",), f"no parent {intent.parent_id} for this trader")
         return
     if len(g.chains) >= CHAINS_MAX:
-        _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders in one journal; begin in a new state_dir")
+        _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders at once")
         return
     parent.strategy = g.traders[intent.epoch].hello.policy
     ord_type, price_e4 = _within_collar(g, intent, parent.order.symbol)
@@ -82,7 +83,7 @@ def replace(g: GateState, stamp: Stamp, intent: ReplaceIntent) -> None:
     """New terms for a working chain."""
     if not _is_new(g, intent):
         return
-    chain = g.chains.get(intent.chain_id)
+    chain = gate_retiring.look_up(g, intent.chain_id)
     fault = _unchangeable(g, intent, chain)
     if chain is None or fault:
         _refuse(g, intent, (GATE,), fault)
@@ -103,7 +104,7 @@ def replace(g: GateState, stamp: Stamp, intent: ReplaceIntent) -> None:
         _record_refusal(g, intent, parent, verdict)
         return
     chain.request_replace(cl_ord_id, intent.qty, intent.price_e4, stamp.mono_ns)
-    g.chain_of[cl_ord_id] = chain.chain_id
+    g.name(cl_ord_id, chain)
     g.counters["replaces"] += 1
     g.effects.append(SendOrder(verdict, intent.cause_mono_ns, intent.decided_mono_ns))
     gate_chains.track(g, chain)
@@ -114,7 +115,7 @@ def cancel(g: GateState, stamp: Stamp, intent: CancelIntent) -> None:
     """A working chain shall go. Never blocked by a control (GR6)."""
     if not _is_new(g, intent):
         return
-    chain = g.chains.get(intent.chain_id)
+    chain = gate_retiring.look_up(g, intent.chain_id)
     if chain is None or chain.terms.symbol not in g.traders[intent.epoch].hello.symbols:
         _refuse(g, intent, (GATE,), f"no chain {intent.chain_id} of this trader")
     elif not chain.live:

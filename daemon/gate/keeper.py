@@ -14,6 +14,8 @@ from typing import Final
 import structlog
 
 from daemon.gate import snapshots
+from daemon.gate.archive import Archive, ArchiveError
+from daemon.gate.archive_store import ArchiveStore
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST
 
@@ -33,8 +35,11 @@ class Keeper:
         state_dir: Path,
         keep_mb: int,
         beside: Callable[[Callable[[], None]], object],
+        archive: Callable[[], Archive],
     ) -> None:
         """`beside` runs a call on a thread: to start a process takes a millisecond or two."""
+        self._archive = archive
+        self._written: tuple[ArchiveStore, tuple[int, bytes]] | None = None
         self._journal = journal
         self._state_dir, self._keep_mb, self._beside = state_dir, keep_mb, beside
         places = [int(path.stem) for path in snapshots.found(state_dir) if path.stem.isdigit()]
@@ -51,9 +56,22 @@ class Keeper:
             self._process = None
             if code:
                 log.error("no snapshot: the next start takes longer", exit_code=code)
+            else:
+                self._beside(self._read)
+        if self._written is not None:
+            self._archive().follow(*self._written)
+            self._written = None
         if not self._starting and self._journal.durable_offset - self._made >= SNAPSHOT_BYTES:
             self._made, self._starting = self._journal.durable_offset, True
             self._beside(self._start)
+
+    def _read(self) -> None:
+        """Look what the archive's file holds now."""
+        store = ArchiveStore(self._state_dir)
+        try:
+            self._written = store, store.last()
+        except ArchiveError as error:
+            log.error("what was archived stays in memory", error=str(error))
 
     def _start(self) -> None:
         told = [str(self._state_dir), str(self._made), str(self._keep_mb)]

@@ -91,7 +91,8 @@ class Keeping:
         if not lockstep:
             folder, keep_mb, loop = self._section.state_dir, self._section.journal_keep_mb, self._loop
             beside: Callable[[Callable[[], None]], object] = lambda act: loop.run_in_executor(None, act)  # noqa: E731
-            self._keeper = Keeper(journals[0], folder, keep_mb, beside)
+            core = shell.core
+            self._keeper = Keeper(journals[0], folder, keep_mb, beside, lambda: core.state.archive)
 
     def look(self) -> None:
         """Make a snapshot where one is due; say where space is little, or is no longer."""

@@ -31,7 +31,7 @@ class LineMetrics:
             m.gauge("steadyhand_drop_copy_up").set(float(copy.up))
             m.gauge("steadyhand_drop_copy_lag_seconds").set(copy.lag_ms * MS_S)
             m.gauge("steadyhand_drop_copy_waiting").set(len(copy.ours) + len(copy.theirs))
-            self._catch_up("steadyhand_drop_copy_matched_total", len(copy.matched))
+            self._catch_up("steadyhand_drop_copy_matched_total", len(copy.matched) + copy.archived)
 
     def _catch_up(self, name: str, n: int) -> None:
         self._m.counter(name).inc(max(0, n - self._seen.get(name, 0)))

@@ -212,6 +212,7 @@ class Gate:
             without_trader_ms=section.without_trader_ms,
         )
 
+            retire_after_ms=None if lockstep else int(section.keep_ended_s * 1000),
     async def _listen(self) -> None:
         await self._links.listen(self._section.link_socket)
         await self._control.listen(self._section.control_socket)

@@ -16,7 +16,7 @@ import structlog
 from daemon.config import line_of
 from daemon.gate import power, snapshots
 from daemon.gate.core import GateCore
-from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed, replay
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed
 from daemon.journal import FIRST, Journal, JournalError, read
 from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
@@ -36,19 +36,17 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
 
     """
     path = state_dir / JOURNAL_NAME
-    found = snapshots.newest(state_dir, path, lambda text: log.warning("snapshot passed over", reason=text))
-    done = None
-    if found is not None:
-        core.become(found[0])
-        done = found[1]
     collects = gc.isenabled()
     gc.disable()  # nothing of a recovery is garbage; looking for it takes a fifth of the time
     try:
-        done = replay(path, core, done)
+        found, done = snapshots.resume(
+            state_dir, path, lambda text: log.warning("snapshot passed over", reason=text)
+        )
     finally:
         if collects:
             gc.enable()
     if done.differences:
+    core.become(found)
         shown = "; ".join(done.differences[:DIFFERENCES_SHOWN])
         raise JournalError(
             f"{len(done.differences)} decisions differ from the journal: {shown}. "

@@ -8,6 +8,7 @@ from typing import Final
 from daemon.gate import chains as gate_chains
 from daemon.gate import external as gate_external
 from daemon.gate import parents as gate_parents
+from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import SendDontKnow
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.child_order import Change, ChildOrder
@@ -96,7 +97,7 @@ def message_rejected(g: GateState, stamp: Stamp, event: MessageRejected) -> None
     g.note("error", "message rejected", type=event.ref_msg_type, id=event.ref_id, text=event.text)
     if event.ref_msg_type == "AF":
         g.session.mass_status_id = ""
-    chain = g.chains.get(g.chain_of.get(ClOrdID(event.ref_id), ClOrdID("")))
+    chain = gate_retiring.chain_of(g, event.ref_id)
     if chain is not None and event.ref_msg_type in ("D", "G", "F"):
         chain.withdraw(ClOrdID(event.ref_id))
         g.counters["ems_rejects"] += 1
@@ -120,7 +121,7 @@ def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
     if event.msg_type == "AF":
         g.session.mass_status_id = ""
         return
-    chain = g.chains.get(g.chain_of.get(ClOrdID(event.ref_id), ClOrdID("")))
+    chain = gate_retiring.chain_of(g, event.ref_id)
     if chain is None:
         return
     if event.msg_type == "H" and event.unsupported:
@@ -133,8 +134,7 @@ def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
 
 
 def _chain_of(g: GateState, cl_ord_id: ClOrdID, orig: ClOrdID | None) -> ChildOrder | None:
-    chain_id = g.chain_of.get(cl_ord_id) or (g.chain_of.get(orig) if orig else None)
-    return g.chains[chain_id] if chain_id else None
+    return gate_retiring.chain_of(g, cl_ord_id) or (gate_retiring.chain_of(g, orig) if orig else None)
 
 
 def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> tuple[str, DKReason] | None:
@@ -150,7 +150,9 @@ def _contradiction(g: GateState, chain: ChildOrder, event: ExecutionReport) -> t
         text = f"{said}: a report of a {event.side.name}, the order is a {terms.side.name}"
         return text, DKReason.WRONG_SIDE
     if event.exec_type in EXECUTIONS:
-        owner = g.executions.setdefault(event.exec_id, chain.chain_id)
+        owner = gate_retiring.owner_of(g, event.exec_id)
+        if owner is None:
+            owner = g.executions[event.exec_id] = chain.chain_id
         if owner != chain.chain_id:
             return f"{said}: this ExecID was an execution of {owner}", DKReason.OTHER
     return None
@@ -241,6 +243,7 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
     if change.doubt or chain.terms.symbol in g.overdue:
         gate_chains.count_overdue(g, stamp)
     parent = g.parents.get(chain.terms.parent_id)
+    gate_retiring.ended(g, stamp, chain)
     if not chain.live:
         g.unwanted.pop(chain.chain_id, None)
         if parent is not None:

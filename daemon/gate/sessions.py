@@ -10,6 +10,7 @@ from daemon.gate import absence
 from daemon.gate import chains as gate_chains
 from daemon.gate import parents as gate_parents
 from daemon.gate.effects import (
+from daemon.gate import retiring as gate_retiring
     AskMassStatus,
     DropTrader,
     LatchKill,
@@ -157,7 +158,8 @@ def answered(g: GateState, event: ExecutionReport) -> bool:
     session = g.session
     if event.exec_type is not ExecType.ORDER_STATUS:
         return False
-    chain_id = g.chain_of.get(event.cl_ord_id)
+    chain = gate_retiring.chain_of(g, event.cl_ord_id)
+    chain_id = chain.chain_id if chain is not None else None
     if event.mass_status_req_id:
         if event.mass_status_req_id == session.mass_status_id:
             session.mass_reports += 1

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from daemon.gate import snapshots
-from daemon.gate.core import GateCore
-from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND, Replayed, replay
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, NOT_INBOUND
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE
 from daemon.segments.layout import JournalError
 from daemon.segments.retention import pack, throw_away
@@ -36,8 +35,7 @@ def make(state_dir: Path, until: int) -> Path:
 
     """
     journal = state_dir / JOURNAL_NAME
-    core, done = snapshots.newest(state_dir, journal, complain) or (GateCore(), Replayed())
-    replay(journal, core, done, until)
+    core, done = snapshots.resume(state_dir, journal, complain, until)
     if done.differences:
         raise JournalError(f"no snapshot: it would be another state: {done.differences[0]}")
     return snapshots.write(state_dir, core, done, journal)

@@ -22,8 +22,11 @@ from typing import Final
 
 import msgspec
 
+from daemon.gate.archive import Archive, ArchiveError
+from daemon.gate.archive_store import ArchiveStore
+from daemon.gate.archive_store import write as write_archive
 from daemon.gate.core import GateCore
-from daemon.gate.journal import Replayed
+from daemon.gate.journal import Replayed, replay
 from daemon.gate.state_codec import StateError, decode, encode
 from daemon.segments.layout import JournalError
 from daemon.segments.reading import chain_at
@@ -65,6 +68,7 @@ def write(state_dir: Path, core: GateCore, done: Replayed, journal: Path) -> Pat
     path = folder / f"{done.offset:020d}{SUFFIX}"
     try:
         chain = chain_at(journal, done.offset)
+        write_archive(state_dir, core.state.archive)  # first: a snapshot counts on it
         snapshot = Snapshot(code_hash(), done.offset, chain, done, core.state_hash(), encode(core))
         body = msgspec.msgpack.encode(snapshot)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -73,7 +77,7 @@ def write(state_dir: Path, core: GateCore, done: Replayed, journal: Path) -> Pat
         _replace(path, HEAD.pack(MAGIC, VERSION, hashlib.sha256(body).digest()) + body)
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror}") from None
-    except (StateError, JournalError) as error:
+    except (StateError, JournalError, ArchiveError) as error:
         raise SnapshotError(f"{path}: {error}") from None
     for old in found(state_dir)[KEPT_MAX:]:
         old.unlink(missing_ok=True)
@@ -118,6 +122,24 @@ def newest(state_dir: Path, journal: Path, say: Callable[[str], None]) -> tuple[
     return None
 
 
+def resume(
+    state_dir: Path, journal: Path, say: Callable[[str], None], until: int | None = None
+) -> tuple[GateCore, Replayed]:
+    """Return the core that a journal leads to, from the last good snapshot on, and how far.
+
+    Raises:
+        JournalError: see `daemon.gate.journal.frames`.
+
+    """
+    core, done = newest(state_dir, journal, say) or (GateCore(), Replayed())
+    try:
+        return core, replay(journal, core, done, until)
+    except ArchiveError as error:
+        say(f"{error}: nor any snapshot")  # damaged inside
+    core = GateCore()
+    return core, replay(journal, core, None, until)
+
+
 def read(path: Path, journal: Path) -> tuple[GateCore, Replayed]:
     """Return the core of a snapshot, and how far it led.
 
@@ -140,7 +162,24 @@ def read(path: Path, journal: Path) -> tuple[GateCore, Replayed]:
         raise SnapshotError(f"{path}: {error}") from None
     if core.state_hash() != snapshot.state:
         raise SnapshotError(f"{path}: the state's hash differs from what was written")
+    try:
+        core.state.archive = archive_of(path.parents[1], core)
+    except ArchiveError as error:
+        raise SnapshotError(f"{path}: {error}") from None
     return core, snapshot.done
+
+
+def archive_of(state_dir: Path, core: GateCore) -> Archive:
+    """Return the archive of a core that a snapshot gave.
+
+    Raises:
+        ArchiveError: what lies in the directory is not what the core has put there.
+
+    """
+    store, archived = ArchiveStore(state_dir), core.state.archived
+    if archived.records and store.digest(archived.records) != archived.digest:
+        raise ArchiveError(f"{store.path}: not the archive of its {archived.records} records")
+    return Archive(store, archived.records)
 
 
 def place_of(path: Path, journal: Path) -> Replayed | None:

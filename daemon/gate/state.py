@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from daemon.gate.archive import Archive
+from daemon.gate.archived import Archived
 from daemon.gate.drop_copy_state import DropCopy
 from daemon.gate.effects import Effect, Note, Tell
 from daemon.gate.oms_state import Oms
@@ -121,7 +123,12 @@ class GateState:
         self.live_parents: dict[ParentID, Parent] = {}
         self.next_parent_ns = 0  # earliest start or end of a live parent; 0 = none
         self.chains: dict[ClOrdID, ChildOrder] = {}
-        self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID ever used
+        self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID of these
+        self.names: dict[ClOrdID, list[ClOrdID]] = {}  # the further ones of a chain: replaces, cancels
+        self.ended: dict[ClOrdID, int] = {}  # chains that are over, by when they last changed; oldest first
+        self.retire_after_ns: int | None = None  # how long they stay in the state; None: for ever
+        self.archived = Archived()
+        self.archive = Archive()  # a port; a snapshot does not hold it
         self.external_orders = "note"
         self.external: dict[ClOrdID, None] = {}  # chains that are not ours
         self.executions: dict[ExecID, ClOrdID] = {}  # chain of every trade, bust and correction
@@ -159,6 +166,9 @@ class GateState:
         self.reconcile_wait_ns = event.reconcile_wait_ms * 1_000_000
         self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
         if not self.started:
+        keep_ms = event.retire_after_ms
+        self.retire_after_ns = None if keep_ms is None else keep_ms * 1_000_000
+        self.ended = dict.fromkeys(self.ended, mono_ns)  # the machine's clock may have begun anew
             for account, symbol, qty in event.positions:
                 self.ledger.start_of_day(account, symbol, qty)
         limits, before = Limits.model_validate_json(event.limits), self.overlay
@@ -179,7 +189,7 @@ class GateState:
         )
         if before is not None:
             chains = ((chain, self.strategies.get(chain_id, "")) for chain_id, chain in self.chains.items())
-            self.overlay.adopt(before, chains)
+            self.overlay.adopt(before, chains, sums=self.archived.traded())
         else:
             for account, symbol, qty in event.positions:
                 self.overlay.scopes.start_of_day(account, symbol, qty)
@@ -204,6 +214,11 @@ class GateState:
         """Return a ClOrdID that was never used before: the epoch is durable, the counter rises."""
         self.counter += 1
         return ClOrdID(f"{ORDER_PREFIX}{base36(self.epoch)}-{self.counter}")
+    def name(self, cl_ord_id: ClOrdID, chain: ChildOrder) -> None:
+        """Give a chain a further ClOrdID."""
+        self.chain_of[cl_ord_id] = chain.chain_id
+        self.names.setdefault(chain.chain_id, []).append(cl_ord_id)
+
 
     def next_request_id(self, kind: str) -> str:
         """Return an id for a request that is no order."""
@@ -312,12 +327,14 @@ class GateState:
         ]
         if whole:
             facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
+            [len(self.ended), self.retire_after_ns, self.archived],
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 
 
 @functools.cache
 def calendars() -> Table:
     """Return the table of trading days that ships with the code."""
+            facts += [list(self.ended.items()), list(self.names.items())]
     return load()
 
 

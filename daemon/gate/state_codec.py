@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel
 
+from daemon.gate.archive import Archive
 from daemon.gate.core import GateCore
 from daemon.gate.state import calendars
 from daemon.gate.value_types import class_of, is_leaf, name_of
@@ -28,7 +29,7 @@ from daemon.gate.value_types import class_of, is_leaf, name_of
 FORMAT: Final = 1
 # Attributes that say nothing of the state: what the last step wanted done, and answers kept to be quick.
 EMPTY: Final[dict[str, dict[str, Callable[[], Any]]]] = {
-    "daemon.gate.state:GateState": {"effects": list},
+    "daemon.gate.state:GateState": {"effects": list, "archive": Archive},  # whoever reads it has the archive
     "risk.scopes:Scopes": {"_laws": dict, "_found": dict},
     "risk.tightening:Multipliers": {"_found": dict},
     "risk.overlay:RiskOverlay": {"_calendars": dict},

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
+from daemon.gate.retiring import every_chain
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
 from market.events import Stamp
@@ -11,8 +12,8 @@ from market.instruments import NS
 WAITING_SHOWN_MAX: Final = 20  # executions that wait for the other line
 
 
-def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
-    """Return the whole picture; the shell adds what it alone knows."""
+def status(g: GateState, stamp: Stamp, every: bool = True) -> dict[str, Any]:
+    """Return the whole picture; the shell adds what it alone knows. `every`: ended orders too."""
     risk = g.risk
     realised = sum(b.realised_e4 * 100 for b in g.ledger.books.values())
     fees = sum(b.fees_micros for b in g.ledger.books.values())
@@ -41,7 +42,8 @@ def status(g: GateState, stamp: Stamp) -> dict[str, Any]:
         },
         "counters": counters(g),
         "parents": [parent_facts(p) for p in g.parents.values()],
-        "orders": [chain_facts(c) for c in g.chains.values()],
+        "orders": [chain_facts(c) for c in (every_chain(g) if every else g.live_chains())],
+        "archived_orders": g.archived.orders,  # that have ended and are not in memory
         "open_orders": g.ledger.open_orders,
         "breaks": list(g.breaks),
         "reference": reference(g, stamp),
@@ -73,7 +75,7 @@ def drop_copy(g: GateState) -> dict[str, Any]:
         "up": copy.up,
         "reason": copy.reason,
         "lag_ms": copy.lag_ms,
-        "matched": len(copy.matched),
+        "matched": len(copy.matched) + copy.archived,
         "waiting": [*copy.ours, *copy.theirs][:WAITING_SHOWN_MAX],
         "others": copy.others,
     }
