@@ -161,6 +161,7 @@ class GateSection(Section):
     durability: Literal["kernel", "disk"] = "kernel"
     journal_key: Path | None = None  # Ed25519, signs the journal; none: one is made in state_dir
     journal_keep_mb: Annotated[int, Field(ge=0)] = 0  # of packed old segments; 0 = all of them
+    keep_ended_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0  # orders, in memory; then archived
     roles: dict[str, RoleName] = {}  # other users of this host: view or operate; this one may operate
 
     @property
@@ -180,7 +181,6 @@ class GuardSection(Section):
 
 class FeedSection(Section):
     """ITCH 5.0 over SoupBinTCP, or over MoldUDP64."""
-    keep_ended_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0  # orders, in memory; then archived
 
     protocol: Literal["soupbintcp", "moldudp64"] = "soupbintcp"
     host: str = "127.0.0.1"

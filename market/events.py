@@ -259,9 +259,9 @@ class GateStarted(Event, frozen=True, kw_only=True):
     killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
     trader_silent_ms: int = 0  # of a trader that says nothing until it is let go; 0 = never
     without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
-
-
     retire_after_ms: int | None = None  # that an ended order stays in the state; None = for ever
+
+
 class Shutdown(Event, frozen=True, kw_only=True):
     """SIGTERM: no new orders, cancel what works."""
 

@@ -25,8 +25,8 @@ from daemon.gate import oms_reports as gate_oms_reports
 from daemon.gate import parents as gate_parents
 from daemon.gate import people as gate_people
 from daemon.gate import reports as gate_reports
-from daemon.gate import sessions as gate_sessions
 from daemon.gate import retiring as gate_retiring
+from daemon.gate import sessions as gate_sessions
 from daemon.gate import status as gate_status
 from daemon.gate.effects import Step
 from daemon.gate.state import GateState
@@ -72,9 +72,9 @@ class GateCore:
             gate_chains.pull(g, stamp)
         if type(event) not in FAST:
             self._tell_touched(stamp, event)  # an intent's parent: with the order's first report
+            gate_retiring.let_go(g, stamp)
         return Step(tuple(g.effects))
 
-            gate_retiring.let_go(g, stamp)
     def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:
         """What time and prices bring about."""
         g = self.state

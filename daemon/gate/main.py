@@ -210,9 +210,9 @@ class Gate:
             killed_scopes=tuple(self._latch.scopes().items()),
             trader_silent_ms=int(section.trader_silent_s * 1000),
             without_trader_ms=section.without_trader_ms,
+            retire_after_ms=None if lockstep else int(section.keep_ended_s * 1000),
         )
 
-            retire_after_ms=None if lockstep else int(section.keep_ended_s * 1000),
     async def _listen(self) -> None:
         await self._links.listen(self._section.link_socket)
         await self._control.listen(self._section.control_socket)

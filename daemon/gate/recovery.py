@@ -45,8 +45,8 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
     finally:
         if collects:
             gc.enable()
-    if done.differences:
     core.become(found)
+    if done.differences:
         shown = "; ".join(done.differences[:DIFFERENCES_SHOWN])
         raise JournalError(
             f"{len(done.differences)} decisions differ from the journal: {shown}. "

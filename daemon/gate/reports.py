@@ -240,10 +240,10 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
     elif change.ask_status:
         gate_chains.ask_status(g, chain)
     gate_chains.track(g, chain)
+    gate_retiring.ended(g, stamp, chain)
     if change.doubt or chain.terms.symbol in g.overdue:
         gate_chains.count_overdue(g, stamp)
     parent = g.parents.get(chain.terms.parent_id)
-    gate_retiring.ended(g, stamp, chain)
     if not chain.live:
         g.unwanted.pop(chain.chain_id, None)
         if parent is not None:

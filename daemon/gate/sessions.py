@@ -9,8 +9,8 @@ from typing import Final
 from daemon.gate import absence
 from daemon.gate import chains as gate_chains
 from daemon.gate import parents as gate_parents
-from daemon.gate.effects import (
 from daemon.gate import retiring as gate_retiring
+from daemon.gate.effects import (
     AskMassStatus,
     DropTrader,
     LatchKill,

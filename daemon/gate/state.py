@@ -164,11 +164,11 @@ class GateState:
         self.mode, self.account, self.lockstep = event.mode, event.account, event.lockstep
         self.external_orders = event.external_orders
         self.reconcile_wait_ns = event.reconcile_wait_ms * 1_000_000
-        self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
-        if not self.started:
         keep_ms = event.retire_after_ms
         self.retire_after_ns = None if keep_ms is None else keep_ms * 1_000_000
         self.ended = dict.fromkeys(self.ended, mono_ns)  # the machine's clock may have begun anew
+        self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
+        if not self.started:
             for account, symbol, qty in event.positions:
                 self.ledger.start_of_day(account, symbol, qty)
         limits, before = Limits.model_validate_json(event.limits), self.overlay
@@ -210,15 +210,15 @@ class GateState:
         assert self.overlay is not None, "the first event is GateStarted"
         return self.overlay
 
-    def next_cl_ord_id(self) -> ClOrdID:
-        """Return a ClOrdID that was never used before: the epoch is durable, the counter rises."""
-        self.counter += 1
-        return ClOrdID(f"{ORDER_PREFIX}{base36(self.epoch)}-{self.counter}")
     def name(self, cl_ord_id: ClOrdID, chain: ChildOrder) -> None:
         """Give a chain a further ClOrdID."""
         self.chain_of[cl_ord_id] = chain.chain_id
         self.names.setdefault(chain.chain_id, []).append(cl_ord_id)
 
+    def next_cl_ord_id(self) -> ClOrdID:
+        """Return a ClOrdID that was never used before: the epoch is durable, the counter rises."""
+        self.counter += 1
+        return ClOrdID(f"{ORDER_PREFIX}{base36(self.epoch)}-{self.counter}")
 
     def next_request_id(self, kind: str) -> str:
         """Return an id for a request that is no order."""
@@ -323,18 +323,18 @@ class GateState:
             list(self.traders.items()),
             self.absence,
             [len(self.parents), len(self.chains), len(self.chain_of), len(self.executions)],
+            [len(self.ended), self.retire_after_ns, self.archived],
             list(self.external),
         ]
         if whole:
             facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
-            [len(self.ended), self.retire_after_ns, self.archived],
+            facts += [list(self.ended.items()), list(self.names.items())]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 
 
 @functools.cache
 def calendars() -> Table:
     """Return the table of trading days that ships with the code."""
-            facts += [list(self.ended.items()), list(self.names.items())]
     return load()
 
 
