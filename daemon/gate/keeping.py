@@ -142,6 +142,7 @@ class Keeping:
         print(line, file=sys.stderr, flush=True)
         shell, loop = self._shell, self._loop
         if shell is not None and loop is not None:
+            shell.closed = True  # now, not when the loop comes to it: no order leaves in between
             done = threading.Event()
             self._later(lambda: last_words.say(shell, done))
             if done.wait(GASP_WAIT_S):
