@@ -258,6 +258,8 @@ class GateStarted(Event, frozen=True, kw_only=True):
     killed: str = ""  # what the kill latch says
     killed_scopes: tuple[tuple[str, str], ...] = ()  # and of single scopes: scope, reason
     trader_silent_ms: int = 0  # of a trader that says nothing until it is let go; 0 = never
+    positions_asked: str = "none"  # none, asked, demanded: the account's positions, at each logon
+    positions_wait_ms: int = 1_000  # for an answer
     without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
     retire_after_ms: int | None = None  # that an ended order stays in the state; None = for ever
 

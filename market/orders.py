@@ -65,6 +65,13 @@ class MassStatus(msgspec.Struct, frozen=True, kw_only=True):
     req_id: str
 
 
+class PositionsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask what an account holds (35=AN)."""
+
+    req_id: str
+    account: str
+
+
 class DontKnow(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that is not ours to know (35=Q): told to the broker, never booked. Needs no approval."""
 

@@ -134,6 +134,7 @@ class Ledger(msgspec.Struct):
 
     books: dict[Symbol, SymbolBook] = {}
     positions: dict[str, int] = {}  # "account symbol": start of day plus fills
+    starts: dict[str, int] = {}  # "account symbol": start of day alone
     committed: dict[ParentID, int] = {}  # worst-case leaves of chains, per parent
     held: dict[ClOrdID, tuple[int, int]] = {}  # what a live chain contributes now: leaves, notional
     owed: dict[ClOrdID, tuple[int, int]] = {}  # the same of ended ones: fills that the EMS stated, not booked
@@ -162,7 +163,9 @@ class Ledger(msgspec.Struct):
         """Take a position that was there before."""
         self.book(symbol).sod_qty += qty
         self.unvalued[symbol] = None
-        self.positions[f"{account} {symbol}"] = self.positions.get(f"{account} {symbol}", 0) + qty
+        key = f"{account} {symbol}"
+        self.positions[key] = self.positions.get(key, 0) + qty
+        self.starts[key] = self.starts.get(key, 0) + qty
 
     def new_day(self) -> None:
         """Begin anew: what was held is told by the start of day. Nothing may be open."""

@@ -17,6 +17,7 @@ import msgspec
 
 from daemon.gate import effects as ef
 from daemon.gate.core import GateCore
+from daemon.gate.positions_state import NONE
 from gateways.fix.order_entry import OrderEntry, Sender, SendResult
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
@@ -144,6 +145,8 @@ class Desk:
                 instruments=(Instrument(symbol=self.symbol, adv=100_000_000),),
                 limits=self._limits.model_dump_json(),
                 positions=((self.account, self.symbol, position),) if position else (),
+                positions_asked=NONE if self._still else self.profile.supports.positions,
+                positions_wait_ms=self.profile.supports.positions_wait_ms,
             )
         )
 
@@ -260,6 +263,8 @@ class Desk:
             self._left("H", effect.request.cl_ord_id, entry.status(effect.request, ts_ns))
         elif isinstance(effect, ef.AskMassStatus):
             self._left("AF", effect.request.req_id, entry.mass_status(effect.request))
+        elif isinstance(effect, ef.AskPositions):
+            self._left("AN", effect.request.req_id, entry.positions(effect.request, ts_ns))
         elif isinstance(effect, ef.SendMassCancel):
             self._left("q", effect.request.cl_ord_id, entry.mass_cancel(effect.request, ts_ns))
         elif isinstance(effect, ef.SendDontKnow):

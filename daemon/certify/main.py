@@ -42,6 +42,9 @@ PAPER_LIMITS: Final = HERE.parents[1] / "deploy" / "limits.paper.toml"
 OWN_VENUE: Final = "venue.scenario.toml"  # of a script: what our own venue does of itself while it is played
 READY_WAIT_S: Final = 60.0  # for a venue to compile its kernels
 PRICE_WAIT_S: Final = 30.0  # for the first price of a venue of our own
+NO_POSITIONS: Final = (  # what stands for 35=AN
+    "not told by this broker; the start-of-day and end-of-day files and the drop copy compare them"
+)
 FILES_MAX: Final = 200  # of a script
 log = structlog.get_logger()
 
@@ -61,6 +64,7 @@ class Certification:
         self._engine: Engine | None = None
         self._epoch = int(time.time())  # part of each ClOrdID: above those of every run before
         self.verdicts: list[Verdict] = []
+        self._positions = NO_POSITIONS if profile.supports.positions == "none" else "not compared"
 
     async def main(self, runtime: Runtime) -> int:
         """Start what is needed, play, write, and end."""
@@ -91,6 +95,7 @@ class Certification:
             target=self._args.target,
             began=began,
             limits_sha256=pack.sha256(self._limits_path),
+            positions=self._positions,
         )
         pack.write(self._out, about, self.verdicts, self._sources, _profile_file(self._args.profile))
         return self._say()
@@ -189,6 +194,8 @@ class Certification:
         except Mismatch as mismatch:
             text = str(mismatch)
         left = await player.clean()
+        if desk.core.state.positions.tries:
+            self._positions = desk.core.state.positions.result
         if left and not text:
             text = f"orders not confirmed canceled: {' '.join(left)}"
         self._wire.desk = None

@@ -47,6 +47,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     began: datetime
     limits_sha256: str
+    positions: str
 
 
 def write(folder: Path, about: About, verdicts: list[Verdict], sources: list[Path], profile: Path) -> None:
@@ -87,6 +88,8 @@ def summary(about: About, verdicts: list[Verdict]) -> str:
         f" began {about.began:%Y-%m-%d %H:%M:%S} UTC.",
         "",
         f"Limits SHA-256 {about.limits_sha256}.",
+        "",
+        f"Positions at logon (35=AN): {about.positions}.",
         "",
         "| case | title | verdict | seconds | why |",
         "|---|---|---|---|---|",

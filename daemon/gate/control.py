@@ -4,6 +4,7 @@ Nothing here changes the core: a signed command becomes an event, and the core j
 """
 
 import pwd
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from daemon.gate import people as gate_people
 from daemon.gate import why
 from daemon.gate.control_server import LookCommand, SignedText
 from daemon.gate.shell import GateShell
+from daemon.guard import proof
 from daemon.people.keys import Keyring
 from daemon.people.sod_files import DayFilesError, compared, prepared
 from market.people_events import SignedCommand
@@ -23,8 +25,11 @@ from risk.kill_switch import KillLatch
 class Desk:
     """The rim of what people may see and sign."""
 
-    def __init__(self, shell: GateShell, section: GateSection, keyring: Keyring, latch: KillLatch) -> None:
+    def __init__(
+        self, shell: GateShell, section: GateSection, keyring: Keyring, latch: KillLatch, guarded: bool
+    ) -> None:
         self._shell, self._section, self._keyring, self._latch = shell, section, keyring, latch
+        self._guarded = guarded
 
     def status(self, all_orders: bool) -> dict[str, Any]:
         """Return the core's status and what the shell alone knows."""
@@ -56,7 +61,7 @@ class Desk:
 
         Raises:
             SignatureError: it is not whom it says it is.
-            CommandError: no command, or its files are not what was signed.
+            CommandError: no command, its files are not what was signed, or no guard has proven itself today.
 
         """
         signer = self._keyring.verify(sent.key, sent.text, sent.signature)
@@ -64,6 +69,10 @@ class Desk:
         event: dict[str, Any] = {}
         if isinstance(body, commands.RearmConfirm) and self._latch.touched():
             raise CommandError(f"remove {self._section.kill_file} first: while it exists, trading is killed")
+        if isinstance(body, commands.DayBegin) and self._guarded:
+            unproven = proof.fault(self._section.state_dir, time.time_ns())
+            if unproven:
+                raise CommandError(unproven)
         try:
             if isinstance(body, commands.DayBegin):
                 event["day"], event["listed"] = prepared(self._folder(), body.day, body.manifest)

@@ -24,6 +24,7 @@ from daemon.gate import oms as gate_oms
 from daemon.gate import oms_reports as gate_oms_reports
 from daemon.gate import parents as gate_parents
 from daemon.gate import people as gate_people
+from daemon.gate import positions as gate_positions
 from daemon.gate import reports as gate_reports
 from daemon.gate import retiring as gate_retiring
 from daemon.gate import sessions as gate_sessions
@@ -35,6 +36,7 @@ from market import desk_events as desk
 from market import events as ev
 from market import oms_events as oms
 from market import people_events as people
+from market import position_events as position
 from risk.posture import Posture
 
 Rule = Callable[[GateState, ev.Stamp, Any], None]
@@ -215,6 +217,8 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     oms.OmsSession: gate_oms.session,
     copy.DropCopied: gate_drop_copy.copied,
     copy.DropCopyLine: gate_drop_copy.line,
+    position.PositionsAcked: gate_positions.acked,
+    position.PositionTold: gate_positions.told,
     desk.Condition: gate_conditions.condition,
     desk.MachineMeasured: gate_conditions.measured,
     desk.LeaseRenewed: gate_conditions.lease_renewed,

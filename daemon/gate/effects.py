@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, StatusRequest
+from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, PositionsRequest, StatusRequest
 from market.types import ClOrdID, ParentID
 from market.updates import Update
 from risk.verdict import Approved
@@ -50,6 +50,12 @@ class AskMassStatus(Effect, frozen=True):
     """35=AF."""
 
     request: MassStatus
+
+
+class AskPositions(Effect, frozen=True):
+    """35=AN."""
+
+    request: PositionsRequest
 
 
 class SendMassCancel(Effect, frozen=True):

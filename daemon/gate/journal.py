@@ -19,6 +19,7 @@ from market import desk_events as desk
 from market import events as ev
 from market import oms_events as oms
 from market import people_events as people
+from market import position_events as position
 from market.events import Stamp
 from market.orders import ReplaceOrder
 
@@ -69,6 +70,8 @@ Input_ = (
     | oms.OmsSession
     | copy.DropCopied
     | copy.DropCopyLine
+    | position.PositionsAcked
+    | position.PositionTold
     | ev.ClockAnchor
     | ev.Timer
     | ev.TraderHello

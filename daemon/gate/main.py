@@ -147,7 +147,7 @@ class Gate:
         self._shell = GateShell(self._core, self._clock, self._journal, self._latch, self._metrics, lockstep)
         self._keep.begin(self._shell, (self._journal, self._inbound), lockstep)
         self._links = Links(self._from_trader, self._tock)
-        desk = Desk(self._shell, section, self._keyring, self._latch)
+        desk = Desk(self._shell, section, self._keyring, self._latch, config.guard is not None)
         self._control = ControlServer(
             self._from_control, desk.status, self._set_clock, desk.look, desk.signed, self._roles
         )
@@ -206,6 +206,8 @@ class Gate:
             drop_copy=section.drop_copy is not None,
             reconcile_wait_ms=int(section.reconcile_wait_s * 1000),
             external_orders=section.external_orders,
+            positions_asked=self._profile.supports.positions,
+            positions_wait_ms=self._profile.supports.positions_wait_ms,
             killed=self._latch.held() or "",
             killed_scopes=tuple(self._latch.scopes().items()),
             trader_silent_ms=int(section.trader_silent_s * 1000),

@@ -21,6 +21,7 @@ from daemon.journal import FIRST, Journal, JournalError, read
 from gateways.fix.codec import Malformed, decode
 from gateways.fix.market_data import MarketData, MarketDataReject
 from market.events import EngineAlarm, Event, ExecutionReport, Timer
+from market.position_events import PositionTold
 from market.types import Symbol
 from risk.limits import Limits, changes
 
@@ -109,7 +110,7 @@ def event_of(raw: str, ours: dict[str, str]) -> Event | None:
         return EngineAlarm(text=f"unreadable {decoded.msg_type or 'message'}: {decoded.reason}")
     if decoded is None or isinstance(decoded, MarketData | MarketDataReject):
         return None
-    if ours and isinstance(decoded, ExecutionReport):
+    if ours and isinstance(decoded, ExecutionReport | PositionTold):
         return msgspec.structs.replace(
             decoded,
             symbol=Symbol(ours.get(decoded.symbol, decoded.symbol)),

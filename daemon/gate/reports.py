@@ -8,6 +8,7 @@ from typing import Final
 from daemon.gate import chains as gate_chains
 from daemon.gate import external as gate_external
 from daemon.gate import parents as gate_parents
+from daemon.gate import positions as gate_positions
 from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import SendDontKnow
 from daemon.gate.state import ORDER_PREFIX, GateState
@@ -97,6 +98,8 @@ def message_rejected(g: GateState, stamp: Stamp, event: MessageRejected) -> None
     g.note("error", "message rejected", type=event.ref_msg_type, id=event.ref_id, text=event.text)
     if event.ref_msg_type == "AF":
         g.session.mass_status_id = ""
+    elif event.ref_msg_type == "AN":
+        gate_positions.refused(g, event.text)
     chain = gate_retiring.chain_of(g, event.ref_id)
     if chain is not None and event.ref_msg_type in ("D", "G", "F"):
         chain.withdraw(ClOrdID(event.ref_id))
@@ -109,7 +112,7 @@ def message_rejected(g: GateState, stamp: Stamp, event: MessageRejected) -> None
     ):
         chain.lost(ClOrdID(event.ref_id))
         _after(g, stamp, chain, Change())
-    elif event.session_level and event.ref_msg_type not in ("H", "AF"):
+    elif event.session_level and event.ref_msg_type not in ("H", "AF", "AN"):
         for pending in [c for c in g.live_chains() if c.status in AWAITING]:
             gate_chains.ask_status(g, pending)
 

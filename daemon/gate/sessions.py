@@ -1,6 +1,7 @@
 """Sessions and people: logon and reconciliation, traders coming and going, kill, rearm, shutdown.
 
-DOWN, then RECONCILING (mass status, and the status of every order that is not terminal), then TRADING.
+DOWN, then RECONCILING (mass status, the status of every order that is not terminal, positions), then
+TRADING.
 Nothing is ever sent again: what is in doubt is asked for.
 """
 
@@ -9,6 +10,7 @@ from typing import Final
 from daemon.gate import absence
 from daemon.gate import chains as gate_chains
 from daemon.gate import parents as gate_parents
+from daemon.gate import positions as gate_positions
 from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import (
     AskMassStatus,
@@ -102,7 +104,7 @@ def skipped(g: GateState, stamp: Stamp, event: MessagesSkipped) -> None:
         _ask_for_all(g, stamp)
 
 
-def unsent(g: GateState, _: Stamp, event: MessagesUnsent) -> None:
+def unsent(g: GateState, stamp: Stamp, event: MessagesUnsent) -> None:
     """Messages of ours never came, and are not sent again: what waits for an answer is asked for, now."""
     session = g.session
     if not session.up:
@@ -110,6 +112,7 @@ def unsent(g: GateState, _: Stamp, event: MessagesUnsent) -> None:
     g.note("warning", "messages lost on their way", begin=event.begin, end=event.end)
     if session.mass_status_id:
         _ask_mass_status(g)
+    gate_positions.lost(g, stamp)
     for chain in list(g.live_chains()):
         if chain.chain_id in session.awaited or chain.status in AWAITING:
             gate_chains.ask_status(g, chain)
@@ -133,6 +136,7 @@ def _ask_for_all(g: GateState, stamp: Stamp) -> None:
     _ask_mass_status(g)
     for chain in list(g.live_chains()):
         gate_chains.ask_status(g, chain)
+    gate_positions.begin(g)
 
 
 def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
@@ -192,6 +196,8 @@ def reconcile(g: GateState, stamp: Stamp) -> None:
     if session.mass_status_id:
         g.note("warning", "mass status not answered", orders_known=len(g.ledger.held))
         session.mass_status_id = ""
+    if not gate_positions.settled(g, stamp):
+        return
     session.trading = True
     g.posture.clear("R60", stamp.mono_ns, dwell=g.risk.limits.resume.reduce_only_ms > 0)
     g.posture.clear("R67", stamp.mono_ns)

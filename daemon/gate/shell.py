@@ -15,6 +15,7 @@ from daemon.clock import Clock
 from daemon.gate.core import GateCore
 from daemon.gate.effects import (
     AskMassStatus,
+    AskPositions,
     AskStatus,
     ClearKill,
     DropHeld,
@@ -93,6 +94,7 @@ class GateShell:
             SendCancel: self._send_cancel,
             AskStatus: self._ask_status,
             AskMassStatus: self._ask_mass_status,
+            AskPositions: self._ask_positions,
             SendMassCancel: self._send_mass_cancel,
             SendDontKnow: self._send_dont_know,
             LatchKill: self._latch_kill,
@@ -213,6 +215,13 @@ class GateShell:
         result = self.entry.mass_status(effect.request)
         if not result.sent:
             self._failed("AF", effect.request.req_id, result)
+
+    def _ask_positions(self, effect: AskPositions) -> None:
+        assert self.entry is not None
+        now_ns = self._stamp.ts_ns or time.time_ns()  # it is asked before anybody may have told market time
+        result = self.entry.positions(effect.request, now_ns)
+        if not result.sent:
+            self._failed("AN", effect.request.req_id, result)
 
     def _send_mass_cancel(self, effect: SendMassCancel) -> None:
         assert self.entry is not None

@@ -13,6 +13,7 @@ from daemon.gate.archived import Archived
 from daemon.gate.drop_copy_state import DropCopy
 from daemon.gate.effects import Effect, Note, Tell
 from daemon.gate.oms_state import Oms
+from daemon.gate.positions_state import NONE, Positions
 from market.child_order import ChildOrder
 from market.events import ClockAnchor, GateStarted, TraderHello
 from market.instruments import Instrument
@@ -154,6 +155,7 @@ class GateState:
         self.people = People()  # nonces, and what waits for a second person
         self.strategies: dict[ClOrdID, str] = {}  # who decided a chain
         self.drop_copy = DropCopy()  # R62: what waits for the other line's word
+        self.positions = Positions()  # as the broker told them at the last logon
         self.oms = Oms()  # what OMS sessions asked for and were told
         self.effects: list[Effect] = []
         self.touched: dict[ParentID, None] = {}  # parents whose trader must hear of them
@@ -167,6 +169,8 @@ class GateState:
         keep_ms = event.retire_after_ms
         self.retire_after_ns = None if keep_ms is None else keep_ms * 1_000_000
         self.ended = dict.fromkeys(self.ended, mono_ns)  # the machine's clock may have begun anew
+        self.positions.wanted = event.positions_asked
+        self.positions.wait_ns = event.positions_wait_ms * 1_000_000
         self.instruments = {i.symbol: self.as_of_today(i) for i in event.instruments}
         if not self.started:
             for account, symbol, qty in event.positions:
@@ -326,6 +330,8 @@ class GateState:
             [len(self.ended), self.retire_after_ns, self.archived],
             list(self.external),
         ]
+        if self.positions.wanted != NONE:
+            facts.append(self.positions)
         if whole:
             facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
             facts += [list(self.ended.items()), list(self.names.items())]

@@ -61,7 +61,13 @@ def sessions(g: GateState) -> dict[str, Any]:
     session = g.session
     state = "trading" if session.trading else "reconciling" if session.up else "down"
     return {
-        "order": {"up": session.up, "state": state, "reason": session.reason, "logons": session.logons},
+        "order": {
+            "up": session.up,
+            "state": state,
+            "reason": session.reason,
+            "logons": session.logons,
+            "positions": g.positions.result,
+        },
         "reference": {"up": g.references.up},
     }
 

@@ -39,6 +39,7 @@ Requests = (
     | rq.StatusRequest
     | rq.MassStatusRequest
     | rq.MassCancelRequest
+    | rq.PositionsRequest
     | rq.MarketDataRequest
     | rq.SecurityStatusRequest
 )
@@ -184,6 +185,12 @@ def _mass_cancel(f: Fields) -> rq.MassCancelRequest:
     )
 
 
+def _positions(f: Fields) -> rq.PositionsRequest:
+    return rq.PositionsRequest(
+        seq_num=f.count("34") or 0, req_id=f.id("710"), account=f.id("1"), req_type=f.id("724")
+    )
+
+
 def _security_status_request(f: Fields) -> rq.SecurityStatusRequest:
     return rq.SecurityStatusRequest(
         seq_num=f.count("34") or 0, req_id=f.id("324"), symbol=f.id("55"), subscription=f.id("263")
@@ -197,6 +204,7 @@ READERS: Final[dict[str, Callable[[Fields], Requests]]] = {
     "H": _status,
     "AF": _mass_status,
     "q": _mass_cancel,
+    "AN": _positions,
     "e": _security_status_request,
 }
 

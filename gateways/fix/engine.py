@@ -50,7 +50,12 @@ if current_thread() is main_thread() and _SIGINT_BEFORE is not None:
 
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
-GROUPED: Final = ("35=V", "35=W", "35=X")  # bodies with groups need the dictionary to keep their order
+GROUPED: Final = (
+    "35=V",
+    "35=W",
+    "35=X",
+    "35=AP",
+)  # bodies with groups need the dictionary to keep their order
 NEW_RISK: Final = (f"35=D{SOH}", f"35=G{SOH}")  # refused once a callback of ours has failed; cancels still go
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout

@@ -1,4 +1,4 @@
-"""What an EMS says, decoded for the gate: 8, 9, r, j, 3, 4; market data goes to `market_data`.
+"""What an EMS says, decoded for the gate: 8, 9, r, j, 3, 4; market data and positions go to their modules.
 
 `decode` never raises, whatever the bytes. It returns an event of `market.events`, a `Malformed` with
 the reason, or None for a message type that the gate has no use for. Fields are read by tag; what
@@ -8,7 +8,7 @@ a broker adds beyond them is skipped. A tag that we read and that comes twice is
 from collections.abc import Callable
 from typing import Final
 
-from gateways.fix import fix42, market_data
+from gateways.fix import fix42, market_data, positions
 from gateways.fix.wire import (
     Malformed,
     fields,
@@ -30,6 +30,7 @@ from market.events import (
     OrderCancelReject,
     SecurityStatus,
 )
+from market.position_events import PositionsAcked, PositionTold
 from market.types import (
     ClOrdID,
     CxlRejReason,
@@ -72,6 +73,7 @@ ONCE: Final = frozenset(
     ]
 )
 
+POSITIONS: Final = frozenset(["AO", "AP"])
 PRICED: Final = frozenset([ExecType.TRADE, ExecType.TRADE_CORRECT])
 
 Decoded = (
@@ -82,6 +84,8 @@ Decoded = (
     | MessagesSkipped
     | MessagesUnsent
     | SecurityStatus
+    | PositionsAcked
+    | PositionTold
     | market_data.MarketData
     | market_data.MarketDataReject
 )
@@ -151,6 +155,8 @@ def decode(raw: str) -> Decoded | Malformed | None:
         return malformed("", "a field is not tag=value", raw)
     msg_type = tags.get("35", "")
     reader = READERS.get(msg_type)
+    if msg_type in POSITIONS:
+        return positions.decode(msg_type, raw)
     if reader is None:
         return market_data.decode(msg_type, raw)
     if len(tags) != raw.count("\x01"):

@@ -17,7 +17,15 @@ import msgspec
 from gateways.fix.outbound import Encoder
 from gateways.fix.sessions import ORDER
 from gateways.fix.wire import Unencodable
-from market.orders import CancelOrder, DontKnow, MassCancel, MassStatus, NewOrder, StatusRequest
+from market.orders import (
+    CancelOrder,
+    DontKnow,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    PositionsRequest,
+    StatusRequest,
+)
 from risk.verdict import Approved
 
 
@@ -76,6 +84,12 @@ class OrderEntry:
         if not self._encoder.profile.supports.mass_status:
             return SendResult(False, "the broker knows no OrderMassStatusRequest(AF)", True)
         return self._send(lambda: self._encoder.mass_status(request))
+
+    def positions(self, request: PositionsRequest, transact_ns: int) -> SendResult:
+        """Ask what an account holds; refused where the broker does not tell."""
+        if self._encoder.profile.supports.positions == "none":
+            return SendResult(False, "the broker knows no RequestForPositions(AN)", True)
+        return self._send(lambda: self._encoder.positions(request, transact_ns))
 
     def mass_cancel(self, request: MassCancel, transact_ns: int) -> SendResult:
         """Cancel everything; refused where the caller must cancel each instead."""

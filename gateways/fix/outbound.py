@@ -29,6 +29,7 @@ from market.orders import (
     MassCancel,
     MassStatus,
     NewOrder,
+    PositionsRequest,
     ReplaceOrder,
     StatusRequest,
 )
@@ -77,6 +78,16 @@ class Encoder:
         """Return OrderMassCancelRequest(q) for all orders (530=7)."""
         time = utc_text(transact_ns, self.profile.time_digits)
         return f"35=q{SOH}11={id_text(request.cl_ord_id)}{SOH}530=7{SOH}60={time}{SOH}"
+
+    def positions(self, request: PositionsRequest, transact_ns: int) -> str:
+        """Return RequestForPositions(AN) for one account, as of now (724=0)."""
+        time = utc_text(transact_ns, self.profile.time_digits)
+        account = id_text(self.profile.accounts.get(request.account, request.account))
+        more = "".join(f"{field.tag}={field.value}{SOH}" for field in self.profile.positions)
+        return (
+            f"35=AN{SOH}710={id_text(request.req_id)}{SOH}724=0{SOH}1={account}{SOH}"
+            f"715={time[:8]}{SOH}60={time}{SOH}{more}"
+        )
 
     def dont_know(self, order: DontKnow) -> str:
         """Return DontKnowTrade(Q): the broker's own words about the execution, and why it is not ours."""

@@ -127,6 +127,8 @@ class Supports(Section):
     trade_correct: bool
     post_only: bool
     dont_know: bool = False  # DontKnowTrade(Q)
+    positions: Literal["none", "asked", "demanded"] = "none"  # RequestForPositions(AN), at each logon
+    positions_wait_ms: Annotated[int, Field(ge=100, le=60_000)] = 1_000  # for an answer
     ord_types: tuple[str, ...]
     times_in_force: tuple[str, ...]
 
@@ -138,6 +140,7 @@ class Profile(Section):
     version: Literal["FIX.4.2", "FIX.4.4"]
     time_digits: Literal[3, 6, 9] = 3
     supports: Supports
+    positions: tuple[LogonField, ...] = (LogonField(tag=581, value="1"),)  # constants of AN: AccountType
     logon: Logon = Field(default=Logon(), validate_default=True)
     symbols: dict[str, Value] = {}
     accounts: dict[str, Value] = {}
@@ -176,9 +179,11 @@ class Profile(Section):
     @field_validator("supports")
     @classmethod
     def version_fits(cls, supports: Supports, info: ValidationInfo) -> Supports:
-        """FIX 4.2 has neither 35=AF nor 35=q."""
+        """FIX 4.2 has neither 35=AF, nor 35=q, nor 35=AN."""
         if info.data.get("version") == "FIX.4.2":
             named = [name for name in ("mass_status", "mass_cancel") if getattr(supports, name)]
+            if supports.positions != "none":
+                raise ValueError("positions: FIX 4.2 has no 35=AN; say none")
             if named:
                 raise ValueError(f"{' and '.join(named)}: FIX 4.2 has no such message; say false")
         return supports

@@ -92,6 +92,14 @@ class MassCancelRequest(Request, frozen=True, kw_only=True):
     transact_ns: int = 0
 
 
+class PositionsRequest(Request, frozen=True, kw_only=True):
+    """35=AN. PosReqType(724): 0 = positions."""
+
+    req_id: str
+    account: str
+    req_type: str = "0"
+
+
 class MarketDataRequest(Request, frozen=True, kw_only=True):
     """35=V. SubscriptionRequestType(263): 0 snapshot, 1 snapshot and updates, 2 stop."""
 

@@ -85,6 +85,9 @@ class Ems:
                 self._statuses.all(asked)
             case rq.MassCancelRequest():
                 self._mass_cancel(asked)
+            case rq.PositionsRequest():
+                for body in self._statuses.positions(asked):
+                    self._send(body)
             case None if msg_type_of(raw) == DONT_KNOW:
                 self.dont_knows += 1
                 log.warning("client_does_not_know", text=raw[-160:])

@@ -90,7 +90,9 @@ def order_refusal(
 def business_reject(raw: str, msg_type: str, reason: str, text: str) -> str:
     """Return 35=j about a message."""
     tags = fields(raw) or {}
-    ref_id = next((i for i in (read_id(tags.get(t, "")) for t in ("11", "262", "324", "584")) if i), "")
+    ref_id = next(
+        (i for i in (read_id(tags.get(t, "")) for t in ("11", "262", "324", "584", "710")) if i), ""
+    )
     reject = MessageRejected(ref_msg_type=read_id(msg_type) or "?", ref_id=ref_id, reason=reason, text=text)
     return codec.encode_business_reject(reject, seq_num(raw))
 

@@ -46,6 +46,7 @@ REQUESTS: Final = {
     "G": "replace",
     "H": "status",
     "AF": "mass_status",
+    "AN": "positions",
     "q": "mass_cancel",
     "Q": "dont_know",
 }
@@ -65,7 +66,13 @@ REPORTS: Final = {
     "G": "corrected",
     "D": "restated",
 }
-OTHER_REPORTS: Final = {"9": "cancel_reject", "r": "mass_cancel_answer", "j": "business_reject"}
+OTHER_REPORTS: Final = {
+    "9": "cancel_reject",
+    "r": "mass_cancel_answer",
+    "AO": "position",
+    "AP": "position",
+    "j": "business_reject",
+}
 REQUEST, REPORT = "request", "report"  # any of them
 LOGON, LOGOUT = "logon", "logout"
 SIDES: Final = {

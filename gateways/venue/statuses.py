@@ -1,10 +1,11 @@
-"""What the EMS says when it is asked: order status (H), mass status (AF), mass cancel report (r)."""
+"""What the EMS says when it is asked: status (H), mass status (AF), mass cancel (r), positions (AN)."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
-from gateways.fix import codec
+from gateways.fix import codec, positions
 from gateways.fix import requests as rq
 from gateways.fix.counterparty import OTHER_REASON
 from gateways.venue import reports
@@ -14,6 +15,7 @@ from gateways.venue.orders import OrderTable, VenueOrder
 from market.events import ExecutionReport, MassCancelReport
 from market.types import ClOrdID, ExecType, Side
 
+POSITIONS: Final = "0"  # PosReqType(724)
 Report = Callable[[ExecutionReport, str], None]
 
 
@@ -61,6 +63,22 @@ class Statuses:
                 text="no order is open" if supported else "MassStatusReqType is not 1 or 7",
             )
             self._report(report, "")
+
+    def positions(self, asked: rq.PositionsRequest) -> list[str]:
+        """Return AO, and an AP for each symbol that the account traded today."""
+        known = self._table.positions().get(asked.account, {})
+        held = [positions.Held(symbol, qty) for symbol, qty in sorted(known.items())]
+        fault = "" if asked.req_type == POSITIONS else "PosReqType(724) is not 0"
+        if fault:
+            held = []
+        count, now_ns = len(held), self._exchange.now_ns
+        answers = [positions.encode_ack(asked.req_id, asked.req_id, asked.account, count, fault)]
+        for number, row in enumerate(held, 1):
+            report_id = f"{asked.req_id}-{number}"
+            answers.append(
+                positions.encode_report(asked.req_id, report_id, asked.account, row, count, now_ns)
+            )
+        return answers
 
     def mass_cancel_report(
         self, asked: rq.MassCancelRequest, fault: MassCancelFault | None, affected: int

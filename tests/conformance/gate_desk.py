@@ -87,6 +87,12 @@ class GateDesk:
         none += [(14, "0"), (6, "0"), (584, asked[584]), (911, "0")]
         self.line.send(self.line.frame("8", none))
 
+    def answer_positions(self) -> None:
+        """Say that nothing was traded today."""
+        asked = self.next("AN")[710]
+        none = [(721, asked), (710, asked), (727, "0"), (728, "2"), (729, "0"), (1, "PAPER")]
+        self.line.send(self.line.frame("AO", none))
+
     def next(self, *msg_types: str, wait_s: float = LINE_WAIT_S) -> dict[int, str]:
         """Return the next message of these types, passing over others; what the gate lacks is filled."""
         while True:

@@ -78,6 +78,8 @@ class Doing:
                 assert self._desk.gate.ask(cmd="kill", reason="test")["ok"]
             case "posture":
                 self._until(lambda s: s["posture"] in words[0].split(";"), f"posture {words[0]}")
+            case "session":
+                self._until(lambda s: s["sessions"]["order"]["state"] == words[0], f"session {words[0]}")
             case "position":
                 want = self._position + int(words[0])
                 self._until(lambda s: position(s) == want, f"position {want}")
@@ -146,7 +148,7 @@ def play(desk: GateDesk, case: Case, unique: str) -> None:
     else:
         desk.fresh_line()
     desk.line.gaps = "gaps" in case.options
-    playing = Play(case, unique, again, desk.line, Doing(desk), asides=frozenset({"AF"}))
+    playing = Play(case, unique, again, desk.line, Doing(desk), asides=frozenset({"AF", "AN"}))
     playing.run()
     desk.line = playing.line
 

@@ -160,6 +160,11 @@ class GateProcess:
             "NONE", "I", "8", exec_id="0", cum=0, leaves=0, more=((584, asked.get(584).decode()), (911, "0"))
         )
 
+    def answer_positions(self) -> None:
+        """Say that nothing was traded today."""
+        asked = self.ems.expect("AN").get(710).decode()
+        self.ems.send("AO", (721, asked), (710, asked), (727, "0"), (728, "2"), (729, "0"), (1, "PAPER"))
+
     def price(self, bid_e4: int = BID, ask_e4: int = ASK) -> None:
         """Send a whole picture."""
         entries = []
@@ -206,6 +211,7 @@ class GateProcess:
         self.start()
         self.log_on()
         self.answer_mass_status()
+        self.answer_positions()
         self.price()
         self.until("trading", lambda s: s["posture"] == "ACTIVE" and "SYN" in s["reference"])
         anchor = {"anchor_ts_ns": OPEN_NS, "anchor_mono_ns": time.monotonic_ns(), "speed": 1.0}

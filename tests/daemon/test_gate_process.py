@@ -71,6 +71,7 @@ def test_kill_9_with_a_working_order_asks_and_sends_nothing_twice(gate: GateProc
     asked = gate.ems.expect("H")  # and not D: nothing is sent again
     assert asked.get(11).decode() == cl_ord_id
     gate.report(cl_ord_id, "I", "0", exec_id="0", cum=0, leaves=100, more=((38, "100"), (44, "100.00")))
+    gate.answer_positions()
     gate.price()
     status = gate.until("trading again", lambda s: s["posture"] == "ACTIVE")
     assert [(o["status"], o["leaves_qty"]) for o in status["orders"]] == [("NEW", 100)]

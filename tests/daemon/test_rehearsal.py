@@ -154,8 +154,8 @@ def test_a_rehearsing_gate_sends_its_orders_and_not_one_message_more(
     gate.ems.send("5")
 
     assert gate.end() == 0
-    assert (new.get(35), new.get(34)) == (b"D", b"3"), "after Logon and AF"
-    assert (pong.get(35), pong.get(34)) == (b"0", b"%d" % (4 + beats)), "and nothing in between"
+    assert (new.get(35), new.get(34)) == (b"D", b"4"), "after Logon, AF and AN"
+    assert (pong.get(35), pong.get(34)) == (b"0", b"%d" % (5 + beats)), "and nothing in between"
     assert counted["latency_us"]["tick_to_order"]["count"] == 1
     assert len(counted["orders"]) <= 1
     # A heartbeat may fall between the two Logouts; a hundred and fifty rehearsed orders could not hide there.

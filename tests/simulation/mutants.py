@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daemon.gate import chains, core, reports, shell, state
+from daemon.gate import chains, core, positions, reports, shell, state
 from daemon.gate.main import Gate
 from daemon.segments.disk import Disk
 from gateways import link
@@ -144,6 +144,7 @@ MUTANTS: Final = (
         ("trader",),
         ((overlay, "AFTER_SCHEMA", WITHOUT(exposure.parent_quantity)),),
     ),
+    Mutant("positions are not compared", "P3", ("liar",), ((positions, "differences", lambda _: []),)),
     Mutant("it never reconciles", "P5", ("crashes",), ((core.gate_sessions, "reconcile", nothing),)),
     Mutant(
         "a restart lifts the kill",

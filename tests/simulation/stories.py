@@ -132,8 +132,9 @@ def venue_down(w: World, c: Checker, rng: random.Random) -> None:
 
 def liar(w: World, c: Checker, rng: random.Random) -> None:
     """What no honest EMS does."""
-    name = rng.choice(("overfill", "clash", "phantom"))
-    setattr(w.venue.manners, name, 0.3 if name != "phantom" else 1.0)
+    name = rng.choice(("overfill", "clash", "phantom", "miscount"))
+    often = {"phantom": 1.0, "miscount": rng.choice((-1, 1))}
+    setattr(w.venue.manners, name, often.get(name, 0.3))
 
 
 def storm(w: World, c: Checker, rng: random.Random) -> None:

@@ -42,6 +42,7 @@ class Manners:
     overfill: float = 0.0
     clash: float = 0.0  # an ExecID twice, with other contents
     phantom: float = 0.0  # an order of ours that we never sent
+    miscount: int = 0  # shares that it adds to a position when it is asked
 
 
 @dataclass
@@ -173,7 +174,7 @@ class Venue:
             self.never(m)
             return
         {"D": self._new, "F": self._change, "G": self._change, "H": self._status, "AF": self._statuses,
-         "q": self._mass_cancel}.get(m["35"], self._unknown)(m)  # fmt: skip
+         "q": self._mass_cancel, "AN": self._positions}.get(m["35"], self._unknown)(m)  # fmt: skip
 
     def _unknown(self, m: Tags) -> None:
         self._say({"35": "j", "372": m["35"], "380": "3", "58": "unknown type"})
@@ -329,6 +330,16 @@ class Venue:
             none = {"35": "8", "11": "NONE", "37": "NONE", "17": "0", "150": "I", "39": "8", "54": "1"}
             more = {"55": "SYN", "14": "0", "151": "0", "584": m["584"], "911": "0", "912": "Y"}
             self._say(none | more)
+
+    def _positions(self, m: Tags) -> None:
+        off = self.manners.miscount
+        self.lies += bool(off)
+        same = {"710": m["710"], "721": m["710"], "727": "1", "728": "0", "1": m["1"]}
+        self._say({"35": "AO"} | same | {"729": "0"})
+        for symbol in sorted({order.symbol for order in self.orders.values()} or {"SYN"}):
+            qty = self.position(symbol, 0) + off
+            row = {"702": "1", "703": "TQ", "704": str(max(qty, 0)), "705": str(max(-qty, 0))}
+            self._say({"35": "AP"} | same | {"55": symbol} | row)
 
     # --- reports ----------------------------------------------------------------------------------
 
