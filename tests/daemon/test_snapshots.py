@@ -401,7 +401,7 @@ def test_the_keeper_has_a_snapshot_made_by_a_process_of_its_own(
     path = written(tmp_path, day())
     journal = Journal.open(tmp_path, JOURNAL_NAME)
     monkeypatch.setattr(keeper, "SNAPSHOT_BYTES", 1 << 30)
-    held = keeper.Keeper(journal, tmp_path, 0, lambda act: act())
+    held = keeper.Keeper(journal, tmp_path, 0, lambda act: act(), Archive)
     held.look()
     assert held._process is None, "too little has come since the last one"
     monkeypatch.setattr(keeper, "SNAPSHOT_BYTES", 1_000)
@@ -413,7 +413,7 @@ def test_the_keeper_has_a_snapshot_made_by_a_process_of_its_own(
     assert process.wait(60) == 0
     (made,) = snapshots.found(tmp_path)
     assert int(made.stem) == journal.end
-    again = keeper.Keeper(journal, tmp_path, 0, lambda act: act())
+    again = keeper.Keeper(journal, tmp_path, 0, lambda act: act(), Archive)
     again.look()
     assert again._process is None, "the last one is known by its name"
     journal.close()
