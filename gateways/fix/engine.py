@@ -21,7 +21,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import current_thread, get_ident, main_thread
+from threading import Thread, current_thread, get_ident, main_thread
 from typing import Any, Final, TypeVar, cast
 
 from gateways.fix.numbers import SequenceNumbers
@@ -50,12 +50,8 @@ if current_thread() is main_thread() and _SIGINT_BEFORE is not None:
 
 PORT_TRIES: Final = 3  # another process may take a free port between our look and quickfix's bind
 FAILURES_KEPT: Final = 16  # the first ones tell what broke
-GROUPED: Final = (
-    "35=V",
-    "35=W",
-    "35=X",
-    "35=AP",
-)  # bodies with groups need the dictionary to keep their order
+# Bodies with groups need the dictionary to keep their order.
+GROUPED: Final = ("35=V", "35=W", "35=X", "35=AP")
 NEW_RISK: Final = (f"35=D{SOH}", f"35=G{SOH}")  # refused once a callback of ours has failed; cancels still go
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
@@ -153,19 +149,18 @@ class _Application(fix.Application):  # type: ignore[misc]
         session.counted(raw)
 
     @guarded
-    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802, ARG002
         """Log, then hand over; the engine advances its number only after this returns."""
-        session = self.engine.session_of(session_id)
+        session = self.engine.reading
         mono_ns = time.monotonic_ns()
         raw = message.toString()
         offset = self.logged(session, raw)
         if offset is not None:
-            session.counted(raw)
+            session.taken(raw)
         session.received += 1
         # A log that fails halts us, but the shares of this message are ours all the same.
-        self.engine.post(
-            session, Received(raw, NO_OFFSET if offset is None else offset, mono_ns, session.received)
-        )
+        place = NO_OFFSET if offset is None else offset
+        self.engine.post(session, Received(raw, place, mono_ns, session.received))
 
     @guarded
     def logged(self, session: SessionState, raw: str) -> int | None:
@@ -177,10 +172,10 @@ class _Application(fix.Application):  # type: ignore[misc]
 class _Log(fix.Log):  # type: ignore[misc]
     """Raw bytes as they were, before any validation."""
 
-    def __init__(self, engine: "Engine", session_id: Any) -> None:
+    def __init__(self, engine: "Engine", session: SessionState | None) -> None:
         super().__init__()
         self.engine = engine
-        self.session_id = session_id
+        self.session = session
 
     def clear(self) -> None:
         """Keep everything: the tap is a record."""
@@ -189,21 +184,23 @@ class _Log(fix.Log):  # type: ignore[misc]
 
     @guarded
     def onIncoming(self, raw: str) -> None:  # noqa: N802
-        """Record what comes."""
+        """Record what comes, and whose it is."""
+        if self.session is not None:
+            self.engine.reading = self.session
         self.engine.tapped("IN", raw)
 
     @guarded
     def onOutgoing(self, raw: str) -> None:  # noqa: N802
         """Note the number, then record what leaves."""
-        if self.session_id is not None:
-            self.engine.by_id[self.session_id].leaves(raw)
+        if self.session is not None:
+            self.session.leaves(raw)
         self.engine.tapped("OUT", raw)
 
     @guarded
     def onEvent(self, text: str) -> None:  # noqa: N802
         """Remember the engine's last word, the reason of a later logout."""
-        if self.session_id is not None:
-            self.engine.said(self.session_id, text)
+        if self.session is not None:
+            self.session.said(text)
 
 
 class _LogFactory(fix.LogFactory):  # type: ignore[misc]
@@ -212,14 +209,12 @@ class _LogFactory(fix.LogFactory):  # type: ignore[misc]
     def __init__(self, engine: "Engine") -> None:
         super().__init__()
         self.engine = engine
-        self.kept: list[_Log] = []
 
     def create(self, *session_id: Any) -> _Log:
         """Return a log for a session, or the global one."""
-        name = session_id[0].toString() if session_id else None
-        log = _Log(self.engine, name)
+        log = _Log(self.engine, self.engine.session_of(session_id[0]) if session_id else None)
         log.__disown__()
-        self.kept.append(log)
+        self.engine.kept.append(log)
         return log
 
     def destroy(self, log: Any) -> None:
@@ -242,6 +237,7 @@ class Engine:
         self.halted = False
         self.failures: list[str] = []
         self.own_send: OwnSend | None = None
+        self.reading: SessionState  # whose message the engine's thread is at: its log hears of it first
         self._sessions = {spec.name: SessionState(spec) for spec in sessions}
         self.by_id = {s.id_text: s for s in self._sessions.values()}
         if len(self.by_id) != len(sessions):
@@ -251,7 +247,7 @@ class Engine:
         self._inbox = inbox
         self._loop = loop
         self._connector: Any = None
-        self._kept: list[Any] = []  # what quickfix points to must live as long as it does
+        self.kept: list[Any] = []  # what quickfix points to must live as long as it does
         versions = {spec.version for spec in sessions}
         self._dictionaries = {v: fix.DataDictionary(str(DICTIONARIES[v])) for v in versions}
 
@@ -268,12 +264,22 @@ class Engine:
                     session.port = listening_port(session.spec.port)
             try:
                 self.prepare()
-                self._connector.start()
+                if self.role is Role.INITIATOR:
+                    Thread(target=self._run, name="fix", daemon=True).start()
+                else:
+                    self._connector.start()  # it binds its port, and says here where it cannot
                 return
             except (fix.ConfigError, fix.RuntimeError) as error:
                 fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
                 if fixed or attempt == PORT_TRIES - 1:
                     raise EngineError(f"the FIX engine does not start: {error}") from None
+
+    def _run(self) -> None:
+        """Be the engine's thread. One that quickfix starts is new to Python at each of its callbacks."""
+        try:
+            self._connector.block()
+        finally:
+            self.failed("block", EngineError("the FIX engine's thread has ended"))
 
     def stop(self) -> None:
         """Log out and flush; the process must then end by os._exit.
@@ -341,8 +347,6 @@ class Engine:
         """Let a session dial again that was logged out."""
         self._sessions[name].session.logon()
 
-    # --- called by the callbacks, on quickfix's threads -------------------------------------------
-
     def session_of(self, session_id: Any) -> SessionState:
         """Return the session of quickfix's id."""
         return self.by_id[session_id.toString()]
@@ -366,14 +370,6 @@ class Engine:
         if self._tap is not None:
             self._tap.write(direction, raw)
 
-    def said(self, session_id: str, text: str) -> None:
-        """Let a session take what the engine said of it."""
-        session = self.by_id.get(session_id)
-        if session is not None:
-            session.said(text)
-
-    # --- settings ---------------------------------------------------------------------------------
-
     def prepare(self) -> None:
         """Build quickfix's side. Until it is started there is no socket, no port and no thread."""
         settings = fix.SessionSettings()
@@ -395,7 +391,7 @@ class Engine:
         application, logs = _Application(self), _LogFactory(self)
         kind = fix.SocketInitiator if self.role is Role.INITIATOR else fix.SocketAcceptor
         connector = kind(application, store, settings, logs)
-        self._kept += [settings, store, application, logs, connector]
+        self.kept += [settings, store, application, logs, connector]
         for session in self._sessions.values():
             session.session = fix.Session.lookupSession(session.session_id)
             if session.numbers is not None:

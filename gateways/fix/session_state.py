@@ -48,8 +48,13 @@ class SessionState:
             self.resend_asked = message
         return message if kind in HANDED_OVER else Alive(mono_ns)
 
+    def taken(self, raw: str) -> None:
+        """Note the number after an application message that is safe with us; each comes in its turn."""
+        if self.numbers is not None:
+            self.numbers.set_theirs(seq_num(raw) + 1)
+
     def counted(self, raw: str) -> None:
-        """Note the number that the engine will want next, now that a message is safe with us."""
+        """Note the number that the engine will want next, after a session message."""
         if self.numbers is not None:
             wanted = self.session.getExpectedTargetNum()
             # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
