@@ -36,6 +36,7 @@ class Order:
     live: bool = True
     waiting: bool = True  # the last request has no answer
     asked: tuple[int, int] | None = None  # a replace on its way
+    cross: bool = False  # for the closing cross (TimeInForce 7): it trades with nobody now
 
     @property
     def worst(self) -> int:
@@ -119,6 +120,7 @@ class Ask:
     decision: int
     had: int  # orders of the decision before
     overdue: int
+    cross: bool = False  # as in Order
 
 
 class Model:
@@ -323,7 +325,7 @@ class Model:
                 found.append(("R05", average, mid))
         unfit = self.unfit(ask.symbol, mono)
         found += [("R06", "", "")] if unfit else []
-        crosses = price >= quote.ask > 0 if ask.buy else price <= quote.bid
+        crosses = not ask.cross and (price >= quote.ask > 0 if ask.buy else price <= quote.bid)
         if crosses and quote.bid and quote.ask:
             found += self._impact(ask, quote, mid)
         found += self._share(ask, ts, adds, unfit)
@@ -334,7 +336,7 @@ class Model:
             found.append(("R41", price, high if price > high else low))
         if quote.limit_state and crosses:
             found.append(("R41", price, quote.ask if ask.buy else quote.bid))
-        found += self._session(ts)
+        found += self._session(ask, ts)
         age, cap = ts - self.listed_at, law["restricted"]["age_max_ms"] * MS
         found += [("R42", age, cap)] if not 0 <= age <= cap else []
         return found + ([("R42", ask.symbol, "")] if ask.symbol in self.restricted else [])
@@ -368,9 +370,11 @@ class Model:
         crossing = 0
         for o in self.live("F", ask.symbol):
             meets = o.worst_price >= quote.ask if ask.buy else o.worst_price <= quote.bid
-            crossing += o.worst if o.buy == ask.buy and meets else 0
+            crossing += o.worst if o.buy == ask.buy and meets and not o.cross else 0
         if share >= BP:
             return [("R15", adds, 0)] if unfit and adds > 0 else []
+        if ask.cross and not unfit:
+            return []  # the cross is no part of the volume of the window
         prints = quote.volume
         printed = sum(max(0, now - max(v for _, v in prints[:n])) for n, (at, now) in enumerate(prints)
                       if n and ts - at < window)  # fmt: skip
@@ -381,13 +385,14 @@ class Model:
             room = free = 0
         return [("R15", adds, room)] if adds > max(room, free) else []
 
-    def _session(self, ts: int) -> FAILS:
+    def _session(self, ask: Ask, ts: int) -> FAILS:
         law, (is_open, day, begin, end) = self.laws["F"]["session"], self.phase
         if not is_open:
             return [("R40", "", "")]
         found: FAILS = []
         found += [("R40", day, self.day)] if self.day and self.day != day else []
         early, late = (ts - begin) // MS, (end - ts) // MS
+        found += [("R40", "", "")] if ask.cross and (end - ts) // MS <= 300_000 else []
         found += [("R40", early, law["opening_ms"])] if ts - begin < law["opening_ms"] * MS else []
         return found + ([("R40", late, law["closing_ms"])] if end - ts <= law["closing_ms"] * MS else [])
 

@@ -215,11 +215,12 @@ class Desk:
     ) -> None:  # fmt: skip
         self.count += 1
         name = f"C{self.count}"
+        cross = self.mirror[chain.chain_id].cross if chain else bool(lies.get("cross"))
         instrument = INSTRUMENTS[symbol]
         order = NewOrder(
             cl_ord_id=name, parent_id=parent, account=account, symbol=symbol, mic=instrument.mic,
             side=SIDES[(buy, short)], qty=qty, ord_type=OrdType.LIMIT, price_e4=price,
-            time_in_force=TimeInForce.DAY,
+            time_in_force=TimeInForce.CLOSE if cross else TimeInForce.DAY,
         )  # fmt: skip
         old = self.mirror[chain.chain_id] if chain else None
         decided = self.mono - lies.get("late", 0)
@@ -231,7 +232,7 @@ class Desk:
             asked = ReplaceOrder(cl_ord_id=name, orig_cl_ord_id=chain.cl_ord_id, order_id=None, terms=order)
         ask = Ask(
             account, strategy, symbol, buy, short, parent, qty, price, old, instrument.mic, decided, number,
-            had, overdue,
+            had, overdue, cross,
         )  # fmt: skip
         expected = self.model.judge(ask, self.ts, self.mono)
         verdict = self.risk.check(asked, context)
@@ -265,6 +266,7 @@ class Desk:
                 ask.parent,
                 ask.qty,
                 ask.price,
+                cross=ask.cross,
             )
             self.mirror[name] = mine
             self.model.orders.append(mine)

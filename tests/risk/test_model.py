@@ -5,6 +5,7 @@
 
 import os
 import random
+from typing import Any
 
 import pytest
 
@@ -72,12 +73,14 @@ class Driver:
         rng, desk = self.rng, self.desk
         parent = rng.choice(list(desk.model.parents))
         symbol = desk.model.parents[parent][3]
-        lies = {}
+        lies: dict[str, Any] = {}
         if rng.random() < 0.1:
             lies = rng.choice((
                 {"late": 300_000_000}, {"late": -1}, {"late": 200_000_000}, {"number": 0}, {"had": 2},
                 {"had": 1}, {"overdue": 1}, {"other_side": True},
             ))  # fmt: skip
+        if rng.random() < 0.08:
+            lies["cross"] = True
         desk.submit(parent, rng.choice(STRATEGIES), self.qty(), self.price(symbol), **lies)
 
     def qty(self) -> int:

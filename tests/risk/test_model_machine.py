@@ -38,7 +38,9 @@ class Machine(RuleBasedStateMachine):
         self.desk.submit(parents[n % len(parents)], strategy, qty, price)
 
     @rule(
-        lie=st.sampled_from(({"late": -1}, {"late": 200_000_001}, {"number": 0}, {"had": 2}, {"overdue": 1})),
+        lie=st.sampled_from(
+            ({"late": -1}, {"late": 200_000_001}, {"number": 0}, {"had": 2}, {"overdue": 1}, {"cross": True})
+        ),
         qty=QTYS,
     )
     def lie(self, lie: dict[str, Any], qty: int) -> None:
