@@ -86,6 +86,7 @@ class Desk:
         clock: Callable[[], ev.Stamp] | None = None,
         wall_ns: Callable[[], int] | None = None,
         epoch: int = 1,
+        retire_after_ms: int | None = None,
     ) -> None:
         self.core = GateCore()
         self.profile = profile
@@ -95,6 +96,7 @@ class Desk:
         self._still = clock is None
         self._wall_ns = wall_ns or (lambda: self.clock().ts_ns)  # for TransactTime(60)
         self.epoch = epoch  # of the gate: part of each ClOrdID
+        self._retire_after_ms = retire_after_ms  # None: what has ended stays in the state
         self._recorder = Recorder(sender)
         self._entry = OrderEntry(self._recorder, Encoder(profile))
         self.sent = self._recorder.sent
@@ -147,6 +149,7 @@ class Desk:
                 positions=((self.account, self.symbol, position),) if position else (),
                 positions_asked=NONE if self._still else self.profile.supports.positions,
                 positions_wait_ms=self.profile.supports.positions_wait_ms,
+                retire_after_ms=self._retire_after_ms,
             )
         )
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from daemon.certify.desk import Desk, Refusal, Sent
 from daemon.certify.notation import Case, Line, Who
+from daemon.gate.retiring import look_up
 from market.child_order import ChildOrder
 from market.events import Kill, SecurityStatus, SessionDown, SessionUp, Shutdown
-from market.types import ClOrdID, OrdType, Side, TimeInForce
+from market.types import OrdType, Side, TimeInForce
 
 SIDES: Final = {
     "buy": Side.BUY,
@@ -211,11 +212,10 @@ class Player:
 
     def chain(self, line: Line, name: str) -> ChildOrder:
         """Return the order that a name belongs to."""
-        state = self.desk.core.state
-        chain_id = state.chain_of.get(ClOrdID(self.ids.get(name, name)))
-        if chain_id is None:
+        chain = look_up(self.desk.core.state, self.ids.get(name, name))
+        if chain is None:
             raise self.fault(line, f"no order of ours is called {name or '(nothing)'}")
-        return state.chains[chain_id]
+        return chain
 
     def said(self, cl_ord_id: str) -> str:
         """Return a ClOrdID as the case calls it."""

@@ -8,6 +8,7 @@ from typing import Final
 from daemon.certify.notation import Line
 from daemon.certify.play import Player
 from daemon.certify.words import REPORTS
+from daemon.gate.retiring import look_up
 from market.types import ExecType, OrdStatus
 
 SOH: Final = "\x01"
@@ -78,7 +79,7 @@ def execution_report(line: Line, player: Player, version: str) -> list[tuple[str
     """Return 35=8 by the standard of a version."""
     kind = REPORTS[line.verb]
     chain_id = _chain(player, line)
-    chain = player.desk.core.state.chains.get(chain_id)
+    chain = look_up(player.desk.core.state, chain_id)
     if line.numbers:
         order_qty, cum_qty, leaves_qty = line.numbers[:3]
     else:
@@ -161,11 +162,10 @@ def _id(player: Player, name: str) -> str:
 
 
 def _chain(player: Player, line: Line) -> str:
-    chain_of = player.desk.core.state.chain_of
     for name in (line.name, line.orig):
-        found = chain_of.get(_id(player, name))  # type: ignore[call-overload]
-        if found:
-            return str(found)
+        found = look_up(player.desk.core.state, _id(player, name))
+        if found is not None:
+            return found.chain_id
     return ""
 
 
