@@ -10,7 +10,6 @@ import importlib.metadata
 import json
 import re
 import sys
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,15 +103,8 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_instruments(file: File) -> Iterator[Finding]:
-    """Every symbol that a section names is an instrument, once, in a zone that exists."""
+    """Every symbol that a section names is an instrument."""
     symbols = [i.symbol for i in file.config.instrument]
-    for symbol in sorted({s for s in symbols if symbols.count(s) > 1}):
-        yield file.error("instrument.symbol", f"{symbol} is there more than once")
-    for instrument in file.config.instrument:
-        if instrument.zone not in zoneinfo.available_timezones():
-            yield file.error("instrument.zone", f"no time zone {instrument.zone!r}; write Area/City")
-        if not instrument.open < instrument.close:
-            yield file.error("instrument.close", f"{instrument.symbol} closes before it opens")
     known = f"instruments are {', '.join(symbols)}"
     for symbol in file.config.trader.symbols if file.config.trader else ():
         if symbol not in symbols:

@@ -7,8 +7,9 @@ suggestion. Paths are relative to the file that names them.
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from daemon.strict_toml import ConfigError, line_of, load_model
 from gateways.fix import profile
@@ -69,12 +70,30 @@ class InstrumentSection(Section):
     round_lot: Annotated[int, Field(gt=0, le=10**9)] = 100
     size_unit: str = "1"
     open: time = time(9, 30)
-    close: time = time(16, 0)
+    close: Annotated[time, Field(validate_default=True)] = time(16, 0)
     adv: Annotated[int, Field(ge=0, le=10**12)] = 0
     daily_volatility_bps: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] = 0.0
     calendar: Annotated[str, Field(max_length=8)] = ""  # of risk/calendars.json, 24x7, tape; "": the MIC's
     auctions: tuple[Auction, ...] = ()  # open, close, reopen: crosses that orders may take part in
     close_cutoff_s: Annotated[int, Field(ge=0, le=3_600)] = 300  # before the close, of orders for it
+
+    @field_validator("zone")
+    @classmethod
+    def known(cls, value: str) -> str:
+        """Refuse a zone that this host does not know: the first look at a clock would end the process."""
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):  # ZoneInfo's own, a path, a folder of zones
+            raise ValueError("no such time zone; write Area/City") from None
+        return value
+
+    @field_validator("close")
+    @classmethod
+    def after_open(cls, value: time, info: ValidationInfo) -> time:
+        """Refuse a session that ends before it begins."""
+        if "open" in info.data and not info.data["open"] < value:
+            raise ValueError(f"closes before it opens, at {info.data['open']}")
+        return value
 
     def instrument(self) -> Instrument:
         """Return the value that the rest of the house works with."""

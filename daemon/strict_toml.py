@@ -36,7 +36,14 @@ def load_model(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(absolute_paths(tree, model, path.parent))
     except ValidationError as error:
-        raise ConfigError("; ".join(explain(path, text, e, model) for e in error.errors())) from None
+        raise ConfigError("; ".join(explain(path, text, e, model) for e in causes(error))) from None
+
+
+def causes(error: ValidationError) -> list[Any]:
+    """Return what is wrong, less the lists that are too short only because of what is wrong in them."""
+    found: list[Any] = error.errors()
+    inner = {loc[:n] for e in found if (loc := e["loc"]) for n in range(len(loc))}
+    return [e for e in found if e["type"] != "too_short" or e["loc"] not in inner]
 
 
 def absolute_paths(tree: dict[str, Any], model: type[BaseModel], base: Path) -> dict[str, Any]:

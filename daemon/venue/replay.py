@@ -3,9 +3,11 @@
 A venue writes to `inbound.jsonl` each message with the market time at which it arrived, and what its shell
 did: sessions that came and went, prices that were told. Flow, seed, window and scenario stand in
 `venue.json`. Everything else follows from these: the replay must publish the same feed, report the same
-fills and send the same messages, to the byte.
+fills and send the same messages, to the byte. A record that was cut or changed since is refused: it would
+be the same as nothing.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from pydantic import ValidationError
 from daemon import logs
 from daemon.config import ConfigError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN
-from daemon.venue.outbound import Outbound
+from daemon.venue.outbound import OUTBOUND_FILE, Outbound
 from daemon.venue.parts import Parts, build_flow
 from daemon.venue.settings import Options
 from gateways.venue import record
@@ -27,6 +29,8 @@ from gateways.venue.line import Marks
 from gateways.venue.scenario import Scenario
 
 INBOUND_FILE: Final = "inbound.jsonl"
+FEED_FILE: Final = "itch.bin"
+LINE_BYTES_MAX: Final = 1 << 20  # of a record: a FIX message of 64 KiB, each byte of it escaped
 SETUP: Final = ("instrument", "day", "tape", "window", "close_e4", "seed", "flow", "pending_reports")
 
 
@@ -64,20 +68,30 @@ def replay(folder: Path, out: Path | None) -> int:
     """Play a run again; write it to `out`; return 0 where feed, fills and messages are the same."""
     want = _account(folder)
     options = _options(want["setup"], folder)
+    _check_outbound(folder / OUTBOUND_FILE, want["outbound"]["order"])
+    feed_then = _read(folder / FEED_FILE)
     target = out or folder / "replay"
-    lines = RecordOnly(Outbound(target))
+    if target.resolve() == folder.resolve():
+        raise ConfigError(f"--out {target}: is the run itself; name another folder")
+    try:
+        lines = RecordOnly(Outbound(target))
+    except OSError as error:
+        raise ConfigError(f"--out {target}: {error.strerror}; name a folder that can be written") from None
     parts = Parts(options, build_flow(options), lines, lines.reference, want["setup"]["run"])
     lines.exchange = parts.exchange
-    for ts_ns, what, text in _lines(folder / INBOUND_FILE):
-        if parts.exchange.opened:
-            parts.director.advance(ts_ns)
-        happen(parts, what, text)
+    for place, ts_ns, what, text in _lines(folder / INBOUND_FILE):
+        try:
+            if parts.exchange.opened:
+                parts.director.advance(ts_ns)
+            happen(parts, what, text)
+        except (AssertionError, ValueError, OverflowError) as error:
+            raise ConfigError(f"{place}: {what} cannot have happened there: {error}") from None
     account = account_of(options, parts, lines.record)
     lines.record.close()
     record.write(target, account, parts.store)
-    feed = (folder / "itch.bin").read_bytes() == (target / "itch.bin").read_bytes()
+    feed = feed_then == (target / FEED_FILE).read_bytes()
     same = json.loads(json.dumps(account))
-    fills, messages = same["fills"] == want["fills"], want.get("outbound") in (None, same["outbound"])
+    fills, messages = same["fills"] == want["fills"], same["outbound"] == want["outbound"]
     logs.announce(
         "replayed",
         same_feed=feed,
@@ -108,9 +122,11 @@ def happen(parts: Parts, what: str, text: str) -> None:
             parts.prices.tell(int(text))
         case "reference_gone":
             parts.prices.forget()
-        case _:
+        case "close":
             exchange = parts.exchange
             parts.publisher.close(min(exchange.now_ns, exchange.window[1]))
+        case _:
+            raise ValueError("no venue of this version writes that")
 
 
 class RecordOnly:
@@ -139,12 +155,33 @@ class RecordOnly:
 
 def _account(folder: Path) -> dict[str, Any]:
     try:
-        account: dict[str, Any] = json.loads((folder / "venue.json").read_text())
-    except (OSError, ValueError) as error:
+        account = json.loads((folder / "venue.json").read_text())
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"--replay {folder}: no venue.json of a finished run: {error}") from None
-    if "setup" not in account:
+    if not isinstance(account, dict) or not isinstance(account.get("setup"), dict):
         raise ConfigError(f"--replay {folder}: venue.json says nothing of how the run was set up")
+    try:
+        account["setup"]["run"], account["fills"], account["outbound"]["order"]["messages"]
+    except (KeyError, TypeError):
+        raise ConfigError(f"--replay {folder}: venue.json says nothing of what left the venue") from None
     return account
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; there is nothing to compare with") from None
+
+
+def _check_outbound(path: Path, told: dict[str, Any]) -> None:
+    """Refuse a record of what left that is not the one whose hash the run wrote down at its end."""
+    lines = _read(path).splitlines()
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    if len(lines) != told["messages"]:
+        raise ConfigError(f"{path}: holds {len(lines)} messages, the run sent {told['messages']}: cut since")
+    if digest != told.get("sha256"):
+        raise ConfigError(f"{path}: is not what the run wrote: changed since")
 
 
 def _options(setup: dict[str, Any], folder: Path) -> Options:
@@ -168,23 +205,36 @@ def _options(setup: dict[str, Any], folder: Path) -> Options:
     try:
         options = msgspec.convert(tree, Options, dec_hook=lambda kind, value: kind(value))
         scenario = setup.get("scenario")
+        if not (options.midnight_ns <= options.window[0] < options.window[1]):
+            raise ConfigError(f"--replay {folder}: venue.json: window: is not of the day")
         if scenario is None:
             return options
         return msgspec.structs.replace(options, scenario=Scenario.model_validate(scenario))
+    except (KeyError, OSError) as error:  # a zone that this host does not know
+        raise ConfigError(f"--replay {folder}: venue.json: instrument.zone: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"--replay {folder}: venue.json: scenario: {error.errors()[0]['msg']}") from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"--replay {folder}: venue.json: {error}") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+def _lines(path: Path) -> Iterator[tuple[str, int, str, str]]:
+    """Yield each line's place, instant, word and text."""
+    before_ns = 0
     try:
-        with path.open() as file:
-            for number, line in enumerate(file, 1):
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(LINE_BYTES_MAX):
+                number += 1
                 try:
                     ts_ns, what, text = json.loads(line)
-                except ValueError:
+                    if (type(ts_ns), type(what), type(text)) != (int, str, str):
+                        raise ValueError
+                except (ValueError, TypeError, RecursionError):
                     raise ConfigError(f"{path}:{number}: is not a line of a run") from None
-                yield int(ts_ns), str(what), str(text)
+                if not (before_ns <= ts_ns < 2**63):
+                    raise ConfigError(f"{path}:{number}: is earlier than the line before it") from None
+                before_ns = ts_ns
+                yield f"{path}:{number}", ts_ns, what, text
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; the run has no inbound record") from None

@@ -36,6 +36,9 @@ def test_the_configuration_of_these_tests_is_good(tmp_path: Path) -> None:
         (GOOD.replace("9001", "0"), ":9:gate.order_session.port: input should be greater than or equal to 1"),
         (GOOD.replace("port =", 'profile = "../../x"\nport ='), "gate.order_session.profile: string should"),
         (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: symbol SYN is there twice"),
+        (GOOD + 'zone = "Mars/X"\n', "instrument.0.zone: no such time zone; write Area/City, got 'Mars/X'"),
+        (GOOD + 'zone = "America"\n', "instrument.0.zone: no such time zone; write Area/City, got 'America'"),
+        (GOOD + "open = 17:00:00\n", "instrument.0.close: closes before it opens, at 17:00:00"),
     ],
 )
 def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, reason: str) -> None:

@@ -3,17 +3,20 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from daemon.config import ConfigError
 from daemon.venue.options import parser
 from daemon.venue.outbound import OUTBOUND_FILE, Outbound
 from daemon.venue.parts import Parts, build_flow
-from daemon.venue.replay import INBOUND_FILE, Inbound, RecordOnly, account_of, happen
+from daemon.venue.replay import INBOUND_FILE, Inbound, RecordOnly, account_of, happen, replay
 from daemon.venue.settings import Options, read
 from gateways.venue import record
 from tests.gateways.venue.desk import SOH
@@ -171,3 +174,68 @@ def test_a_changed_record_is_noticed(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert json.loads(done.stdout.splitlines()[-1])["same_messages"] is False
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run, to be copied."""
+    folder = tmp_path_factory.mktemp("run")
+    run(folder, options(folder), 50)
+    return folder
+
+
+def refusal(finished: Path, folder: Path, spoil: Callable[[Path], Any], out: str = "again") -> str:
+    """Return in which line a spoilt record is refused, before anything is written."""
+    shutil.copytree(finished, folder / "run")
+    spoil(folder / "run")
+    with pytest.raises(ConfigError) as refused:
+        replay(folder / "run", folder / out)
+    assert "\n" not in str(refused.value)
+    return str(refused.value).replace(f"{folder}/run/", "")
+
+
+def cut(name: str, lines: int) -> Callable[[Path], Any]:
+    return lambda run: (run / name).write_text("\n".join((run / name).read_text().splitlines()[:lines]))
+
+
+def insert(line: bytes) -> Callable[[Path], Any]:
+    """Put a line in the third place of what reached the run."""
+
+    def spoil(run: Path) -> None:
+        lines = (run / INBOUND_FILE).read_bytes().split(b"\n")
+        (run / INBOUND_FILE).write_bytes(b"\n".join([*lines[:2], line, *lines[2:]]))
+
+    return spoil
+
+
+def change(run: Path) -> None:
+    (run / OUTBOUND_FILE).write_text((run / OUTBOUND_FILE).read_text().replace("35=8", "35=9", 1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda run: (run / "itch.bin").unlink(), "itch.bin: No such file or directory; there is nothing to"),
+        (lambda run: (run / OUTBOUND_FILE).unlink(), "outbound.jsonl: No such file or directory; there is"),
+        (lambda run: (run / INBOUND_FILE).unlink(), "inbound.jsonl: No such file or directory; the run has"),
+        (cut(OUTBOUND_FILE, 3), "outbound.jsonl: holds 3 messages, the run sent"),
+        (cut(OUTBOUND_FILE, 0), "outbound.jsonl: holds 0 messages, the run sent"),
+        (change, "outbound.jsonl: is not what the run wrote: changed since"),
+        (insert(b"\xff\xfe\x00"), "inbound.jsonl:3: is not a line of a run"),
+        (insert(b"[" * 100_000), "inbound.jsonl:3: is not a line of a run"),
+        (insert(b"[1]"), "inbound.jsonl:3: is not a line of a run"),
+        (insert(b'[1.5, "open", ""]'), "inbound.jsonl:3: is not a line of a run"),
+        (insert(b'[0, "open", ""]'), "inbound.jsonl:3: is earlier than the line before it"),
+        (insert(b'[9223372036854775000, "opne", ""]'), "inbound.jsonl:3: opne cannot have happened there"),
+    ],
+)
+def test_a_spoilt_record_is_refused_in_one_line(
+    finished: Path, tmp_path: Path, spoil: Callable[[Path], Any], says: str
+) -> None:
+    assert refusal(finished, tmp_path, spoil).startswith(says)
+
+
+def test_a_replay_does_not_overwrite_the_run(finished: Path, tmp_path: Path) -> None:
+    says = refusal(finished, tmp_path, lambda _: None, out="run")
+
+    assert says.endswith("is the run itself; name another folder")
