@@ -45,15 +45,16 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         _dont_know(g, event, *fault)
         _after(g, stamp, chain, Change(breaks=(fault[0],)))
         return
-    before, most = chain.status, chain.most_qty
+    before, most, known = chain.status, chain.most_qty, bool(chain.order_id)
     change = chain.observe(event)
     grown = chain.most_qty > most
     if change.duplicate:
         g.counters["duplicate_reports"] += 1
     if change.qty or change.notional_e4:
         _book(g, stamp, chain, change)
-    if before is OrdStatus.PENDING_NEW and chain.status is not before:
-        g.risk.answered(chain.status is OrdStatus.REJECTED, stamp.mono_ns)
+    refused = chain.status is OrdStatus.REJECTED and before is not chain.status
+    if refused or (not known and chain.order_id):  # a cancel may be on its way before the first answer
+        g.risk.answered(refused, stamp.mono_ns)
     if event.exec_type is ExecType.REJECTED and before is not OrdStatus.REJECTED:
         g.counters["ems_rejects"] += 1
         g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)

@@ -108,10 +108,15 @@ class Checker:
         w.venue.surprise = lambda m: self.surprises.__setitem__(m["17"], m)
         w.venue.never = self._never
         w.roads["order"].lost = lambda name, raw: self._never(tags_of(raw)) if name == "gate" else None
-        w.disk.failed_sync = lambda: setattr(self, "failed_sync_life", w.lives.number)
+        w.disk.failed_sync = self._failed_sync
         w.look = self.look
         w.delivered = self.delivered
         w.priced = self.priced
+
+    def _failed_sync(self, path: str) -> None:
+        """A sync failed, and it was the gate's: a snapshot is another process's, which goes without one."""
+        if "snapshots" not in path:
+            self.failed_sync_life = self.w.lives.number
 
     def breach(self, promise: str, text: str) -> None:
         """Note one."""
@@ -151,6 +156,8 @@ class Checker:
                 self.wire.fill(surprise)
             else:
                 self.wire.from_venue_tags(surprise)
+        for name in [e for e, s in self.surprises.items() if restates(s, m)]:  # its own report was lost
+            self.wire.from_venue_tags(self.surprises.pop(name))
         if m["35"] == "9" or (m.get("150") == "8" and m["11"] not in self.rejected):
             self.rejected.add(m["11"])
             self.rejects.append(now)
@@ -350,7 +357,9 @@ class Checker:
         status = self.status = self.w.status()
         if not status:
             return not self.w.lives.alive
-        return reconciled(status) and status["sessions"]["order"]["state"] != "reconciling"
+        order = status["sessions"]["order"]
+        at_rest = order["state"] != "reconciling" and (order["up"] or halted_with_break(status))
+        return reconciled(status) and at_rest
 
     def settle(self) -> None:
         """The world has been healed: judge what is left."""
@@ -366,6 +375,11 @@ class Checker:
         self.p7(status)
         self.p6_pulled(status)
         self.p12()
+
+
+def restates(surprise: dict[str, str], m: dict[str, str]) -> bool:
+    """Return whether a report says the quantity that the venue had given an order unasked."""
+    return surprise["150"] == "D" and surprise["37"] == m.get("37") and surprise["38"] == m.get("38")
 
 
 def reconciled(status: dict[str, Any]) -> bool:

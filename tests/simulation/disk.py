@@ -47,7 +47,7 @@ class Disk:
         self.sync_fails = False
         self.sync_failures = 0
         self.point: Point = lambda kind, path: ""
-        self.failed_sync: Callable[[], None] = lambda: None
+        self.failed_sync: Callable[[str], None] = lambda path: None
         self.wrote = 0
 
     def file(self, path: str) -> File:
@@ -209,7 +209,7 @@ class SimOs:
             raise Died
         if disk.sync_fails:
             disk.sync_failures += 1
-            disk.failed_sync()
+            disk.failed_sync(file.path)
             raise OSError(errno.EIO, "Input/output error")
         self._disk.made_durable(file, os.fstat(fd))
         if where == AFTER:
