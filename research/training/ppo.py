@@ -26,7 +26,7 @@ from torch import Tensor
 
 from market.kernels import kernel
 from research.training.flat import Flat
-from research.training.fused import Batch, Fused, speaker
+from research.training.fused import Fused, batch_of, speaker
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
 from research.training.networks import NEVER, ActorCritic, frozen
 from research.worlds.world import Act, Actions, Bools, Floats
@@ -190,7 +190,7 @@ class PPO:
         a = self.args
         learns = self.steps >= a.critic_first * a.horizon * a.envs * self._workers
         if self._fused is not None and learns:
-            facts = self._fused.gradient(Batch(*rollout), rows, a.clip, a.value, a.entropy)
+            facts = self._fused.gradient(batch_of(*rollout), rows, a.clip, a.value, a.entropy)
             self._flat.follow(a.grad_norm, self._reduce, self._workers)
             return facts
         loss, facts = self.loss(*(part[rows] for part in rollout))

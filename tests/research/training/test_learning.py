@@ -15,8 +15,8 @@ pytest.importorskip("torch")
 import torch
 
 from policies import network as kernels
-from research.training import dqn, fused, ppo, qlearning
-from research.training.networks import Dueling, folded
+from research.training import dqn, flat, fused, ppo, qlearning
+from research.training.networks import ActorCritic, Dueling, folded, mlp
 from research.training.sources import Where, small
 from research.worlds import almgren_chriss, known, obizhaeva_wang
 
@@ -164,7 +164,36 @@ def test_the_gradient_by_hand_is_that_of_the_loss(threads: int) -> None:
     loss.backward()
     expected = grad.clone()
     assert learner._fused is not None
-    said = learner._fused.gradient(fused.Batch(*batch), rows, args.clip, args.value, args.entropy)
+    said = learner._fused.gradient(fused.batch_of(*batch), rows, args.clip, args.value, args.entropy)
 
     torch.testing.assert_close(grad, expected, atol=2e-7, rtol=1e-4)
     torch.testing.assert_close(said, facts.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_step_by_the_kernel_is_that_of_torch() -> None:
+    torch.manual_seed(1)
+    ours, theirs = (flat.Flat(ActorCritic(5, 3, 0, 8, 0.5), 1e-2, 1e-5) for _ in range(2))
+    theirs.weights.data.copy_(ours.weights.data)
+    assert ours.weights.grad is not None
+    assert theirs.weights.grad is not None
+
+    for n in range(200):
+        grad = torch.randn(len(ours.weights)) * (1.0 if n % 2 else 0.01)  # cut, and short enough
+        ours.weights.grad.copy_(grad)
+        ours.follow(0.5)
+        theirs.weights.grad.copy_(grad * (0.5 / (grad.norm() + 1e-6)).clamp(max=1.0))
+        theirs.adam.step()
+
+    torch.testing.assert_close(ours.weights, theirs.weights, atol=1e-5, rtol=1e-5)
+    assert ours.save()["adam_steps"][0] == 200
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "rows"), [(40, 13, 300), (7, 1, 5), (3, 6, 17)])
+def test_what_a_network_says_by_the_kernel_is_what_torch_says(inputs: int, outputs: int, rows: int) -> None:
+    torch.manual_seed(2)
+    net = mlp(inputs, 10, outputs, 1.0)
+    obs = torch.randn(rows, inputs) * 3.0
+
+    said = fused.speaker(net, 64)(obs)
+
+    torch.testing.assert_close(said, net(obs).detach(), atol=2e-6, rtol=1e-5)
