@@ -29,7 +29,7 @@ class Earned(msgspec.Struct, frozen=True):
     high: float
 
 
-def earned(calibration: Calibration, steps: int) -> Earned | None:
+def earned(calibration: Calibration, steps: int, seed_set: int = 0) -> Earned | None:
     """Train the adversary and play it; None where there is nothing to learn with.
 
     Raises:
@@ -41,7 +41,8 @@ def earned(calibration: Calibration, steps: int) -> Earned | None:
         if (error.name or "").partition(".")[0] != "torch":
             raise
         return None
-    found = adversary.earns(scenario_of(calibration, OPENINGS), steps, episodes=TRIPS)
+    scenario = scenario_of(calibration, OPENINGS)
+    found = adversary.earns(scenario, steps, adversary.SEED + seed_set, TRIPS, seed_set)
     return Earned(steps, TRIPS, found.mean, found.mean - found.half, found.mean + found.half)
 
 

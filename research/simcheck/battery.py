@@ -14,12 +14,14 @@ from research.calibrate.refine import ordinary
 from research.calibrate.simulated import simulate
 from research.simcheck import arbitrage, checks, episodes, gate, impact, numbers
 from research.simcheck.arbitrage import Earned
-from research.simcheck.checks import Check, Sizes
+from research.simcheck.checks import SEED_SET, Check, Sizes
 from research.simcheck.gate import Verdict
 from research.simcheck.impact import Law, Parent
 from research.simcheck.numbers import Number
 
-STREAM_SEED = 80_000_001
+STREAM_SEED = (
+    80_000_001  # of the first stream in the set of seeds 0, which was seen while fitting and choosing
+)
 SPAN_MOST_S = 18_000  # a simulated stream is as long as the recording, at most five hours
 SPAN_LEAST_S = 3_600
 W1_MOST = 0.25  # standard deviations; or what the recording's halves are apart, if that is more
@@ -64,6 +66,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     calibration_sha256: str
     source: str
     quick: bool
+    seed_set: int
     numbers: list[Number]
     distances: list[Distance]
     checks: list[Check]
@@ -78,23 +81,30 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def battery(
-    path: Path, calibration: Calibration, recorded: Facts, budget: Budget, report: Report
+    path: Path,
+    calibration: Calibration,
+    recorded: Facts,
+    budget: Budget,
+    report: Report,
+    seed_set: int = 0,
 ) -> Result:  # fmt: skip
-    """Run everything."""
+    """Run everything; another set of seeds is another draw of every stream, run and trip."""
+    shift = seed_set * SEED_SET
     report("streams: numbers, distributions, probes")
-    streams, counters, events = simulated_streams(calibration, recorded, budget)
+    streams, counters, events = simulated_streams(calibration, recorded, budget, shift)
     means = averages(streams)
     verdict = gate.verdict(recorded, means, calibration.name, path)
     sizes = Sizes(
         max(1, round(recorded.numbers["trade_size"].value)),
         recorded.numbers["trade_size"].value * recorded.numbers["trades_per_s"].value,
         budget.runs,
+        shift,
     )
     plain = ordinary(calibration)
     report("impact over size, at fixed participation and at a fixed horizon")
     share, horizon, decay, pairs = impacts(plain, sizes, budget)
     report(f"an adversary, {budget.adversary_steps:,} decisions")
-    found = arbitrage.earned(plain, budget.adversary_steps) if budget.adversary_steps else None
+    found = arbitrage.earned(plain, budget.adversary_steps, seed_set) if budget.adversary_steps else None
     report("twins, mirror, round trips, A/A")
     rows = [
         *checks.no_trade_twin(plain, sizes),
@@ -105,7 +115,7 @@ def battery(
         checks.coded(plain),
         *checks.round_trips(plain, sizes),
         *checks.dropped(counters, events),
-        episodes.check(episodes.against_itself(plain, budget.orders)),
+        episodes.check(episodes.against_itself(plain, budget.orders, seed_set)),
         arbitrage.check(found, budget.adversary_steps),
     ]
     return Result(
@@ -113,6 +123,7 @@ def battery(
         calibration_sha256=sha256(path),
         source=recorded.source,
         quick=budget.streams < FULL.streams,
+        seed_set=seed_set,
         numbers=numbers.compare(recorded, means, share.exponent, decay[0]),
         distances=distances(recorded, streams[0]),
         checks=rows,
@@ -128,7 +139,7 @@ def battery(
 
 
 def simulated_streams(
-    calibration: Calibration, recorded: Facts, budget: Budget
+    calibration: Calibration, recorded: Facts, budget: Budget, shift: int
 ) -> tuple[list[Facts], dict[str, int], int]:  # fmt: skip
     """Measure simulated streams like the recording; return them, their counters and their events."""
     recorded_s = (recorded.end_ns - recorded.begin_ns) // 10**9
@@ -136,7 +147,7 @@ def simulated_streams(
     whole = calibration if span_s >= recorded_s else ordinary(calibration)
     found, totals, events = [], dict[str, int](), 0
     for at in range(budget.streams):
-        stream, counters = simulate(whole, STREAM_SEED + at, span_s)
+        stream, counters = simulate(whole, STREAM_SEED + shift + at, span_s)
         for name, value in counters.items():
             totals[name] = totals.get(name, 0) + value
         measured = facts.measure(
@@ -176,16 +187,16 @@ def impacts(
     quantities = [max(CHILDREN_LEAST, round(sizes.usual * step)) for step in SIZES[: budget.sizes]]
     pace = PARTICIPATION * sizes.volume_per_s
     hour = 3600.0 * sizes.volume_per_s
-    shares, horizons = [], []
+    shares, horizons, first = [], [], impact.IMPACT_SEED + sizes.shift
     middle = len(quantities) // 2
     for at, qty in enumerate(quantities):
         over_s = qty / pace
         slices = max(CHILDREN_LEAST, round(CHILDREN_LEAST * qty / sizes.usual))  # one rhythm for all sizes
         watched = at == middle
         parent = Parent(qty, slices, over_s, over_s * (1.0 + DECAY_LIVES) if watched else over_s)
-        shares.append(impact.paths(calibration, parent, budget.pairs, apart=watched))
+        shares.append(impact.paths(calibration, parent, budget.pairs, first, apart=watched))
         parent = Parent(qty, min(qty, HORIZON_SLICES), budget.horizon_s, budget.horizon_s)
-        horizons.append(impact.paths(calibration, parent, budget.pairs))
+        horizons.append(impact.paths(calibration, parent, budget.pairs, first))
     relative = [qty / hour for qty in quantities]
     pairs = shares[middle]
     return impact.law(relative, shares), impact.law(relative, horizons), impact.decay(pairs), pairs

@@ -21,6 +21,7 @@ from research.simcheck.impact import (
 ROUND_SEED = 82_000_001
 TWIN_SEED = 84_000_001
 SMALL_SEED = 85_000_001
+SEED_SET = 1_000_000_000  # from one set of seeds to the next: more than any check draws
 AA_BAND = (0.035, 0.065)
 HELD_BACK_MOST = 0.01  # of the flow's events
 LOST = ("pool_full", "refused", "metas_full", "taken_lost", "off_grid", "orders_full", "levels_full")
@@ -43,6 +44,7 @@ class Sizes(NamedTuple):
     usual: int  # shares of an aggressive order
     volume_per_s: float
     runs: int
+    shift: int = 0  # of every seed: another set of them
 
 
 def outcome(passed: bool) -> str:
@@ -58,8 +60,8 @@ def shown(mean: float, low: float, high: float, unit: str = "bps") -> str:
 def no_trade_twin(calibration: Calibration, sizes: Sizes) -> list[Check]:
     """Two runs without us are the same run, and the price without us goes nowhere on average."""
     looks = (60.0, 300.0)
-    first = [run(calibration, TWIN_SEED + at, [], looks) for at in range(sizes.runs)]
-    again = [run(calibration, TWIN_SEED + at, [], looks) for at in range(min(3, sizes.runs))]
+    first = [run(calibration, TWIN_SEED + sizes.shift + at, [], looks) for at in range(sizes.runs)]
+    again = [run(calibration, TWIN_SEED + sizes.shift + at, [], looks) for at in range(min(3, sizes.runs))]
     same = all(a.state_hash == b.state_hash for a, b in zip(first, again, strict=False))
     mean, low, high = mean_interval([one.looks_bps[-1] for one in first])
     zero = low <= 0.0 <= high
@@ -74,7 +76,7 @@ def small_order(calibration: Calibration, sizes: Sizes) -> Check:
     over = []
     for at in range(sizes.runs):
         side = 1 if at % 2 == 0 else -1
-        one = run(calibration, SMALL_SEED + at, [Child(0.0, side)], (0.001, 0.002))
+        one = run(calibration, SMALL_SEED + sizes.shift + at, [Child(0.0, side)], (0.001, 0.002))
         if one.bought + one.sold:
             over.append(side * (abs(one.cash) / one.arrival - 1.0) * 1e4 - one.half_spread_bps)
     mean, low, high = mean_interval(over)
@@ -115,8 +117,8 @@ def round_trips(calibration: Calibration, sizes: Sizes) -> list[Check]:
             outward = [Child(there + c.at_s, c.qty) for c in even(Parent(qty, 12, back, back), -side)]
             children = inward + outward
             times = tuple(child.at_s for child in children)
-            one = run(calibration, ROUND_SEED + at, children, (times[-1],))
-            none = run(calibration, ROUND_SEED + at, [], times)
+            one = run(calibration, ROUND_SEED + sizes.shift + at, children, (times[-1],))
+            none = run(calibration, ROUND_SEED + sizes.shift + at, [], times)
             drift = sum(child.qty * bps for child, bps in zip(children, none.looks_bps, strict=True))
             if one.bought == one.sold == qty:
                 gains.append(one.cash / (one.arrival * qty) * 1e4 + drift / qty)

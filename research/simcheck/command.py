@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
         calibration = load(path)
         recorded = facts.read(facts_beside(path))
         args.out.mkdir(parents=True, exist_ok=True)
-        result = battery.battery(path, calibration, recorded, budget_of(args), report)
+        result = battery.battery(path, calibration, recorded, budget_of(args), report, args.seed_set)
         write(args.out, result)
         if args.keep:
             put(gate.beside(path), encoded(result.gate))
@@ -92,7 +92,8 @@ def number(value: float | None) -> str:
 def show(result: Result) -> None:
     """Print the battery."""
     out = sys.stdout
-    out.write(f"{result.calibration} against {result.source}{', quick' if result.quick else ''}\n\n")
+    kind = ", quick" if result.quick else ""
+    out.write(f"{result.calibration} against {result.source}, seeds {result.seed_set}{kind}\n\n")
     for row in result.numbers:
         target = row.origin if row.target is None else number(row.target)
         band = f"[{row.low:.4g}, {row.high:.4g}]"

@@ -5,6 +5,7 @@ from pathlib import Path
 from daemon.options import Parser, whole
 
 ADVERSARY_STEPS_MOST = 20_000_000  # some hours of a core
+SEED_SETS_MOST = 1_000_000
 
 
 def parser() -> Parser:
@@ -25,6 +26,13 @@ def parser() -> Parser:
         type=whole(0, ADVERSARY_STEPS_MOST),
         metavar="N",
         help="decisions that the adversary learns from (default 400000, 40000 with --quick; 0: leave it out)",
+    )
+    p.add_argument(
+        "--seed-set",
+        type=whole(0, SEED_SETS_MOST),
+        default=0,
+        metavar="N",
+        help="which draw of all chance (default 0, on which the shipped ones were chosen)",
     )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for JSON and HTML")
     p.add_argument(

@@ -20,7 +20,7 @@ ORDERS_MAX: Final = 4_096  # a book that somebody has pushed about holds more th
 LEVELS_MAX: Final = 1_024  # as above
 SIDE_BY_SIDE: Final = 256  # episodes at a time: a book each
 OPENINGS: Final = 128  # warmed markets that episodes begin in; with few of them episodes resemble each other
-RUN: Final = 1  # a set of seeds of its own; validation's is 0
+RUN: Final = 1  # the first set of seeds of its own; validation's is 0
 
 
 class Same(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def scenario_of(calibration: Calibration, openings: int = OPENINGS) -> Scenario:
     )
 
 
-def against_itself(calibration: Calibration, orders: int) -> Same | None:
+def against_itself(calibration: Calibration, orders: int, seed_set: int = 0) -> Same | None:
     """Work so many orders by TWAP and compare blocks of them; None where scipy is missing.
 
     Raises:
@@ -64,7 +64,7 @@ def against_itself(calibration: Calibration, orders: int) -> Same | None:
     act = baseline("twap").act_batch
     env = VectorEnv([scenario_of(calibration)], SIDE_BY_SIDE, 0)
     batches = -(-orders // SIDE_BY_SIDE)
-    listed = seeds(AA, batches * SIDE_BY_SIDE, RUN).reshape(batches, SIDE_BY_SIDE, 1)
+    listed = seeds(AA, batches * SIDE_BY_SIDE, RUN + seed_set).reshape(batches, SIDE_BY_SIDE, 1)
     found = []
     for batch in listed:
         env.listed(batch, np.zeros_like(batch))

@@ -43,7 +43,7 @@ def page(result: Result) -> str:
         chapter("Impact", impact_card(result)),
         chapter("Checks", check_card(result)),
     ]
-    about = f"{result.calibration}, held against {result.source}"
+    about = f"{result.calibration}, held against {result.source}; set of seeds {result.seed_set}"
     return whole_page("Simulated market, checked", about, badges, sections)
 
 

@@ -21,6 +21,7 @@ from research.worlds.world import Act, Actions, Bools, Floats, Reals, World, cos
 ENVS: Final = 128
 SIDE_BY_SIDE: Final = 128
 EPISODES: Final = 512
+SEED: Final = 7
 AXES: Final = (
     Axis(0, (0.1, 0.5)),
     Axis(1, (-0.6, -0.2, 0.2, 0.6)),
@@ -42,8 +43,8 @@ def trips(where: Where) -> Source:
     return source_of(SCENARIOS[where.scenarios[0]], where.episodes)
 
 
-def source_of(scenario: Scenario, episodes: int) -> Source:
-    """Return the adversary's market of a scenario; openings are played once for each size."""
+def source_of(scenario: Scenario, episodes: int, run: int = 0) -> Source:
+    """Return the adversary's market of a scenario, tried on seeds of `run`; openings play once a size."""
     made: dict[int, RoundTrips] = {}
 
     def worlds(envs: int) -> Make:
@@ -57,7 +58,7 @@ def source_of(scenario: Scenario, episodes: int) -> Source:
 
     def trial() -> Trial:
         world = RoundTrips(scenario, SIDE_BY_SIDE, 0)
-        batches = seeds(SELECT, -(-episodes // SIDE_BY_SIDE)).tolist()
+        batches = seeds(SELECT, -(-episodes // SIDE_BY_SIDE), run).tolist()
 
         def play(act: Act) -> Reals:
             found = []
@@ -83,9 +84,11 @@ def nothing(obs: Floats, _: Bools) -> Actions:
     return np.full(len(obs), NOTHING, dtype=np.int64)
 
 
-def earns(scenario: Scenario, steps: int, seed: int = 7, episodes: int = EPISODES) -> Difference:
+def earns(
+    scenario: Scenario, steps: int, seed: int = SEED, episodes: int = EPISODES, run: int = 0
+) -> Difference:  # fmt: skip
     """Train an adversary; return what it then makes of unseen trips, in bps of a unit, with its interval."""
-    found = source_of(scenario, episodes)
+    found = source_of(scenario, episodes, run)
     learner = PPO(Args(envs=ENVS, steps=steps, seed=seed), found.make(ENVS))
     while learner.steps < steps:
         learner.iterate()

@@ -13,7 +13,7 @@ from market.flow.calibration import Layers, Reading, Regime, dump
 from market.flow.queue_reactive_defaults import small_tick
 from research.calibrate.facts import Estimate, Facts
 from research.calibrate.refine import ordinary
-from research.simcheck import arbitrage, checks, command, episodes, gate, impact, numbers
+from research.simcheck import arbitrage, battery, checks, command, episodes, gate, impact, numbers
 from research.simcheck.command_options import parser
 
 ROOT = Path(__file__).parents[2]
@@ -205,3 +205,24 @@ def test_a_calibration_without_facts_is_one_line_and_exit_2(calibration: Path, t
     assert outcome.returncode == 2
     assert outcome.stderr.count("\n") == 1
     assert "steadyhand calibrate" in outcome.stderr
+
+
+def test_another_set_of_seeds_is_another_draw_of_every_run() -> None:
+    children = [checks.Child(0.0, 1), checks.Child(0.5, -1)]
+    first, other = (
+        impact.run(PLAIN, checks.TWIN_SEED + seed_set * checks.SEED_SET, children, (60.0, 61.0))
+        for seed_set in (0, 1)
+    )
+    seeds = (checks.ROUND_SEED, checks.TWIN_SEED, checks.SMALL_SEED, impact.IMPACT_SEED, battery.STREAM_SEED)
+
+    assert first.state_hash != other.state_hash
+    assert max(seeds) - min(seeds) < checks.SEED_SET // 10  # so that no two sets meet
+
+
+def test_the_set_of_seeds_is_the_callers_choice() -> None:
+    read = parser().parse_args
+
+    assert read(["x", "--out", "y"]).seed_set == 0
+    assert read(["x", "--out", "y", "--seed-set", "3"]).seed_set == 3
+    with pytest.raises(SystemExit):
+        read(["x", "--out", "y", "--seed-set", "-1"])
