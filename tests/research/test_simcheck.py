@@ -208,7 +208,7 @@ def test_a_calibration_without_facts_is_one_line_and_exit_2(calibration: Path, t
 
 
 def test_another_set_of_seeds_is_another_draw_of_every_run() -> None:
-    children = [checks.Child(0.0, 1), checks.Child(0.5, -1)]
+    children = [impact.Child(0.0, 1), impact.Child(0.5, -1)]
     first, other = (
         impact.run(PLAIN, checks.TWIN_SEED + seed_set * checks.SEED_SET, children, (60.0, 61.0))
         for seed_set in (0, 1)
