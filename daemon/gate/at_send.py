@@ -62,7 +62,20 @@ def unfit(g: GateState, stamp: Stamp, chain: ChildOrder, event: SendDue) -> str:
     cap_ns = g.risk.limits.policy.decision_age_max_ms * MS
     if not checks.within(stamp.mono_ns - event.decided_mono_ns, cap_ns):
         return f"R50 decided {(stamp.mono_ns - event.decided_mono_ns) // MS} ms ago"
+    if chain.replace_id == event.cl_ord_id and (fault := _of_changes(g, stamp, chain, strategy)):
+        return fault
     return _of_market(g, stamp, chain, event)
+
+
+def _of_changes(g: GateState, stamp: Stamp, chain: ChildOrder, strategy: str) -> str:
+    """R22: cancels, which wait for nothing, may have used up the second of a replace."""
+    terms = chain.terms
+    for scope in g.risk.scopes.of(terms.account, strategy, terms.symbol):
+        value = scope.tally.changes.count(stamp.mono_ns)
+        cap = g.risk.rates.scaled(scope.limits.rates.changes_per_second)
+        if not checks.within(value, cap):
+            return f"R22 replaces and cancels in one second: {value} against {cap}"
+    return ""
 
 
 def _of_market(g: GateState, stamp: Stamp, chain: ChildOrder, event: SendDue) -> str:

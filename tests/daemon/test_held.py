@@ -21,7 +21,10 @@ from gateways.fix.order_entry import SendResult
 from market import events as ev
 from market.desk_events import Condition, RestrictedListed
 from market.types import ExecType, OrdStatus, Side
-from tests.daemon.gate_harness import ASK, BID, LIMITS, SYN, World
+from tests.daemon.gate_harness import ASK, BID, LIMITS, SYN, World, limits
+
+CHANGES = 3  # a second
+LAW = limits(rates={"changes_per_second": CHANGES})
 
 
 class Wire:
@@ -66,7 +69,7 @@ class Disked(World):
         self.shell.entry = self.wire  # type: ignore[assignment]
         self.shell.note = lambda _: None
         self.shell.clock = self  # type: ignore[assignment]
-        super().__init__()
+        super().__init__(LAW)
 
     def stamp(self) -> ev.Stamp:
         return ev.Stamp(self.ts, self.now)
@@ -189,6 +192,25 @@ def test_a_cancel_waits_behind_the_replace_that_it_overtakes(w: Disked) -> None:
 
     assert [kind for kind, _ in w.wire.left] == ["F"]  # the replace is not wanted any more, the cancel is
     assert w.core.state.chains[chain].replace_id is None
+
+
+def test_a_replace_stays_where_cancels_that_waited_for_nothing_have_used_up_its_second(w: Disked) -> None:
+    """R22: a replace that waited is a message of the second in which it leaves."""
+    kept, *gone = [w.ask(10) for _ in range(CHANGES + 1)]
+    w.disk()
+    for chain in (kept, *gone):
+        w.report(chain, ExecType.NEW, OrdStatus.NEW, order_qty=10, leaves_qty=10)
+    w.wire.left.clear()
+    w.n += 1
+    w.step(ev.ReplaceIntent(epoch=w.epoch, n=w.n, chain_id=kept, qty=20, price_e4=BID, decided_mono_ns=w.now))
+    for chain in gone:
+        w.cancel(chain)
+
+    w.disk()
+
+    assert [kind for kind, _ in w.wire.left] == ["F"] * CHANGES
+    assert w.core.state.chains[kept].replace_id is None
+    assert w.core.state.chains[kept].order_qty == 10
 
 
 def test_mass_cancels_and_cancels_of_other_orders_wait_for_nothing(w: Disked) -> None:
