@@ -1,20 +1,20 @@
 """The guard: a process of its own that ends a gate whose loop is stuck, so that no order of it lives on.
 
 It looks at the gate's heartbeat (daemon.heartbeat). Where that stands still for `guard.stuck_ms` it
-  1. kills the process, by its pidfd: nobody else's process, however late that is; the kernel closes the
-     order session, and a venue that cancels on disconnect has canceled everything a round trip later;
+  1. kills the process, by its pidfd: nobody else's process, however late that is; and shuts its order session
+     down, so that a venue that cancels on disconnect has canceled everything a round trip later;
   2. sets the kill latch: whoever starts the gate again starts it killed, and it cancels what it finds;
   3. sends a mass cancel on a session of its own, where the broker's profile says that one reaches all
      orders of the firm (`mass_cancel_scope = "firm"`) and `[guard.session]` names one;
   4. with `guard.takeover`, starts the gate again: killed, it replays its journal, logs on in its own session
      and cancels order by order. Under systemd the unit's Restart= does the same.
-It needs no policy, no journal, and no word of the gate. It acts once for each gate.
+It needs no policy, no journal, and no word of the gate. It acts once for each gate. At its start, for each
+gate and every hour it drills (daemon.guard.drill), and writes down what it has shown (daemon.guard.proof).
 """
 
 import argparse
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -26,10 +26,14 @@ import structlog
 from daemon import heartbeat, notify
 from daemon.config import Config, ConfigError, GateSection, GuardSection, load, load_profile
 from daemon.ending import Ending
+from daemon.guard import proof
+from daemon.guard.drill import drill
+from daemon.guard.killing import Target, cut, gone
 from daemon.guard.watch import POLL_NS, Watch, Word
 from daemon.heartbeat import Beat
 from daemon.journal import DirectoryLock, JournalError, lock_directory
 from daemon.logs import announce, configure
+from daemon.metrics.block import Metrics
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
 from gateways.fix.codec import Encoder, decode
 from gateways.fix.order_entry import OrderEntry
@@ -44,8 +48,8 @@ if TYPE_CHECKING:
     from gateways.fix.engine import Engine
 
 SESSION: Final = "guard"
-DIED_WAIT_S: Final = 2.0  # for a killed process to be gone; longer is one that hangs in the kernel
-DIED_POLL_S: Final = 0.001
+LOGON_S: Final = 10.0  # a drill waits so long for a session of our own
+DRILL_LATCH: Final = "KILLED.drill"  # beside the gate's: set and cleared by each drill
 RUN_LOG: Final = "fix-guard.log"
 log = structlog.get_logger()
 
@@ -64,7 +68,15 @@ class Guard:
         self._logged_on = False
         self._sent = 0
         self._fired = 0
-        self._mode = config.mode
+        self._target: Target | None = None
+        self._drilled_for = (0, 0)  # the gate of the last drill: pid and start
+        self._drilled_s = 0.0
+        self._drilling = False
+        metrics = Metrics(config.metrics.directory if config.metrics else None, "guard")
+        self._metrics = metrics
+        self._drill_ok = metrics.gauge("steadyhand_guard_drill_ok")
+        self._drill_at = metrics.gauge("steadyhand_guard_drill_timestamp_seconds")
+        self._fired_total = metrics.counter("steadyhand_guard_fired_total")
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -138,8 +150,10 @@ class Guard:
         while not runtime.stopping.is_set():
             beat = heartbeat.read(self._gate.state_dir)
             word = self._watch.observe(beat, time.monotonic_ns())
+            self._take_aim(beat)
             if word is Word.STUCK and beat is not None:
                 await self._fire(beat)
+            self._drill_when_due(runtime, beat)
             notify.watchdog()
             await asyncio.sleep(POLL_NS / 1e9)
 
@@ -148,16 +162,71 @@ class Guard:
         if self._engine is not None:
             self._engine.stop()
         held.release()
+        self._metrics.close()
         announce("stopped", fired=self._fired)
+
+    def _take_aim(self, beat: Beat | None) -> None:
+        """Hold the pidfd of the gate that lives, so that nothing is left to look up."""
+        aim = self._target.beat if self._target is not None else None
+        if beat is None or (aim is not None and (aim.pid, aim.started) == (beat.pid, beat.started)):
+            return
+        if self._target is not None:
+            self._target.close()
+        self._target = Target.of(beat)
+
+    # --- the drill ------------------------------------------------------------------------------
+
+    def _drill_when_due(self, runtime: Runtime, beat: Beat | None) -> None:
+        gate = (beat.pid, beat.started) if beat is not None and not beat.stopped else (0, 0)
+        due = gate not in ((0, 0), self._drilled_for) or time.monotonic() >= self._drilled_s
+        if due and not self._drilling:
+            self._drilling, self._drilled_for = True, gate
+            self._drilled_s = time.monotonic() + proof.DRILL_EVERY_S
+            runtime.spawn(self._drill(gate), "drill")
+
+    async def _drill(self, gate: tuple[int, int]) -> None:
+        """Show what we can do, and write down what came of it."""
+        faults = await drill(self._state_dir / "drill", self._gate.state_dir / DRILL_LATCH)
+        if gate != (0, 0) and self._target is not None and (fault := self._target.signal(0)):
+            faults.append(f"the gate, pid {gate[0]}: {fault}")
+        if not self.means():
+            faults.append("nothing here cancels orders of a gate that is killed")
+        if not await self._reaches_broker():
+            faults.append("the guard's own session is not logged on")
+        try:
+            proof.write(self._gate.state_dir, proof.now(*gate, self.means(), faults))
+        except OSError as error:
+            faults.append(f"the proof is not written: {error.strerror}")
+        self._drilling = False
+        self._drill_ok.set(not faults)
+        self._drill_at.set(time.time())
+        announce("drilled", pid=gate[0], faults=faults)
+        if faults:
+            log.error("the guard could not show what it is for", faults=faults)
+
+    async def _reaches_broker(self) -> bool:
+        """Return whether a session of our own is logged on, where there is one."""
+        deadline = time.monotonic() + LOGON_S
+        while self._guard.session is not None and not self._logged_on:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_NS / 1e9)
+        return True
 
     # --- what it is for -------------------------------------------------------------------------
 
     async def _fire(self, beat: Beat) -> None:
         """Kill, latch, cancel; each step whatever became of the one before."""
         fired_ns = time.monotonic_ns()
+        assert self._target is not None, "what was seen was aimed at"
+        try:
+            sessions = self._target.sessions({self._gate.order_session.port})
+        finally:  # whatever came of that
+            killed = self._target.kill()
+        facts: dict[str, Any] = {"killed": killed, "cut": cut(sessions)}
+        facts |= {"pid": beat.pid, "still_ms": self._watch.still_ns // 1_000_000}
         self._fired += 1
-        facts: dict[str, Any] = {"pid": beat.pid, "still_ms": self._watch.still_ns // 1_000_000}
-        facts["killed"] = kill(beat)
+        self._fired_total.inc()
         facts["mass_cancel"] = self._mass_cancel()
         reason = f"guard: the gate's loop stood still for {facts['still_ms']} ms"
         try:
@@ -190,49 +259,6 @@ class Guard:
                 command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
             )
         announce("takeover", pid=child.pid)
-
-
-def kill(beat: Beat) -> str:
-    """Kill the process that the slot names, and no other; return what came of it."""
-    try:
-        descriptor = os.pidfd_open(beat.pid)
-    except ProcessLookupError:
-        return "gone before"
-    except OSError as error:
-        return f"no pidfd: {error.strerror}"
-    try:
-        if heartbeat.started(beat.pid) not in (
-            0,
-            beat.started,
-        ):  # 0: /proc does not say; then the kernel judges
-            return "gone before"  # its pid is another process's by now
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    except ProcessLookupError:
-        return "gone before"
-    except OSError as error:
-        return f"not killed: {error.strerror}"
-    finally:
-        os.close(descriptor)
-    return "killed"
-
-
-async def gone(beat: Beat) -> bool:
-    """Wait until a killed process is gone."""
-    deadline = time.monotonic() + DIED_WAIT_S
-    while heartbeat.started(beat.pid) == beat.started and not is_zombie(beat.pid):
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(DIED_POLL_S)
-    return True
-
-
-def is_zombie(pid: int) -> bool:
-    """Return whether a process has ended and waits for its parent to look."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return True
-    return line[line.rfind(b")") + 2 :][:1] in (b"Z", b"X")
 
 
 def main(args: argparse.Namespace) -> int:

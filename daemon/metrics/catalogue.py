@@ -130,6 +130,9 @@ _RISK = (
         "Kills, by who pulled.",
         source=("cli", "signal", "file", "control", "other"),
     ),
+    gauge("steadyhand_guard_drill_ok", "1 where the guard's last drill showed all that it is for."),
+    gauge("steadyhand_guard_drill_timestamp_seconds", "When the guard's last drill ended; 0: none has."),
+    counter("steadyhand_guard_fired_total", "Gates that the guard has killed."),
 )
 _LINES = (
     gauge("steadyhand_oms_sessions", "OMS sessions, by state.", state=("up", "down")),

@@ -18,12 +18,15 @@ TRIES = 12  # of one order, which a rate or a session that is down may refuse fo
 class GateAtVenue:
     """Started, in step with market time, with a parent of 1,000."""
 
-    def __init__(self, folder: Path, scenario: str, heartbeat_s: int = 10, speed: int = 1) -> None:
+    def __init__(
+        self, folder: Path, scenario: str, heartbeat_s: int = 10, speed: int = 1, code: str = ""
+    ) -> None:
         self.folder = folder
         (folder / "scenario.toml").write_text(scenario)
         options = ("--scenario", str(folder / "scenario.toml"), "--start", "command", "--speed", str(speed))
         self.venue = VenueProcess(*WINDOW, *options, out=folder / "venue")
         self.gate = GateProcess(folder)
+        self.gate.code = code
         try:
             self._start(heartbeat_s)
         except BaseException:
@@ -31,7 +34,7 @@ class GateAtVenue:
             raise
 
     def _start(self, heartbeat_s: int) -> None:
-        ports = self.venue.wait("ready")["endpoints"]
+        ports = self.venue.endpoints = self.venue.wait("ready")["endpoints"]
         text = self.gate.config.read_text()
         order, reference = self.gate.order.port, self.gate.reference.port
         text = text.replace(f"port = {order}\n", f"port = {ports['fix']}\nheartbeat_s = {heartbeat_s}\n")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from daemon import heartbeat
-from daemon.guard.main import gone, is_zombie, kill
+from daemon.guard.killing import Target, gone, is_zombie
 from daemon.guard.watch import POLL_NS, Watch, Word
 from daemon.heartbeat import Beat, Heartbeat
 
@@ -78,7 +78,7 @@ def test_a_slot_that_is_none_is_no_gate(tmp_path: Path) -> None:
 def test_no_other_process_is_killed_than_the_one_that_beat() -> None:
     mine = os.getpid()
 
-    assert kill(Beat(mine, heartbeat.started(mine) + 1, 0, False)) == "gone before"
+    assert Target.of(Beat(mine, heartbeat.started(mine) + 1, 0, False)).kill() == "gone before"
     assert heartbeat.started(mine) > 0
     assert not is_zombie(mine)
     assert callable(gone)
