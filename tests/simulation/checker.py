@@ -358,7 +358,8 @@ class Checker:
         if not status:
             return not self.w.lives.alive
         order = status["sessions"]["order"]
-        at_rest = order["state"] != "reconciling" and (order["up"] or halted_with_break(status))
+        waits = not order["up"] or any(cause.startswith("R61") for cause in status["causes"])
+        at_rest = order["state"] != "reconciling" and (not waits or halted_with_break(status))
         return reconciled(status) and at_rest
 
     def settle(self) -> None:
