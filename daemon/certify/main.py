@@ -29,7 +29,7 @@ from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE, R
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference
-from gateways.fix.sessions import FIX_44, ORDER, REFERENCE, EngineError, Role, SessionSpec
+from gateways.fix.sessions import ORDER, REFERENCE, EngineError, Role, SessionSpec
 from market.types import Symbol
 from risk.limits import Limits
 
@@ -157,6 +157,7 @@ class Certification:
     async def _start_venue(self, runtime: Runtime) -> tuple[str, int, int]:
         args = self._args
         argv = ["venue", "--symbol", args.symbol, "--seed", "1", "--out", str(self._out / "venue")]
+        argv += ["--fix-version", self._profile.version.removeprefix("FIX.")]
         argv += ["--comp-id", args.target, "--client-comp-id", args.sender, "--from", "10:00"]
         scenario = next((s for s in self._sources if s.name == OWN_VENUE), None)
         if scenario is not None:
@@ -320,8 +321,6 @@ def main(args: argparse.Namespace) -> int:
             check(args.price)
         if (args.host is None) != (args.port is None):
             raise ScriptError("give --host and --port, or neither for a venue of our own")
-        if args.host is None and profile.version != FIX_44:
-            raise ScriptError(f"our own venue speaks FIX 4.4, the profile {profile.version}; give --host")
         if args.host is not None and not args.price:
             raise ScriptError("give --price BID,ASK: where the symbol stands at the counterparty")
         certification = Certification(args, profile, cases, sources)

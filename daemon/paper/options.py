@@ -76,6 +76,9 @@ def add_market(p: Parser) -> None:
     p.add_argument(
         "--scenario", type=Path, metavar="FILE", help="what goes wrong at the venue: see deploy/scenarios"
     )
+    p.add_argument(
+        "--profile", default="venue", help="the broker's FIX: a profile's name (default venue; fix42, ..)"
+    )
     p.add_argument("--seed", type=whole(0, SEED_MAX), default=1, help="of synthetic flow (default 1)")
 
 

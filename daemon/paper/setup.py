@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.config import ConfigError
+from daemon.config import ConfigError, load_profile
 from daemon.people.keys import make_paper_keys
 from daemon.venue.options import SYNTHETIC_DAY
 from daemon.venue.settings import SYNTHETIC
@@ -148,6 +148,8 @@ def venue_argv(args: argparse.Namespace, market: Market, run: Path, lockstep: Pa
         argv += ["--close", decimal_text(args.close_e4)]
     if args.auctions:
         argv += ["--auctions", ",".join(args.auctions)]
+    version = load_profile(args.profile).version
+    argv += ["--fix-version", version.removeprefix("FIX.")]
     if args.feed == "moldudp64":
         argv += ["--mold", _free_lines()]
     if lockstep is not None:
@@ -208,7 +210,7 @@ def compose_config(
             "day_dir": str(run / "days"),
             "keyring": str(make_paper_keys(run / "keys")),
             "rehearse_us": REHEARSE_US,
-            "order_session": {"port": ports["fix"]},
+            "order_session": {"port": ports["fix"], "profile": args.profile},
             "reference_session": {
                 "port": ports["reference"],
                 "heartbeat_s": 1,

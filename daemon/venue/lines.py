@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from daemon.venue.outbound import Outbound
-from gateways.fix.sessions import DROP_COPY, ORDER, REFERENCE
+from gateways.fix.fix42 import told
+from gateways.fix.sessions import DROP_COPY, FIX_44, ORDER, REFERENCE
 from gateways.fix.wire import fields
 from gateways.venue import actions as a
 from gateways.venue.line import PLAIN, Marks
@@ -57,8 +58,9 @@ class FaultyAcceptor(Acceptor, Protocol):
 class ClientLines:
     """Order session, reference session and feed, as the cores see them."""
 
-    def __init__(self, record: Outbound, lost: Callable[[], None]) -> None:
-        """`lost`: reports had to be thrown away, the run is not clean."""
+    def __init__(self, record: Outbound, lost: Callable[[], None], version: str = FIX_44) -> None:
+        """`lost`: reports had to be thrown away, the run is not clean; `version`: of the order session."""
+        self._version = version
         self.record = record
         self.acceptor: Acceptor | None = None
         self.faulty: FaultyAcceptor | None = None  # the same, where it is one
@@ -120,6 +122,8 @@ class ClientLines:
         self._offline.append((body, marks))
 
     def _send(self, body: str, marks: Marks) -> bool:
+        if self._version != FIX_44:
+            body = told(body)
         if self.faulty is not None:
             return self.faulty.send_marked(ORDER, body, marks)
         return self.acceptor is not None and self.acceptor.send(ORDER, body)

@@ -17,7 +17,7 @@ def parser() -> Parser:
     """Return the command line."""
     p = Parser(
         prog="steadyhand venue",
-        description="The paper exchange and EMS: FIX 4.4 orders and reference prices, ITCH 5.0 feed.",
+        description="The paper exchange and EMS: FIX 4.4 or 4.2 orders, reference prices, ITCH 5.0 feed.",
     )
     p.add_argument("--config", type=Path, help="configuration file; options given beside it win")
     p.add_argument("--tape", type=Path, help="a tick store made by `steadyhand ingest`; none: synthetic flow")
@@ -73,6 +73,9 @@ def lines(p: Parser) -> None:
         "--drop-copy-port",
         type=whole(0, PORT_MAX),
         help="tell executions on a second session; 0 = a free one",
+    )
+    p.add_argument(
+        "--fix-version", choices=("4.2", "4.4"), default="4.4", help="of the order session (default 4.4)"
     )
     p.add_argument("--comp-id", default="VENUE", help="our SenderCompID of the order session")
     p.add_argument("--client-comp-id", default="STEADYHAND", help="whose orders are taken")

@@ -173,6 +173,7 @@ def sessions(options: Options) -> list[SessionSpec]:
         sender_comp_id=options.comp_id,
         target_comp_id=options.client_comp_id,
         port=options.fix_port,
+        version=options.fix_version,
         in_memory=True,
     )
     reference = SessionSpec(

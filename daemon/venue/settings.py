@@ -9,6 +9,7 @@ import msgspec
 
 from daemon.config import ConfigError, load
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
+from gateways.fix.sessions import FIX_44
 from market.instruments import Auction, Instrument
 from market.types import Symbol
 
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     order_latency_ns: int
     feed_latency_ns: int
     fix_port: int
+    fix_version: str = FIX_44  # of the order session
     reference_port: int
     itch_port: int
     drop_copy_port: int | None = None  # None: no drop copy session
@@ -96,6 +98,7 @@ def read(args: argparse.Namespace) -> Options:
         order_latency_ns=_us(args.order_latency_us, base.get("order_latency_us", 2_000)),
         feed_latency_ns=_us(args.feed_latency_us, base.get("feed_latency_us", 500)),
         fix_port=args.fix_port,
+        fix_version=f"FIX.{args.fix_version}",
         reference_port=args.reference_port,
         itch_port=args.itch_port,
         drop_copy_port=_drop_copy_port(args, lockstep=lockstep is not None),

@@ -67,7 +67,9 @@ class Venue:
         self._options = options
         self._inbound = Inbound(folder if options.out else None)
         self._lines = ClientLines(
-            Outbound(folder if options.out else None), lambda: self._stop(EXIT_NOT_CLEAN)
+            Outbound(folder if options.out else None),
+            lambda: self._stop(EXIT_NOT_CLEAN),
+            options.fix_version,
         )
         self._parts = Parts(options, flow, self._lines, self._lines.reference, note=self._inbound.note)
         self._lines.bind(self._parts)

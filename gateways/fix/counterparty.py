@@ -7,6 +7,7 @@ answered with a reject. Free text is cleaned before it is sent, ids are echoed a
 from collections.abc import Callable
 from typing import Final
 
+from gateways.fix import fix42
 from gateways.fix import requests as rq
 from gateways.fix.inbound import ONCE, SIDES, Fields, Refusal
 from gateways.fix.wire import (
@@ -54,7 +55,7 @@ def decode_request(raw: str) -> Requests | Malformed | None:
     if msg_type == "V":
         return _market_data_request(raw)
     reader = READERS.get(msg_type)
-    if reader is None:
+    if reader is None or (msg_type in fix42.UNKNOWN and tags.get("8") == fix42.VERSION):
         return None
     if len(tags) != raw.count(SOH):
         twice = repeated(raw, ONCE)

@@ -100,15 +100,21 @@ def test_a_broker_of_42_that_passes_one_case_and_fails_another(tmp_path: Path) -
     assert sums_hold(out)
 
 
-def test_our_own_venue_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["venue", "fix42"])
+def test_our_own_venue_passes(tmp_path: Path, profile: str) -> None:
     out = tmp_path / "pack"
     cases = ("PART-FILL-CANCEL", "CANCEL-REJECT")
-    run = start(out, "venue", *[word for case in cases for word in ("--case", case)])
+    run = start(out, profile, *[word for case in cases for word in ("--case", case)])
     told, wrong = run.communicate(timeout=120)
 
     assert run.returncode == 0, told + wrong
     assert "2 of 2 cases passed" in told
-    assert "**PASSED**" in (out / "summary.md").read_text()
+    summary = (out / "summary.md").read_text()
+    assert "**PASSED**" in summary
+    positions = "not told by this broker" if profile == "fix42" else "equal"
+    assert f"Positions at logon (35=AN): {positions}" in summary
+    version = "FIX.4.2" if profile == "fix42" else "FIX.4.4"
+    assert f"|8={version}|" in (out / "cases" / "CANCEL-REJECT.md").read_text().replace(" ", "|")
     assert sums_hold(out)
 
 
@@ -116,7 +122,6 @@ def test_our_own_venue_passes(tmp_path: Path) -> None:
     ("argv", "code", "says"),
     [
         (["nobody"], 78, "no FIX profile 'nobody'"),
-        (["fix42"], 2, "our own venue speaks FIX 4.4"),
         (["fix44", "--host", "h"], 2, "give --host and --port"),
         (["fix44", "--host", "h", "--port", "1"], 2, "give --price"),
         (["fix44", "--price", "100"], 2, "give BID,ASK"),
