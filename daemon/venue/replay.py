@@ -77,17 +77,14 @@ def replay(folder: Path, out: Path | None) -> int:
         lines = RecordOnly(Outbound(target))
     except OSError as error:
         raise ConfigError(f"--out {target}: {error.strerror}; name a folder that can be written") from None
-    parts = Parts(options, build_flow(options), lines, lines.reference, want["setup"]["run"])
-    lines.exchange = parts.exchange
-    for place, ts_ns, what, text in _lines(folder / INBOUND_FILE):
-        try:
-            if parts.exchange.opened:
-                parts.director.advance(ts_ns)
-            happen(parts, what, text)
-        except (AssertionError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{place}: {what} cannot have happened there: {error}") from None
-    account = account_of(options, parts, lines.record)
-    lines.record.close()
+    try:
+        parts = Parts(options, build_flow(options), lines, lines.reference, want["setup"]["run"])
+        lines.exchange = parts.exchange
+        for place, ts_ns, what, text in _lines(folder / INBOUND_FILE):
+            _again(parts, place, ts_ns, what, text)
+        account = account_of(options, parts, lines.record)
+    finally:
+        lines.record.close()
     record.write(target, account, parts.store)
     feed = feed_then == (target / FEED_FILE).read_bytes()
     same = json.loads(json.dumps(account))
@@ -101,6 +98,15 @@ def replay(folder: Path, out: Path | None) -> int:
         **record.summary(account),
     )
     return EXIT_DONE if feed and fills and messages else EXIT_NOT_CLEAN
+
+
+def _again(parts: Parts, place: str, ts_ns: int, what: str, text: str) -> None:
+    try:
+        if parts.exchange.opened:
+            parts.director.advance(ts_ns)
+        happen(parts, what, text)
+    except (AssertionError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{place}: {what} cannot have happened there: {error}") from None
 
 
 def happen(parts: Parts, what: str, text: str) -> None:
