@@ -244,6 +244,16 @@ class SocketInitiator:
             world.loop.after(0, side.begin, owner=side.process)
 
 
+class Thread:
+    """The engine's thread: a world has one alone, so that the connector begins and is back at once."""
+
+    def __init__(self, target: Any, **_: Any) -> None:
+        self._connector = target.__self__._connector
+
+    def start(self) -> None:
+        self._connector.start()
+
+
 def load() -> ModuleType:
     """Return `gateways.fix.engine`, loaded anew over this module instead of quickfix."""
     this, before = sys.modules[__name__], sys.modules.get("quickfix")
@@ -254,6 +264,7 @@ def load() -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        vars(module)["Thread"] = Thread
     finally:
         if before is None:
             del sys.modules["quickfix"]
