@@ -61,7 +61,7 @@ class Ipo(Strict):
 
 
 class Collar(Strict):
-    """A volatility pause (H with P) with the collar (J) of its reopening, `ticks` to each side of the mid."""
+    """A volatility pause (H with P); it reopens within a collar (J) of `ticks` around the mid, or waits longer."""
 
     action: Literal["collar"]
     ticks: Ticks = 50
@@ -163,9 +163,9 @@ class MarketActions:
                 exchange = self._exchange
                 begin_ns = exchange.now_ns - exchange.publisher.midnight_ns
                 states.quote((begin_ns + round(seconds * NS)) // NS, self._off(ticks))
-            case Collar(ticks=ticks, extension=extension):
+            case Collar(ticks=ticks, extension=extension, seconds=seconds):
                 states.halt("LUDP", "P")
-                states.collar(self._mid_e4, self._off(-ticks), self._off(ticks), extension)
+                states.collar(self._mid_e4, self._off(-ticks), self._off(ticks), extension, seconds)
         self._stops += 1
         stop = self._stops
         if not (isinstance(action, Breaker) and action.level == 3):

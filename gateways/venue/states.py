@@ -9,11 +9,12 @@ symbol is stopped the flow stands still and goes on afterwards where it was; can
 refused, or kept for the reopening cross where there is one (`gateways.venue.auctions`).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateways.feeds.itch_messages import build
 from gateways.venue.publisher import LOCATE
 from market.events import SecurityStatus
+from market.instruments import NS, Auction
 from market.types import OrdType, Side
 
 if TYPE_CHECKING:
@@ -24,7 +25,21 @@ PRICE_E4_MAX: Final = 2**32 - 1  # of the public feed
 E8: Final = 10_000  # 1e-8 in a 1e-4: what V counts in
 NO_RESTRICTION, RESTRICTED = "0", "1"  # Reg SHO action of Y
 MARKET_CODE: Final = "Q"  # of h: our own market
+COLLAR_STEP_BP: Final = 500  # by which an extension widens a collar, of its reference price
+EXTENSIONS_MAX: Final = 12  # an hour of five minutes each: then it crosses at whatever price
+PAUSE_S: Final = 300.0  # of a volatility pause, and of each extension
+PAUSED_CROSS: Final = "H"  # cross type of a reopening, as I and Q say it
 WORDS: Final = {HALTED: "halted", PAUSED: "paused", QUOTING: "quotation only"}
+
+
+class Collar(NamedTuple):
+    """Within which prices a reopening may cross, and how it goes on where it would not."""
+
+    reference_e4: int
+    low_e4: int
+    high_e4: int
+    extension: int
+    seconds: float
 
 
 class MarketStates:
@@ -39,6 +54,7 @@ class MarketStates:
         self.band_high_e4 = 0
         self.limit_state = False
         self.short_restricted = False
+        self._collar: Collar | None = None  # of the pause that holds
         self.phantom: tuple[int, int, int] | None = None  # side, price, size that only feeds show
         self._phantom_id = 0
         self._exchange = exchange
@@ -89,19 +105,41 @@ class MarketStates:
 
     def halt(self, reason: str = "T1", state: str = HALTED) -> None:
         """H: trading stops, with the exchange's code of why."""
-        self.state, self.reason = state, reason
+        self.state, self.reason, self._collar = state, reason, None
         self._say("H", stock=self._stock, state=state, reserved="", reason=reason)
         self._settle()
 
     def resume(self) -> None:
-        """H with T: whatever stopped the symbol is over; a reopening cross first, where there is one."""
-        if self.trading:
+        """H with T: whatever stopped the symbol is over; a reopening cross first, where there is one.
+
+        A cross outside of the collar does not happen: the pause is extended, and the collar widened.
+        """
+        if self.trading or self._extended():
             return
         self._exchange.auctions.reopen()
         self.lift()
 
+    def _extended(self) -> bool:
+        collar, exchange = self._collar, self._exchange
+        if collar is None or Auction.REOPEN not in exchange.instrument.auctions:
+            return False
+        found = exchange.auctions.indicate(PAUSED_CROSS)
+        outside = found.crosses and not collar.low_e4 <= found.price_e4 <= collar.high_e4
+        if not outside or collar.extension >= EXTENSIONS_MAX:
+            return False
+        tick_e4 = exchange.instrument.tick_e4(collar.reference_e4)
+        step_e4 = max(tick_e4, collar.reference_e4 * COLLAR_STEP_BP // 10_000 // tick_e4 * tick_e4)
+        high_e4 = collar.high_e4 + (step_e4 if found.price_e4 > collar.high_e4 else 0)
+        low_e4 = collar.low_e4 - (step_e4 if found.price_e4 < collar.low_e4 else 0)
+        self.collar(collar.reference_e4, max(0, low_e4), high_e4, collar.extension + 1, collar.seconds)
+        wider = self._collar
+        again_ns = exchange.now_ns + round(collar.seconds * NS)
+        exchange.at(again_ns, lambda: self.resume() if self._collar is wider else None)
+        return True
+
     def lift(self) -> None:
         """Trade again."""
+        self._collar = None
         self.state, self.reason, self.breaker = TRADING, "", 0
         if self.operational:
             self.operational = False
@@ -133,8 +171,11 @@ class MarketStates:
         first, second, third = (level * E8 for level in levels_e4)
         self._say("V", locate=0, level1=first, level2=second, level3=third)
 
-    def collar(self, reference_e4: int, low_e4: int, high_e4: int, extension: int = 0) -> None:
-        """J: within which prices a reopening after a volatility pause may cross."""
+    def collar(
+        self, reference_e4: int, low_e4: int, high_e4: int, extension: int = 0, seconds: float = PAUSE_S
+    ) -> None:
+        """J: within which prices a reopening after a volatility pause may cross; else it waits longer."""
+        self._collar = Collar(reference_e4, low_e4, high_e4, extension, seconds or PAUSE_S)
         self._say(
             "J",
             stock=self._stock,

@@ -8,6 +8,7 @@ import pytest
 
 from gateways.feeds import itch_messages
 from gateways.fix import codec
+from gateways.venue.states import EXTENSIONS_MAX
 from market.events import SecurityStatus
 from market.instruments import Auction
 from tests.gateways.venue.desk import INSTRUMENT, MIDNIGHT_NS, SOH, Desk
@@ -232,6 +233,70 @@ def test_orders_that_come_in_a_halt_meet_in_the_reopening_cross() -> None:
     assert said(d, "I")
     assert d.ems.table.of_client("B").leaves_qty == 0  # type: ignore[union-attr]
     assert d.rebuilt().state_hash() == d.engine.book.state_hash()
+
+
+def paused(low_e4: int, high_e4: int) -> Desk:
+    """Return a desk in a volatility pause whose reopening would cross at 10.50, 200 shares."""
+    d = desk(Auction.REOPEN)
+    d.rest(1, 99_000, 100)
+    d.rest(-1, 101_000, 100)
+    d.exchange.states.halt("LUDP", "P")
+    d.exchange.states.collar(100_000, low_e4, high_e4, seconds=60.0)
+    d.new("B", 1, 400, "10.50")
+    d.new("S", 2, 200, "10.50", (1, "OTHER"))
+    return d
+
+
+def collars(d: Desk) -> list[tuple[int, int, int]]:
+    return [(m.fields["lower"], m.fields["upper"], m.fields["extension"]) for m in said(d, "J")]  # type: ignore[misc]
+
+
+def test_a_reopening_within_its_collar_crosses() -> None:
+    d = paused(95_000, 105_000)
+    d.exchange.states.resume()
+
+    assert [m.fields["price"] for m in said(d, "Q")] == [105_000]
+    assert d.exchange.trading
+    assert collars(d) == [(95_000, 105_000, 0)]
+
+
+def test_a_reopening_outside_of_its_collar_waits_and_the_collar_widens_that_way() -> None:
+    d = paused(98_000, 102_000)
+    d.exchange.states.resume()
+    assert not d.exchange.trading
+    assert not said(d, "Q")
+    assert collars(d) == [(98_000, 102_000, 0), (98_000, 107_000, 1)]
+
+    d.exchange.advance(d.exchange.now_ns + 59 * S)
+    assert not d.exchange.trading
+    d.exchange.advance(d.exchange.now_ns + 2 * S)
+    assert d.exchange.trading
+    assert [m.fields["price"] for m in said(d, "Q")] == [105_000]
+    assert [m.fields["state"] for m in said(d, "H")][-2:] == ["P", "T"]
+
+
+def test_a_stop_that_comes_meanwhile_outlasts_the_extension() -> None:
+    d = paused(98_000, 102_000)
+    d.exchange.states.resume()
+    d.exchange.states.halt("T1")
+    d.exchange.advance(d.exchange.now_ns + 120 * S)
+
+    assert not d.exchange.trading
+
+
+def test_a_collar_that_never_holds_the_price_ends_after_its_extensions() -> None:
+    d = desk(Auction.REOPEN)
+    d.rest(1, 99_000, 100)
+    d.exchange.states.halt("LUDP", "P")
+    d.exchange.states.collar(100_000, 99_900, 100_100, seconds=1.0)
+    d.new("B", 1, 400, "90.00")
+    d.new("S", 2, 200, "90.00", (1, "OTHER"))
+    d.exchange.states.resume()
+    for _ in range(20):
+        d.exchange.advance(d.exchange.now_ns + S)
+
+    assert d.exchange.trading
+    assert len(collars(d)) == 1 + EXTENSIONS_MAX
 
 
 def test_others_bring_a_market_to_the_close() -> None:
