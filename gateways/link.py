@@ -53,7 +53,8 @@ from market import events as ev
 from market import updates as up
 
 FRAME_BYTES_MAX: Final = 65_536  # a ParentUpdate is about 1 KiB; more than this is an error or an attack
-UNSENT_BYTES_MAX: Final = 1_048_576  # about 2,000 updates: a peer that is so far behind is lost
+# Two seconds of 2,000 orders each, 1.1 KB an order: who is further behind decides on what is over.
+UNSENT_BYTES_MAX: Final = 4_718_592
 HEADER_BYTES: Final = 4
 
 ToGate = ev.TraderHello | ev.SubmitIntent | ev.ReplaceIntent | ev.CancelIntent | ev.TraderStatus | ev.LockTock
@@ -128,12 +129,15 @@ class Peer(asyncio.Protocol):
         on_messages: "Callable[[Peer, list[Any]], None]",
         on_close: "Callable[[Peer, str], None]",
         on_open: "Callable[[Peer], None] | None" = None,
+        at_once: bool = True,
     ) -> None:
+        """`at_once`: a frame goes to the kernel by itself, and not with all others of the loop's turn."""
         self._decoder = Decoder(kinds)
         self._on_messages = on_messages
         self._on_close = on_close
         self._on_open = on_open
         self._transport: asyncio.Transport | None = None
+        self._at_once = at_once
         self._fd = -1  # of its socket
         self._reason = "the other side closed it"
 
@@ -153,9 +157,9 @@ class Peer(asyncio.Protocol):
         return True
 
     def _write(self, transport: asyncio.Transport, frame: bytes) -> None:
-        """Hand a frame to the kernel now: the loop would only write once its turn is over."""
+        """Hand a frame to the kernel, now where asked to: the loop writes once its turn is over."""
         written = 0
-        if not transport.get_write_buffer_size():
+        if self._at_once and not transport.get_write_buffer_size():
             try:
                 written = os.write(self._fd, frame)
             except OSError:

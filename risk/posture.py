@@ -219,6 +219,8 @@ class PostureTable(msgspec.Struct):
     def clear(self, cause: str, mono_ns: int = 0, scope: str = FIRM, dwell: bool = False) -> bool:
         """What caused it is over; True where it goes. With `dwell` it returns through REDUCE_ONLY."""
         key = key_of(cause, scope)
+        if key not in self.causes:
+            return False
         after = LIFE.get((self.life(key), Trigger.CLEAR))
         if after is None:
             return False

@@ -41,6 +41,7 @@ from risk.posture import Posture
 
 Rule = Callable[[GateState, ev.Stamp, Any], None]
 WATCH_NS: Final = 50_000_000  # losses are marked with every picture, at most 20 times a second
+WATCHED: Final = frozenset({ev.ExecutionReport, ev.Timer, ev.Rearm})  # and with each of these
 
 
 class GateCore:
@@ -89,7 +90,7 @@ class GateCore:
             gate_chains.pull_unfit(g, stamp)
             gate_parents.tell_headroom(g, stamp)
         late = stamp.mono_ns - self._watched_ns >= WATCH_NS
-        if isinstance(event, ev.ExecutionReport | ev.Timer | ev.Rearm) or late:
+        if type(event) in WATCHED or late:
             self._watched_ns = stamp.mono_ns
             g.risk.watch(stamp)
 

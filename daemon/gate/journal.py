@@ -117,6 +117,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True, tag="h"):
 
 
 Frame = Input | Output | Digest
+SENT: Final = (SendOrder, SendCancel, AskStatus)
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Frame)
 
@@ -139,7 +140,7 @@ def decode(payload: bytes) -> Frame:
 
 def decisions(effects: tuple[Effect, ...]) -> tuple[Sent, ...]:
     """Return the messages about orders that a step wants sent, in order."""
-    return tuple(sent(effect) for effect in effects if isinstance(effect, SendOrder | SendCancel | AskStatus))
+    return tuple([sent(effect) for effect in effects if isinstance(effect, SENT)])
 
 
 def sent(effect: SendOrder | SendCancel | AskStatus) -> Sent:

@@ -55,7 +55,7 @@ class Links:
 
     def peer(self) -> Peer:
         """Return our end of one more connection."""
-        return Peer(ToGate, self._messages, self._closed, self._opened)
+        return Peer(ToGate, self._messages, self._closed, self._opened, at_once=False)
 
     def close(self, reason: str) -> None:
         """Close everything."""

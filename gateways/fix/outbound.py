@@ -108,9 +108,9 @@ class Encoder:
 
     def _refuse_unsupported(self, order: NewOrder) -> None:
         supports = self.profile.supports
-        if order.ord_type.value not in supports.ord_types:
+        if order.ord_type not in supports.ord_types:
             raise Unencodable(f"{self.profile.name} knows no OrdType {order.ord_type.value}")
-        if order.time_in_force.value not in supports.times_in_force:
+        if order.time_in_force not in supports.times_in_force:
             raise Unencodable(f"{self.profile.name} knows no TimeInForce {order.time_in_force.value}")
         if order.post_only and not supports.post_only:
             raise Unencodable(f"{self.profile.name} knows no post-only")
@@ -203,11 +203,11 @@ GETTERS: Final[dict[Source, Get]] = {
     Source.ORDER_ID: lambda message: echo_text(message.order_id),
     Source.PARENT_ID: lambda terms: _often(terms.parent_id),
     Source.MIC: lambda terms: _often(terms.mic),
-    Source.SIDE: lambda terms: str(terms.side.value),
+    Source.SIDE: lambda terms: str(terms.side),
     Source.QTY: lambda terms: qty_text(terms.qty),
-    Source.ORD_TYPE: lambda terms: str(terms.ord_type.value),
+    Source.ORD_TYPE: lambda terms: str(terms.ord_type),
     Source.PRICE: _price,
-    Source.TIME_IN_FORCE: lambda terms: str(terms.time_in_force.value),
+    Source.TIME_IN_FORCE: lambda terms: str(terms.time_in_force),
     Source.LOCATE_ID: _locate,
 }
 
