@@ -61,7 +61,7 @@ class Ipo(Strict):
 
 
 class Collar(Strict):
-    """A volatility pause (H with P); it reopens within a collar (J) of `ticks` around the mid, or waits longer."""
+    """A volatility pause (H with P); it reopens within a collar (J), `ticks` around the mid, or waits."""
 
     action: Literal["collar"]
     ticks: Ticks = 50
