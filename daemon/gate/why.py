@@ -123,6 +123,8 @@ def of_posture(g: GateState, parent: Parent | None, symbol: str, strategy: str) 
         order = parent.order if parent is not None else None
         account, name = (order.account, order.parent_id) if order is not None else (g.account, "")
         keys = posture.holding(account, strategy, name, symbol)
+        if not strategy:  # nobody works it yet: whoever comes may be one that is stopped
+            keys += [key for key in posture.causes if key.partition("@")[2].startswith("T/")]
     found = []
     for key in keys:
         cause, _, scope = key.partition("@")
@@ -379,10 +381,11 @@ class Since:
     def observe(self, found: list[Blocker], mono_ns: int) -> list[Blocker]:
         """Take one look; return the same list with what is known of when."""
         keys = {(b.control, b.scope) for b in found}
-        self._seen = {key: self._seen.get(key, mono_ns) for key in keys}
+        # After a restart of the host its clock begins anew: what was seen under another is seen now.
+        self._seen = {key: min(self._seen.get(key, mono_ns), mono_ns) for key in keys}
         return [
             b
-            if b.since_mono_ns or b.since_ts_ns
+            if 0 < b.since_mono_ns <= mono_ns or b.since_ts_ns
             else msgspec.structs.replace(b, since_mono_ns=self._seen[(b.control, b.scope)])
             for b in found
         ]

@@ -8,7 +8,8 @@ something does, 2 usage, 3 no gate, 78 configuration or journal.
 import argparse
 import json
 import sys
-from datetime import time
+from collections.abc import Iterator
+from datetime import date, time
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ from market.types import ParentID
 NAME: Final = "steadyhand why"
 END: Final = "end"
 S: Final = 1_000_000_000
+FOREVER_NS: Final = 2**62
+LOOK_NS: Final = S  # between two looks: a look is some milliseconds, a day has 23,400 seconds
+SILENT_NS: Final = 30 * S  # a gate that runs steps a timer each quarter of a second
 
 
 def main(args: argparse.Namespace) -> int:
@@ -62,7 +66,7 @@ def asked(config: Config, what: str) -> dict[str, Any]:
 
 
 def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
-    """Replay the journal until the time that is asked for, and look at each timer on the way.
+    """Replay the journal until the time that is asked for, and look once a second on the way.
 
     Raises:
         JournalError, Refused
@@ -70,29 +74,48 @@ def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     """
     assert config.gate is not None
     path: Path = config.gate.state_dir / JOURNAL_NAME
-    core, since, stamp = GateCore(), why.Since(), Stamp(0, 0)
-    found: list[why.Blocker] = []
+    until_ns = FOREVER_NS if args.at == END else instant(config, args.at, path)
+    core, since, stamp, looked_ns = GateCore(), why.Since(), Stamp(0, 0), 0
     parent, symbol = subject(config, args.what)
-    until_ns = 0
-    for _, frame in frames(path):
-        if not isinstance(frame, Input):
-            continue
-        if frame.stamp.ts_ns and args.at != END:
-            until_ns = until_ns or instant(config, args.at, frame.stamp.ts_ns)
-            if frame.stamp.ts_ns > until_ns:
-                break
+    for frame in until(path, until_ns):
         core.step(frame.stamp, frame.event)
         stamp = frame.stamp
         known = not parent or ParentID(parent) in core.state.parents
-        if isinstance(frame.event, Timer) and known:
-            found = since.observe(why.blockers(core.state, stamp, parent, symbol), stamp.mono_ns)
+        if isinstance(frame.event, Timer) and known and abs(stamp.mono_ns - looked_ns) >= LOOK_NS:
+            since.observe(why.blockers(core.state, stamp, parent, symbol), stamp.mono_ns)
+            looked_ns = stamp.mono_ns
     if not core.state.started:
         raise Refused(f"{path} holds nothing up to {args.at}")
     answer = why.answer(core.state, stamp, parent, symbol)
     if not answer["ok"]:
         raise Refused(answer["error"], USAGE)
     found = since.observe(why.blockers(core.state, stamp, parent, symbol), stamp.mono_ns)
+    if args.at != END and until_ns - stamp.ts_ns > SILENT_NS * answer["speed"]:
+        found = [silent(stamp.ts_ns), *found]
     return answer | {"blockers": [msgspec.to_builtins(b) for b in found]}
+
+
+def until(path: Path, until_ns: int) -> Iterator[Input]:
+    """Yield what the gate stepped up to an instant of market time.
+
+    After a restart market time is not known at first: what comes then belongs to the first instant that is.
+    """
+    timeless: list[Input] = []
+    for _, frame in frames(path):
+        if not isinstance(frame, Input):
+            continue
+        if frame.stamp.ts_ns > until_ns:
+            return
+        timeless.append(frame)
+        if frame.stamp.ts_ns or until_ns == FOREVER_NS:
+            yield from timeless
+            timeless.clear()
+
+
+def silent(last_ns: int) -> why.Blocker:
+    """Return that no gate ran at the time that is asked for."""
+    text = "no gate ran then: what follows is of its last word"
+    return why.Blocker("GATE", why.DESK, text, since_ts_ns=last_ns, clears="start it: `steadyhand gate`")
 
 
 def subject(config: Config, what: str) -> tuple[str, str]:
@@ -100,19 +123,26 @@ def subject(config: Config, what: str) -> tuple[str, str]:
     return ("", what.upper()) if what.upper() in config.instruments else (what, "")
 
 
-def instant(config: Config, text: str, near_ns: int) -> int:
-    """Return the market time of a clock time on the journal's day.
+def instant(config: Config, text: str, path: Path) -> int:
+    """Return the market time of a clock time on the journal's last day, or on the day that is named.
 
     Raises:
+        JournalError
         Refused: no clock time.
 
     """
-    try:
-        clock = time.fromisoformat(text)
-    except ValueError:
-        raise Refused(f"--at {text!r}: write HH:MM or HH:MM:SS, or end", USAGE) from None
+    day, _, clock = text.rpartition("T")
     instrument = next(iter(config.instruments.values()))
-    return instrument.at(instrument.day_of(near_ns), clock)
+    try:
+        at = time.fromisoformat(clock)
+        if at.tzinfo is not None:
+            raise ValueError("the zone is the exchange's")
+        if day:
+            return instrument.at(date.fromisoformat(day), at)
+    except ValueError:
+        raise Refused(f"--at {text!r}: write HH:MM, HH:MM:SS, YYYY-MM-DDTHH:MM, or end", USAGE) from None
+    last_ns = max((f.stamp.ts_ns for _, f in frames(path) if isinstance(f, Input)), default=0)
+    return instrument.at(instrument.day_of(last_ns), at)
 
 
 def show(config: Config, answer: dict[str, Any]) -> None:

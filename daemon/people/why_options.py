@@ -15,7 +15,7 @@ def parser() -> Parser:
     p.add_argument(
         "--at",
         metavar="TIME",
-        help="then: HH:MM:SS of the exchange's zone, or end; from the journal, read alone",
+        help="then: [YYYY-MM-DDT]HH:MM:SS of the exchange's zone, or end; from the journal, read alone",
     )
     p.add_argument("--json", action="store_true", help="print JSON")
     return p
