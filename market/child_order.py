@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
+from market import report_checks as checks
 from market.events import ExecutionReport, OrderCancelReject
 from market.order_table import AWAITING, LIVE, REPAIRS, TERMINAL, TRANSITIONS
 from market.orders import NewOrder
-from market.report_checks import against_booked, arithmetic, doubt, ends_nothing, price_fault
 from market.types import (
     ClOrdID,
     CxlRejReason,
@@ -30,6 +30,7 @@ S, E = OrdStatus, ExecType
 ENDED: Final = frozenset({S.CANCELED, S.EXPIRED, S.DONE_FOR_DAY})
 NAMED: Final = frozenset({E.NEW, E.TRADE, E.TRADE_CORRECT, E.TRADE_CANCEL})  # OrderID is the order's own
 PRICES_KEPT: Final = 16  # limits before this one, for fills that are on their way
+ASKED_AGAIN_MAX: Final = 3  # a copy of an old answer comes once or twice; who insists contradicts us
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     text: str = ""  # of the last reject
     reports: dict[ExecID, tuple[ExecType, int, int]] = {}  # every ExecID seen: type, LastQty, LastPx
     trades: dict[ExecID, tuple[int, int]] = {}  # executions that stand
+    old_answers: int = 0  # status answers in a row that were behind what we know
 
     @property
     def live(self) -> bool:
@@ -184,7 +186,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             return counted
         breaks: list[str] = []
         doubtful = self._doubt(report)
-        stands = self.live and ends_nothing(report)
+        stands = self.live and checks.ends_nothing(report)
         after = self.status if stands else TRANSITIONS.get((self.status, report.exec_type))
         if after is None:
             breaks.append(f"{report.exec_type.name} while {self.status.name}")
@@ -196,7 +198,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
         if after is not None and not stands:
             self._enter_by(report, after)
         self.text = report.text or self.text
-        breaks += against_booked(report, self.cum_qty, self.order_qty, asked_qty)
+        breaks += checks.against_booked(report, self.cum_qty, self.order_qty, asked_qty)
         if doubtful and self.live:
             self.doubt = doubtful
         return Change(
@@ -231,16 +233,8 @@ class ChildOrder(msgspec.Struct, kw_only=True):
 
         Where OrdStatus(39) says that the order has ended as well, it is asked for, and lives until then.
         """
-        to_replace = report.cl_ord_id == self.replace_id
-        return self.observe_reject(
-            OrderCancelReject(
-                cl_ord_id=report.cl_ord_id,
-                orig_cl_ord_id=self.cl_ord_id,
-                ord_status=report.ord_status,
-                response_to=CxlRejResponseTo.REPLACE if to_replace else CxlRejResponseTo.CANCEL,
-                text=report.text,
-            )
-        )
+        to = CxlRejResponseTo.REPLACE if report.cl_ord_id == self.replace_id else CxlRejResponseTo.CANCEL
+        return self.observe_reject(checks.as_cancel_reject(report, self.cl_ord_id, to))
 
     def _counted(self, report: ExecutionReport) -> Change | None:
         """Return what to do with an execution that CumQty says we have: sent again, or under two ExecIDs."""
@@ -255,7 +249,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _doubt(self, report: ExecutionReport) -> str:
         """Return what does not fit in a report of a live order."""
         asked = (qty for qty, _ in self.issued.values())
-        found = doubt(report, (self.order_qty, self.replace_qty, *asked)) if self.live else ""
+        found = checks.doubt(report, (self.order_qty, self.replace_qty, *asked)) if self.live else ""
         known, said = self.order_id, report.order_id
         if report.exec_type in (E.REPLACED, E.RESTATED, E.PENDING_REPLACE):
             self.order_id = said or known  # a broker may give a replaced order a new one
@@ -288,7 +282,7 @@ class ChildOrder(msgspec.Struct, kw_only=True):
             qty += last_qty
             notional_e4 += last_qty * report.last_price_e4
             limits = (self.price_e4, *self.prices_e4, *(price for _, price in self.issued.values()))
-            if fault := price_fault(self.terms.side, limits, report.last_price_e4):
+            if fault := checks.price_fault(self.terms.side, limits, report.last_price_e4):
                 breaks.append(f"{report.exec_id}: {fault}")
         self.cum_qty += qty
         self.notional_e4 += notional_e4
@@ -326,25 +320,31 @@ class ChildOrder(msgspec.Struct, kw_only=True):
     def _adopt(self, report: ExecutionReport) -> Change:
         """Take the answer to a status request: the EMS's view of status and terms, never of shares.
 
-        An answer that speaks of the order as it was says nothing of a request that is still on its way.
+        One that is behind what we know may be an old one, come late: a new question is asked. One that speaks
+        of the order as it was says nothing of a request that is still on its way.
         """
         status = report.ord_status
         if status is S.REJECTED:
-            return self._adopt_unknown(report)
+            return Change(duplicate=True) if report.poss_dup else self._adopt_unknown(report)
+        renamed = report.cl_ord_id in {self.chain_id, self.orig_cl_ord_id} - {self.cl_ord_id, *self.issued}
+        late = checks.behind(report, self.live, self.cum_qty, self.order_qty, self.price_e4, renamed)
+        self.old_answers = self.old_answers + 1 if late or report.poss_dup else 0
+        if report.poss_dup or 0 < self.old_answers <= ASKED_AGAIN_MAX:
+            ask = self.old_answers <= ASKED_AGAIN_MAX and (self.live or not report.poss_dup)
+            return Change(duplicate=True, ask_status=ask)
         if report.order_id:
             self.order_id = report.order_id
         self.state(report)
         if report.cum_qty != self.cum_qty:
             return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
-        if self.doubt and arithmetic(report):
+        if self.doubt and checks.arithmetic(report):
             return Change()  # no answer: it is asked for again
         self.doubt = ""
         if status in AWAITING or (report.cl_ord_id in self.issued and not self._as_issued(report)):
             self._calm()
             return Change()  # it has the request; the answer is still to come
-        breaks = (
-            () if self.live or status in TERMINAL else (f"{status.name} at the EMS, {self.status.name} here",)
-        )
+        revived = not self.live and status not in TERMINAL
+        breaks = (f"{status.name} at the EMS, {self.status.name} here",) if revived else ()
         if report.cl_ord_id in self.issued:
             self._take_name(report)
         else:

@@ -6,9 +6,9 @@ waits for the answer. Executed shares are booked in either case.
 
 from typing import Final
 
-from market.events import ExecutionReport
-from market.order_table import ACKS
-from market.types import ExecType, OrdStatus, Side
+from market.events import ExecutionReport, OrderCancelReject
+from market.order_table import ACKS, TERMINAL
+from market.types import ClOrdID, CxlRejResponseTo, ExecType, OrdStatus, Side
 
 S, E = OrdStatus, ExecType
 # Reports that end an order, and what OrdStatus(39) may then say; anything else, and it does not end.
@@ -62,6 +62,32 @@ def quantity(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
     if report.exec_type in (E.REPLACED, E.RESTATED, E.ORDER_STATUS) or report.order_qty in quantities:
         return ""
     return f"OrderQty {report.order_qty}, ours is {' or '.join(map(str, quantities))}"
+
+
+def behind(
+    report: ExecutionReport, live: bool, cum_qty: int, order_qty: int, price_e4: int, renamed: bool
+) -> bool:
+    """Return whether a status answer tells less than we know: shares, an end, or what a replace brought.
+
+    `renamed`: it speaks of the order by a name from before a replace.
+    """
+    if report.cum_qty < cum_qty or not (live or report.ord_status in TERMINAL):
+        return True
+    same = report.order_qty in (None, order_qty) and report.price_e4 in (None, price_e4)
+    return live and renamed and not same
+
+
+def as_cancel_reject(
+    report: ExecutionReport, cl_ord_id: ClOrdID, response_to: CxlRejResponseTo
+) -> OrderCancelReject:
+    """Return a refused request, told as 150=8, as the 35=9 that it stands for."""
+    return OrderCancelReject(
+        cl_ord_id=report.cl_ord_id,
+        orig_cl_ord_id=cl_ord_id,
+        ord_status=report.ord_status,
+        response_to=response_to,
+        text=report.text,
+    )
 
 
 def against_booked(report: ExecutionReport, cum_qty: int, order_qty: int, replace_qty: int) -> list[str]:

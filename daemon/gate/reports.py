@@ -128,8 +128,10 @@ def send_failed(g: GateState, stamp: Stamp, event: SendFailed) -> None:
     chain = gate_retiring.chain_of(g, event.ref_id)
     if chain is None:
         return
-    if event.msg_type == "H" and event.unsupported:
+    if event.msg_type == "H" and event.unsupported and chain.live:
         gate_chains.ask_by_cancel(g, chain)
+    elif event.msg_type == "H" and event.unsupported and chain.old_answers:
+        g.break_(f"{chain.chain_id}: at the EMS it works, here it is {chain.status.name}", stamp.mono_ns)
     elif event.msg_type in ("D", "G", "F"):
         chain.withdraw(ClOrdID(event.ref_id))
         if event.msg_type == "G" and event.unsupported and chain.live:

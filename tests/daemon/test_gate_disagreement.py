@@ -248,3 +248,99 @@ def test_an_execution_of_nothing_is_a_break_and_takes_no_shares_back(qty: int, p
     assert f"LastQty {qty} at {price}" in w.core.state.breaks[0]
     assert w.core.posture.name == "HALTED"
     assert w.core.state.ledger.books["SYN"].position == max(0, qty)
+
+
+# --- answers that come late --------------------------------------------------------------------
+
+
+def ended(w: World) -> str:
+    """Return an order that traded 40 of 100 and was canceled."""
+    chain = w.working(100)
+    w.fill(chain, 40, BID)
+    first = cancels(w.cancel(chain))[0].cl_ord_id
+    w.report(first, ExecType.CANCELED, OrdStatus.CANCELED, orig_cl_ord_id=chain, cum_qty=40)
+    return chain
+
+
+def asked_by(effects: Any) -> list[str]:
+    return [e.request.cl_ord_id for e in effects if isinstance(e, AskStatus)]
+
+
+@pytest.mark.parametrize("cum_qty", [0, 40])
+def test_a_copy_of_an_answer_from_before_the_cancel_is_asked_again_and_no_break(cum_qty: int) -> None:
+    w = world()
+    chain = ended(w)
+    for _ in range(2):
+        assert asked_by(answer(w, chain, order_qty=100, cum_qty=cum_qty)) == [chain]
+    assert asked_by(answer(w, chain, OrdStatus.CANCELED, cum_qty=40)) == []
+
+    assert w.core.state.breaks == []
+    assert w.core.posture.name == "ACTIVE"
+    assert w.core.state.chains[chain].cum_qty == 40
+
+
+def test_an_order_that_the_ems_says_works_whenever_it_is_asked_is_a_break() -> None:
+    w = world()
+    chain = ended(w)
+    for _ in range(3):
+        assert asked_by(answer(w, chain, order_qty=100, cum_qty=40)) == [chain]
+        assert w.core.state.breaks == []
+    answer(w, chain, order_qty=100, cum_qty=40)
+
+    assert "NEW at the EMS, CANCELED here" in w.core.state.breaks[0]
+    assert w.core.posture.name == "HALTED"
+
+
+def test_an_old_answer_is_a_break_where_the_ems_cannot_be_asked() -> None:
+    w = world()
+    chain = ended(w)
+    answer(w, chain, order_qty=100, cum_qty=40)
+    w.step(ev.SendFailed(msg_type="H", ref_id=chain, reason="not known", unsupported=True))
+
+    assert "at the EMS it works, here it is CANCELED" in w.core.state.breaks[0]
+
+
+def test_an_answer_with_fewer_shares_than_are_booked_is_asked_again() -> None:
+    w = world()
+    chain = w.working(100)
+    w.fill(chain, 40, BID)
+
+    assert asked_by(answer(w, chain, order_qty=100)) == [chain]
+    answer(w, chain, OrdStatus.PARTIALLY_FILLED, order_qty=100, cum_qty=40)
+    assert w.core.state.breaks == []
+    for _ in range(4):
+        answer(w, chain, order_qty=100)
+    assert "CumQty 0 at the EMS, 40 booked" in w.core.state.breaks[0]
+
+
+def test_an_answer_from_before_a_replace_does_not_bring_its_terms_back() -> None:
+    w = world()
+    chain = w.working(100)
+    new = w.replace(chain, 200, BID).cl_ord_id
+    w.report(new, ExecType.REPLACED, OrdStatus.NEW, orig_cl_ord_id=chain, order_qty=200)
+
+    assert asked_by(answer(w, chain, order_qty=100)) == [new]
+    assert w.core.state.chains[chain].order_qty == 200
+    assert w.ask_parent().progress.committed_qty == 200
+
+
+@pytest.mark.parametrize("status", [OrdStatus.NEW, OrdStatus.CANCELED, OrdStatus.REJECTED])
+def test_an_answer_that_is_sent_again_is_none(status: OrdStatus) -> None:
+    """43=Y: it was asked for in another life of the session, and so may be older than anything."""
+    w = world()
+    dead, alive = ended(w), w.working(100)
+    w.step(ev.SessionDown(session="order"))
+    w.step(ev.SessionUp(session="order"))
+    w.step(w.mass_status_empty())
+    for _ in range(9):
+        answer(w, dead, status, poss_dup=True)
+        answer(w, alive, status, poss_dup=True)
+
+    assert len(asked(w)) < 9, "whoever sends all again is not asked for ever"
+    assert not w.core.state.session.trading
+    assert w.core.state.chains[alive].live
+    assert w.core.state.breaks == []
+    answer(w, alive, order_qty=100)
+    w.wait(0.1)
+    assert w.core.state.session.trading
+    assert w.core.posture.name == "ACTIVE"
