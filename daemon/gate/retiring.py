@@ -52,9 +52,8 @@ def let_go(g: GateState, stamp: Stamp) -> None:
     """Put what has been quiet long enough into the archive."""
     if g.retire_after_ns is None:
         return
-    early = len(g.ended) > ENDED_MAX
     for chain_id, since_ns in list(islice(g.ended.items(), A_STEP_MAX)):
-        if stamp.mono_ns - since_ns < g.retire_after_ns and not early:
+        if stamp.mono_ns - since_ns < g.retire_after_ns and len(g.ended) <= ENDED_MAX:
             return
         chain = g.chains[chain_id]
         if is_open(g, chain):

@@ -8,6 +8,7 @@ import msgspec
 from daemon.config import load_model
 from daemon.gate.core import GateCore
 from daemon.gate.effects import Effect, Reply, SendCancel, SendOrder, Tell
+from daemon.gate.retiring import look_up
 from market import events as ev
 from market import updates as up
 from market.instruments import Instrument
@@ -162,8 +163,7 @@ class World:
     def report(self, cl_ord_id: str, exec_type: ExecType, status: OrdStatus, **more: Any) -> list[Effect]:
         """The EMS reports."""
         self.exec_n += 1
-        state = self.core.state
-        chain = state.chains.get(state.chain_of.get(cl_ord_id, ""))
+        chain = look_up(self.core.state, cl_ord_id)
         side = chain.terms.side if chain is not None else Side.BUY
         fields: dict[str, Any] = {
             "exec_id": f"E{self.exec_n}",
@@ -180,7 +180,8 @@ class World:
 
     def fill(self, chain_id: str, qty: int, price: int, **more: Any) -> list[Effect]:
         """A fill, with the CumQty that the chain then has."""
-        chain = self.core.state.chains[chain_id]
+        chain = look_up(self.core.state, chain_id)
+        assert chain is not None, chain_id
         cum = chain.cum_qty + qty
         status = OrdStatus.FILLED if cum == chain.order_qty else OrdStatus.PARTIALLY_FILLED
         return self.report(

@@ -1,17 +1,18 @@
-"""Orders that have ended leave the state; what speaks of one later finds it, and nothing is lost or doubled."""
+"""Orders that have ended leave the state; what speaks of one later finds it, nothing lost, nothing doubled."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.gate import retiring, snapshot_process
+from daemon.gate import archive_store, retiring, snapshot_process, snapshots
 from daemon.gate.core import GateCore
-from daemon.gate.journal import JOURNAL_NAME, replay
+from daemon.gate.journal import Input, frames, replay
+from daemon.gate.people import open_break
 from daemon.gate.recovery import recover
 from market import events as ev
 from market.types import ExecType, OrdStatus
-from tests.daemon.gate_harness import BID, SECOND, World, limits
+from tests.daemon.gate_harness import BID, World, limits
 from tests.daemon.test_snapshots import written
 
 LOOSE = limits(sessions={"in_flight_max": 10**6}, rates={"judged_after": 10**8, "duplicates": 10**6})
@@ -90,6 +91,134 @@ def test_a_replay_retires_alike_and_so_does_a_recovery_from_a_snapshot(tmp_path:
 
 
 def places(path: Path) -> list[int]:
-    from daemon.gate.journal import Input, frames
-
     return [offset for offset, frame in frames(path) if isinstance(frame, Input)]
+
+
+def test_an_execution_of_an_archived_order_is_no_execution_of_another() -> None:
+    w = world()
+    ended(w)
+    exec_id = "E2"  # its fill
+    other = w.working(50)
+
+    w.fill(other, 10, BID, exec_id=exec_id)
+
+    assert w.core.state.ledger.positions["PAPER SYN"] == 40
+    assert "E2: this ExecID was an execution of SH1-1" in " ".join(w.core.state.breaks)
+
+
+def test_what_is_open_stays_until_people_have_looked() -> None:
+    w = world()
+    chain = w.working(100)
+    w.report(chain, ExecType.CANCELED, OrdStatus.CANCELED, cum_qty=30, order_qty=100)  # 30 that nobody told
+    w.wait(1.0)
+    w.wait(1.0)
+
+    assert chain in w.core.state.chains
+    assert open_break(w.core.state).startswith(f"{chain}: the EMS says that 30 shares")
+
+
+def test_more_than_may_wait_go_before_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retiring, "ENDED_MAX", 3)
+    w = world(retire_after_ms=60_000)
+    for _ in range(8):
+        ended(w)
+    w.wait(0.1)
+
+    assert len(w.core.state.ended) == 3
+    assert w.core.state.archived.orders == 5
+
+
+def test_a_scope_that_is_new_counts_archived_orders_too() -> None:
+    w = world()
+    for _ in range(3):
+        ended(w)
+    tree = LOOSE.model_dump()
+    tree["level"]["symbol"] = {"SYN": {"order": {"qty_max": 900}}}
+    law = type(LOOSE).model_validate(tree)
+
+    w.step(ev.GateStarted(**{**w.start_fields, "epoch": 2, "limits": law.model_dump_json()}))
+
+    scope = w.core.state.risk.scopes.own["S/SYN"]
+    assert scope.ledger.books["SYN"].exec_qty == 120  # type: ignore[index]
+    assert (scope.tally.fills, scope.tally.traded_qty) == (3, 120)
+
+
+def busy(folder: Path) -> tuple[World, Path]:
+    """Return a world of many ended orders, some heard of again, and its journal."""
+    w = world(retire_after_ms=300)
+    chains = []
+    for n in range(30):
+        chains.append(ended(w, 50))
+        if n % 7 == 6:
+            late = retiring.look_up(w.core.state, chains[n - 5])
+            assert late is not None
+            cum = late.cum_qty + 5
+            w.report(
+                late.chain_id, ExecType.TRADE, OrdStatus.CANCELED, last_qty=5, last_price_e4=BID, cum_qty=cum
+            )
+    return w, written(folder, w)
+
+
+def recovered(folder: Path) -> GateCore:
+    core = GateCore()
+    assert recover(folder, core).differences == []
+    return core
+
+
+def test_whatever_becomes_of_the_archive_a_start_ends_in_the_same_state(tmp_path: Path) -> None:
+    w, path = busy(tmp_path)
+    at = places(path)
+    for third in (1, 2):
+        snapshot_process.make(tmp_path, at[len(at) * third // 3])
+    assert recovered(tmp_path).state_hash() == w.core.state_hash()
+    first, last = sorted((tmp_path / snapshots.FOLDER).glob("*.snapshot"))
+    file = tmp_path / archive_store.NAME
+    good = file.read_bytes()
+
+    # Killed after the archive and before the snapshot: the archive has more than the snapshot knows.
+    snapshot = last.read_bytes()
+    last.unlink()
+    assert recovered(tmp_path).state_hash() == w.core.state_hash()
+    last.write_bytes(snapshot)
+
+    for damage in (b"", b"no database", good[:-5_000], good[:4_096] + bytes(len(good) - 4_096)):
+        for rest in tmp_path.glob(f"{archive_store.NAME}-*"):
+            rest.unlink()
+        file.write_bytes(damage)
+        assert recovered(tmp_path).state_hash() == w.core.state_hash(), len(damage)
+    file.unlink()
+    assert recovered(tmp_path).state_hash() == w.core.state_hash()
+
+    # The next one is made of the whole journal, and the archive with it.
+    file.write_bytes(b"no database")
+    first.unlink()
+    last.unlink()
+    snapshot_process.make(tmp_path, at[-1])
+    started = recovered(tmp_path)
+    assert started.state_hash() == w.core.state_hash()
+    assert started.state.archive.stored > 20
+    assert [c.chain_id for c in retiring.every_chain(started.state)] == [
+        c.chain_id for c in retiring.every_chain(w.core.state)
+    ]
+
+
+def test_what_a_store_has_is_let_go_from_memory(tmp_path: Path) -> None:
+    w, path = busy(tmp_path)
+    archive = w.core.state.archive
+    held = len(archive)
+    snapshot_process.make(tmp_path, places(path)[-1])
+    store = archive_store.ArchiveStore(tmp_path)
+
+    archive.follow(store, (held, b"of another past"))
+    assert archive.stored == 0
+    archive.follow(store, store.last())
+    ended(w)
+    w.wait(1.0)
+    for _ in range(held // 8):
+        ended(w)
+
+    assert archive.stored >= held - 2
+    assert len(archive) < held // 2
+    assert retiring.look_up(w.core.state, "SH1-1") is not None
+    w.report("SH1-1", ExecType.TRADE, OrdStatus.CANCELED, last_qty=3, last_price_e4=BID, cum_qty=43)
+    assert not w.core.state.breaks

@@ -127,9 +127,9 @@ class Runtime:
 class Lives:
     """One gate's state directory, and whoever runs in it."""
 
-    def __init__(self, ground: Ground, limits: Limits, durability: str) -> None:
+    def __init__(self, ground: Ground, limits: Limits, durability: str, keep_ended_s: float = 60.0) -> None:
         self.ground, self.limits = ground, limits
-        tree = CONFIG | {"gate": CONFIG["gate"] | {"durability": durability}}
+        tree = CONFIG | {"gate": CONFIG["gate"] | {"durability": durability, "keep_ended_s": keep_ended_s}}
         self.config = Config.model_validate(tree)
         assert self.config.gate is not None
         self.section = self.config.gate

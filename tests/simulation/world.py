@@ -90,7 +90,9 @@ class World:
         self.engine: Any = None
         self.limits = law(self.rng)
         self.ground = Ground(self.loop, make("ground"), self.disk, self.wall_ns)
-        self.lives = Lives(self.ground, self.limits, "disk" if self.rng.random() < 0.25 else "kernel")
+        durability = "disk" if self.rng.random() < 0.25 else "kernel"
+        keep_ended_s = (60.0, 0.0, 0.3)[seed % 3]  # a world lasts some seconds: never, at once, after a while
+        self.lives = Lives(self.ground, self.limits, durability, keep_ended_s)
         self.venue = Venue(self.loop, make("venue"), self.roads["order"], self.wall_ns)
         self.prices = Prices(self.loop, make("prices"), self.roads[REFERENCE], self.wall_ns)
         self.trader = Trader(self.loop, make("trader"), self.lives, self.prices)
