@@ -8,7 +8,7 @@ says of quantities and prices is recomputed from them.
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from market.types import PRICE_SCALE, ExecType
 
@@ -46,6 +46,12 @@ class FixLog:
     def fills_of(self, parent_id: str) -> list[LogFill]:
         """Return the fills of a parent, in the order in which they were told."""
         return [fill for fill in self.fills.values() if self.parent_of.get(fill.chain_id) == parent_id]
+
+    def name_parents(self, orders: list[dict[str, Any]]) -> None:
+        """Take the gate's word for the parents that the wire does not name: FIX 4.2 has no field for them."""
+        for order in orders:
+            if not self.parent_of.get(order["chain_id"]):
+                self.parent_of[order["chain_id"]] = order["parent_id"]
 
     def request(self, fields: dict[str, str]) -> None:
         """Take a D, F or G."""

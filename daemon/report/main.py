@@ -36,6 +36,7 @@ def build(run: Path) -> dict[str, Any]:
     venue = _read_or(run / "venue.json", missing)
     log = _log_or(run / "fix-gate.log", missing)
     try:
+        log.name_parents(status["orders"])
         market = report_market.read(run, facts, venue.get("series", []))
         report = compose(facts, status, venue, log, market, missing)
     except (KeyError, TypeError, ValueError) as error:

@@ -22,6 +22,7 @@ GRID_NS: Final = 1_000_000  # the feed is delivered on a grid of 1 ms: a burst i
 IDLE_NS: Final = 1_000_000_000  # the longest step: progress and expiries are looked at each second
 PACE_S: Final = 0.02  # wall time of an idle step after the window: a person may still want something
 NEVER: Final = 2**63 - 1
+QUESTION: Final = "\x0135=AN\x01"  # of a logon: draws nothing, so that orders are as late with it as without
 
 
 class Lines(Protocol):
@@ -141,7 +142,8 @@ class Lockstep:
         """Give each order of this instant its time of arrival; none overtakes another."""
         for raw in self._sent_now:
             base = self._latency.order_ns
-            at_ns = self._exchange.now_ns + base // 2 + (self._random.randrange(base) if base else 0)
+            drawn_ns = self._random.randrange(base) if base and QUESTION not in raw else 0
+            at_ns = self._exchange.now_ns + base // 2 + drawn_ns
             if self._arrivals:
                 at_ns = max(at_ns, self._arrivals[-1][0])
             self._arrivals.append((at_ns, raw))

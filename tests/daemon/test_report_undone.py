@@ -72,3 +72,12 @@ def test_fix_42_says_the_same_by_exec_trans_type(tmp_path: Path) -> None:
 
     assert held(log) == [("E3", 40, 1_000_000)]
     assert not log.problems
+
+
+def test_a_wire_that_names_no_parent_takes_the_gates_word(tmp_path: Path) -> None:
+    path = tmp_path / "fix.log"
+    path.write_text("t OUT |35=D|11=A|55=SYN|\nt OUT |35=D|11=B|526=P2|\n".replace("|", SOH))
+    log = read(path, "OUT")
+    log.name_parents([{"chain_id": "A", "parent_id": "P1"}, {"chain_id": "B", "parent_id": "P9"}])
+
+    assert log.parent_of == {"A": "P1", "B": "P2"}
