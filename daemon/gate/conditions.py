@@ -138,7 +138,7 @@ def tick(g: GateState, stamp: Stamp) -> None:
         g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
     closing(g, stamp)
     absence.tick(g, stamp)
-    if stamp.mono_ns >= g.risk.memory.canary_next_ns:
+    if stamp.ts_ns > 0 and stamp.mono_ns >= g.risk.memory.canary_next_ns:  # R01 lets none by before
         self_test(g, stamp)
 
 

@@ -77,6 +77,8 @@ def parent_terms(case: Case) -> None:
         return
     if progress.status is not ParentStatus.WORKING:
         case.fail("R08", progress.status, "working", "the parent is not working")
+    if case.terms.time_in_force is TimeInForce.CLOSE and parent.close_pct is None:
+        case.fail("R08", "CLOSE", "close_pct", "the parent has no part in the close")
     shown = parent.max_display
     if shown is not None and case.terms.time_in_force not in UNSHOWN:
         value = displayed(case, parent.parent_id) + case.adds

@@ -4,7 +4,7 @@ from math import isqrt
 from typing import Final
 
 from market.child_order import ChildOrder
-from market.instruments import closing_times
+from market.instruments import Auction, closing_times
 from market.types import Side, Symbol, TimeInForce
 from risk import checks
 from risk.case import Case
@@ -151,6 +151,8 @@ def session(case: Case) -> None:
     if ts_ns - now.from_ns < limits.opening_ms * MS:
         case.fail("R40", (ts_ns - now.from_ns) // MS, limits.opening_ms, "ms after the open")
     instrument, for_close = case.instrument, case.terms.time_in_force is TimeInForce.CLOSE
+    if for_close and instrument is not None and Auction.CLOSE not in instrument.auctions:
+        case.fail("R40", "CLOSE", "instrument.auctions", "the closing auction is not enabled")
     if for_close and instrument is not None and ts_ns >= closing_times(instrument, ts_ns)[0]:
         case.fail("R40", "after the cut-off", instrument.close_cutoff_s, "s before the close, for the close")
     if now.until_ns - ts_ns <= limits.closing_ms * MS:

@@ -169,10 +169,10 @@ def test_a_trader_that_comes_later_sends_no_second_order_for_the_close() -> None
 # --- the gate ------------------------------------------------------------------------------------------
 
 
-def at_work() -> World:
+def at_work(**more: Any) -> World:
     w = world()
     w.open()
-    assert faults(w, close_parent()) == ""
+    assert faults(w, close_parent(**more)) == ""
     w.step(ev.Timer())
     return w
 
@@ -201,6 +201,20 @@ def test_the_gate_refuses_it_from_the_cutoff_on() -> None:
     w.ts = CUTOFF_NS
     w.price()
     assert "R40" in w.intent(100, BID, time_in_force=TimeInForce.CLOSE).controls
+
+
+def test_a_child_for_the_close_needs_the_auction_and_a_parents_part_in_it() -> None:
+    """A trader cannot take an order where no person has let one go."""
+    plain = World(LAW)
+    plain.ts = CLOSE_NS - 1_200 * S
+    plain.open()
+    assert faults(plain, parent_order(start_ns=plain.ts, end_ns=CLOSE_NS - 600 * S)) == ""
+    plain.step(ev.Timer())
+    refused = plain.intent(100, BID, time_in_force=TimeInForce.CLOSE)
+    assert set(refused.controls) == {"R08", "R40"}
+
+    w = at_work(close_pct=None)
+    assert w.intent(100, BID, time_in_force=TimeInForce.CLOSE).controls == ("R08",)
 
 
 def test_at_the_close_it_is_left_to_the_cross_and_what_else_works_is_pulled() -> None:

@@ -16,6 +16,7 @@ E4 = 10_000
 ANY = 2**62
 Law = dict[str, dict[str, Any]]
 FAILS = list[tuple[str, Any, Any]]
+CROSSED = {"AAA"}  # symbols whose closing auction is enabled
 
 
 @dataclass
@@ -121,6 +122,11 @@ class Ask:
     had: int  # orders of the decision before
     overdue: int
     cross: bool = False  # as in Order
+
+
+def has_part(parent: str) -> bool:
+    """Return whether a parent has a part in the close: every second one."""
+    return parent[-1] in "02468"
 
 
 class Model:
@@ -392,6 +398,7 @@ class Model:
         found: FAILS = []
         found += [("R40", day, self.day)] if self.day and self.day != day else []
         early, late = (ts - begin) // MS, (end - ts) // MS
+        found += [("R40", "", "")] if ask.cross and ask.symbol not in CROSSED else []
         found += [("R40", "", "")] if ask.cross and (end - ts) // MS <= 300_000 else []
         found += [("R40", early, law["opening_ms"])] if ts - begin < law["opening_ms"] * MS else []
         return found + ([("R40", late, law["closing_ms"])] if end - ts <= law["closing_ms"] * MS else [])
@@ -400,6 +407,7 @@ class Model:
         account, buy, short, symbol, qty, working, limit = self.parents[ask.parent]
         found: FAILS = []
         found += [] if working else [("R08", "", "")]
+        found += [("R08", "", "")] if ask.cross and not has_part(ask.parent) else []
         worse = limit and (ask.price > limit if ask.buy else ask.price < limit)
         found += [("R08", ask.price, limit)] if worse else []
         if (account, buy, short, symbol) != (ask.account, ask.buy, ask.short, ask.symbol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from market.child_order import ChildOrder
 from market.events import ExecutionReport, OrderCancelReject, ReferencePrice, SecurityStatus, Stamp
-from market.instruments import Instrument
+from market.instruments import Auction, Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
 from market.types import CxlRejResponseTo, ExecType, OrdStatus, OrdType, ParentStatus, Side, TimeInForce
@@ -26,13 +26,15 @@ from risk.rates import Rates
 from risk.reference import References
 from risk.verdict import Refused
 from tests.daemon.gate_harness import LIMITS, OPEN_NS
-from tests.risk.model import MS, SECOND, Ask, Fill, Model, Order, Sent
+from tests.risk.model import MS, SECOND, Ask, Fill, Model, Order, Sent, has_part
 
 SYMBOLS: Final = ("AAA", "BBB")
 ACCOUNTS: Final = ("ONE", "TWO")
 STRATEGIES: Final = ("twap", "pov")
 INSTRUMENTS: Final = {
-    "AAA": Instrument(symbol="AAA", adv=40_000, daily_volatility_bps=150.0, lot=10),
+    "AAA": Instrument(
+        symbol="AAA", adv=40_000, daily_volatility_bps=150.0, lot=10, auctions=(Auction.CLOSE,)
+    ),
     "BBB": Instrument(symbol="BBB", mic="XNYS"),
 }
 CALENDARS: Final = calendar.load()
@@ -282,7 +284,7 @@ class Desk:
         account, buy, short, symbol, qty, working, limit = self.model.parents[name]
         order = ParentOrder(
             parent_id=name, account=account, side=SIDES[(buy, short)], qty=qty, symbol=symbol, mic="",
-            start_ns=1, end_ns=2, limit_price_e4=limit,
+            start_ns=1, end_ns=2, limit_price_e4=limit, close_pct=50 if has_part(name) else None,
         )  # fmt: skip
         cum = sum(o.cum for o in self.model.orders if o.parent == name)
         status = ParentStatus.WORKING if working else ParentStatus.PAUSED

@@ -68,6 +68,18 @@ def test_a_canary_a_minute_in_turn_and_one_that_passes_kills(monkeypatch: pytest
     assert "R02 let pass what it must refuse" in w.core.state.posture.causes["R68"]
 
 
+def test_none_is_sent_before_market_time_is_known() -> None:
+    w = world()
+    memory = w.core.state.risk.memory
+    w.ts = 0  # a gate whose clock waits for its anchor
+    for _ in range(5):
+        w.now += 60_000_000_000
+        w.step(ev.Timer())
+
+    assert memory.canary_passed == {}
+    assert "R68" not in w.core.state.posture.causes
+
+
 def test_a_control_that_cannot_run_on_a_canary_halts(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: Any) -> None:
         raise LookupError("gone")
