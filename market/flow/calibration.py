@@ -108,7 +108,11 @@ class Regime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Lognormal latencies, cut to a range."""
+    """What was written down for latency; nothing reads it, so a calibration may not say otherwise.
+
+    Latency is the agent's, not the market's: a scenario of the environment has its own. The field stays
+    because a calibration's text is part of what every release was hashed over.
+    """
 
     feed_us: float = 400.0  # median
     feed_sigma: float = 0.8
@@ -231,6 +235,7 @@ def problems(c: Calibration) -> list[str]:
         (1 <= len(c.intraday) <= INTRADAY_MAX and min(c.intraday) > 0, "intraday must be positive"),
         (len(c.regimes) == len(c.regime_stay_s) == REGIMES, f"regimes: {REGIMES}"),
         (min(c.regime_stay_s) >= 1 and c.session_s >= 1, "regime_stay_s and session_s: at least 1"),
+        (c.latency == Latency(), "latency: nothing reads it; leave it away, a scenario has its own"),
         *layer_claims(c),
     ]
     return [text for true, text in claims if not true]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from research.training import knobs as k
 from research.training.flat import Flat
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
 from research.training.networks import NEVER, Dueling, folded
@@ -37,24 +38,24 @@ CHUNK: Final = 8_192  # decisions in an iteration, at least
 class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every knob."""
 
-    envs: int = 128
-    buffer: int = 500_000  # decisions
-    batch: int = 512
-    every: int = 32  # decisions for one update
-    starts: int = 10_000  # random decisions before the first update
-    n: int = 5
-    learning_rate: float = 2e-4
-    gamma: float = 1.0
-    polyak: float = 0.005
-    epsilon_first: float = 1.0
-    epsilon_last: float = 0.05
-    explore: float = 0.1  # of all steps, over which epsilon falls
-    prioritised: float = 0.0  # 0 = drawn evenly; 0.6 is Schaul's
-    beta: float = 0.4
-    grad_norm: float = 10.0
-    hidden: int = 64
-    steps: int = 4_000_000
-    seed: int = 7
+    envs: k.Many = 128
+    buffer: k.Stored = 500_000  # decisions
+    batch: k.Many = 512
+    every: k.Many = 32  # decisions for one update
+    starts: k.Steps = 10_000  # random decisions before the first update
+    n: k.Count = 5
+    learning_rate: k.Rate = 2e-4
+    gamma: k.Share = 1.0
+    polyak: k.Rate = 0.005
+    epsilon_first: k.Share = 1.0
+    epsilon_last: k.Share = 0.05
+    explore: k.Rate = 0.1  # of all steps, over which epsilon falls
+    prioritised: k.Share = 0.0  # 0 = drawn evenly; 0.6 is Schaul's
+    beta: k.Share = 0.4
+    grad_norm: k.Weight = 10.0
+    hidden: k.Units = 64
+    steps: k.Steps = 4_000_000
+    seed: k.Seed = 7
 
 
 class DQN:

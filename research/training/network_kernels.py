@@ -160,7 +160,7 @@ def moments(values: Any, rows: Any) -> tuple[float, float]:
     mean = total / len(rows)
     for row in rows:
         squares += (values[row] - mean) ** 2
-    return mean, np.sqrt(squares / (len(rows) - 1))
+    return mean, np.sqrt(squares / max(len(rows) - 1, 1))
 
 
 @fast

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from market.kernels import kernel
+from research.training import knobs as k
 from research.training.flat import Flat
 from research.training.fused import Fused, batch_of, speaker
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
@@ -38,23 +39,23 @@ SCALE_MIN: Final = 1e-6  # a world that pays nothing is left as it is
 class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every knob."""
 
-    envs: int = 256
-    horizon: int = 32  # decisions of each environment in an iteration
-    epochs: int = 4
-    minibatch: int = 1_024
-    learning_rate: float = 1e-3
+    envs: k.Many = 256
+    horizon: k.Many = 32  # decisions of each environment in an iteration
+    epochs: k.Count = 4
+    minibatch: k.Many = 1_024
+    learning_rate: k.Rate = 1e-3
     anneal: bool = True
-    clip: float = 0.2
-    gamma: float = 1.0
-    gae: float = 0.8  # what an action does shows within some decisions; the price's noise adds up over all
-    entropy: float = 0.003
-    value: float = 0.5  # weight of the value loss
-    grad_norm: float = 0.5
-    critic_first: int = 0  # iterations in which only the critic learns, after a warm start
-    hidden: int = 64
-    spread: float = 0.5  # of a continuous action before squashing, at first
-    steps: int = 4_000_000  # over which the rate falls
-    seed: int = 7
+    clip: k.Share = 0.2
+    gamma: k.Share = 1.0
+    gae: k.Share = 0.8  # what an action does shows within some decisions; the price's noise adds up over all
+    entropy: k.Weight = 0.003
+    value: k.Weight = 0.5  # weight of the value loss
+    grad_norm: k.Weight = 0.5
+    critic_first: k.Maybe = 0  # iterations in which only the critic learns, after a warm start
+    hidden: k.Units = 64
+    spread: k.Rate = 0.5  # of a continuous action before squashing, at first
+    steps: k.Steps = 4_000_000  # over which the rate falls
+    seed: k.Seed = 7
 
 
 class PPO:
@@ -70,6 +71,7 @@ class PPO:
         reduce: Callable[[Tensor], None] | None = None,
         threads: int = 1,
     ) -> None:
+        k.fits(args.envs, args.horizon)
         self.args, self.device = args, torch.device(device)
         self.steps, self.episodes = 0, 0
         self._make, self._rank, self._workers = make, rank, workers

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.kernels import kernel
+from research.training import knobs as k
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
 from research.worlds.world import Act, Actions, Bools, Floats
 
@@ -39,20 +40,21 @@ class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Every knob."""
 
     axes: tuple[Axis, ...] = ()
-    envs: int = 512
-    horizon: int = 60  # decisions of each environment in a sweep
-    gamma: float = 1.0
-    epsilon_first: float = 1.0
-    epsilon_last: float = 0.05
-    explore: float = 0.5  # of all steps, over which epsilon falls
-    steps: int = 4_000_000
-    seed: int = 7
+    envs: k.Many = 512
+    horizon: k.Many = 60  # decisions of each environment in a sweep
+    gamma: k.Share = 1.0
+    epsilon_first: k.Share = 1.0
+    epsilon_last: k.Share = 0.05
+    explore: k.Rate = 0.5  # of all steps, over which epsilon falls
+    steps: k.Steps = 4_000_000
+    seed: k.Seed = 7
 
 
 class QLearning:
     """A table of values and of visits, and the worlds that it learns in."""
 
     def __init__(self, args: Args, make: Make) -> None:
+        k.fits(args.envs, args.horizon)
         self.args = args
         self.steps, self.episodes = 0, 0
         self._make, self._renewals = make, 0

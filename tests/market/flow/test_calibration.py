@@ -3,7 +3,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from market.flow.calibration import FILE_BYTES_MAX, Calibration, Hawkes, Metaorders, dump, load, problems
+from market.flow.calibration import (
+    FILE_BYTES_MAX,
+    Calibration,
+    Hawkes,
+    Latency,
+    Metaorders,
+    dump,
+    load,
+    problems,
+)
 from market.flow.queue_reactive_defaults import large_tick, small_tick
 from market.flow.queue_reactive_tables import tables
 
@@ -34,6 +43,7 @@ def test_a_file_gives_back_what_was_written(calibration: Calibration, tmp_path: 
         ({"markets_per_s": 0.0}, "mean rates"),
         ({"hawkes": Hawkes(branching=0.95)}, "branching"),
         ({"metaorders": Metaorders(alpha=1.0)}, "alpha"),
+        ({"latency": Latency(order_us=9.0)}, "nothing reads it"),
     ],
 )
 def test_what_cannot_be_is_named(change: dict[str, object], said: str) -> None:

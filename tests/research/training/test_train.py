@@ -130,6 +130,12 @@ def test_a_warm_start_begins_from_the_rule(tmp_path: Path) -> None:
     [
         (["--set", "speed=3"], "--set speed: ppo has envs"),
         (["--set", "clip=wide"], "--set"),
+        (["--set", "learning_rate=-1"], "--set learning_rate=-1: Expected `float` > 0.0"),
+        (["--set", "learning_rate=1e30"], "Expected `float` <= 1.0"),
+        (["--set", "minibatch=0"], "Expected `int` >= 1"),
+        (["--set", "envs=0"], "Expected `int` >= 1"),
+        (["--set", "hidden=1000000000"], "Expected `int` <= 1024"),
+        (["--learner", "dqn", "--set", "buffer=0"], "Expected `int` >= 1"),
         (["--learner", "dqn", "--continuous"], "--continuous: only ppo"),
         (["--learner", "dqn", "--warm-start", "join"], "--warm-start: only ppo"),
     ],
@@ -143,6 +149,16 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert said in err
     assert err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_an_iteration_that_no_memory_holds_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--set", "horizon=65536", "--set", "envs=4096"]
+
+    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 1
+
+    assert "envs x horizon: 268,435,456 decisions" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_something_is_left_alone(
