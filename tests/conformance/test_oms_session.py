@@ -23,25 +23,11 @@ accounts = ["ACC1"]
 symbols = ["SYN"]
 reset_on_logon = true
 """
-PARENTS = (
-    "of a venue's orders; reports of parents have tests of their own (test_oms_session, test_oms_crashes)"
-)
-# Where the standard leaves a choice and the two have chosen differently, or an order is meant for a market.
-OTHERWISE = {
-    "Logon with HeartBtInt that is no number: refused": "with a Logout that says so",
-    "[2 d] CheckSum of two digits does no harm": "garbled, as the standard says",
-    "SenderCompID is missing: Reject for it": "and the session ends, as for a wrong one",
-    "[8] ResendRequest beyond what was sent: the session lives": "with a Reject",
-    "SequenceReset without NewSeqNo: nothing is reset": "and a Reject says why",
-    "[8] ResendRequest of reports: they come again with PossDupFlag and OrigSendingTime": PARENTS,
-    "[8] ResendRequest of a range: reports again, the rest filled": PARENTS,
-    "[9] a report that we did not wait for comes after the next Logon": PARENTS,
-    "[15] body fields in another order are taken": PARENTS,
-    "a custom tag on an order is no reason to lose it": "an instruction is refused by name, never ignored",
-}
-CASES = [
-    case for case in read_cases(Path(__file__).parent / "venue_session.txt") if case.name not in OTHERWISE
-]
+HERE = Path(__file__).parent
+SHARED = read_cases(HERE / "venue_session.txt")
+OTHERWISE = read_cases(HERE / "oms_session.txt")  # the same claims as this port keeps them
+OWN = {case.name: case for case in OTHERWISE}
+CASES = [OWN.get(case.name, case) for case in SHARED]
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +51,9 @@ def test_session_case_against_the_oms_port(port: int, case: Case, monkeypatch: p
     monkeypatch.setattr(venue_lines, "dial", dial)
 
     venue_lines.play(case, f"S{CASES.index(case)}", port, venue_lines.second(port))
+
+
+def test_every_case_of_the_list_is_played() -> None:
+    assert OWN.keys() <= {case.name for case in SHARED}
+    assert len(OWN) == 10
+    assert len(CASES) >= 60
