@@ -1,15 +1,16 @@
 """Orders through the gate and back, beside a bare quickfix pair that does nothing else, in the same rounds.
 
-    python -m benchmarks.gate_throughput [--seconds 10] [--rounds 5] [--window 32] [--rate 1000]
+    python -m benchmarks.gate_throughput [--seconds 10] [--rounds 5] [--window 32] [--rate 1000 --sustain 10]
 
 Both sides talk to one acceptor, a plain quickfix application in a process of its own that answers each D with
 one ExecutionReport (expired: an order that ends at once keeps the books small). The floor is a plain quickfix
 initiator that keeps `window` orders on their way. The gate is `steadyhand gate` as it ships, with limits that
 do not bind; a client of its link keeps as many intents on their way: intent, journal, every control, FIX,
-report, inbound log, step, update. Then the gate alone at a steady `rate`: how long a report takes from the
-acceptor's send to the update at the trader (p50, p99). Rounds are interleaved. Beside the rates stands the
-processor time of an order in the gate and in the floor's client: a machine that does other things changes
-the former much and the latter little.
+report, inbound log, step, update. Then the gate alone at a steady `rate` for `sustain` seconds: how long a
+report takes from the acceptor's send to the update at the trader (p50, p99), and whether the rate was held:
+one that leaves more than BACKLOG_S of it without an answer is not, and ends with a line. Rounds are
+interleaved. Beside the rates stands the processor time of an order in the gate and in the floor's client: a
+machine that does other things changes the former much and the latter little.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from gateways.fix.engine import fix
 from gateways.fix.settings import DICTIONARIES, free_port
@@ -49,6 +50,8 @@ FREE: Final = {
 SESSIONS: Final = ("BARE", "STEADYHAND", "STEADYREF")
 WARM_S: Final = 1.5  # of each measured stretch that is not counted
 NAP_S: Final = 0.0005  # between two looks at whether the next order is due
+BACKLOG_S: Final = 1.0  # intents without an end, in seconds of the rate that was asked for
+TURN_MAX: Final = 50  # intents between two looks at what has come
 PRICE: Final = "100.00"
 
 
@@ -274,18 +277,28 @@ class Gate:
         """Ask for one order."""
         self.n += 1
         now_ns = time.monotonic_ns()
-        self.trader.send(
-            ev.SubmitIntent(
-                epoch=self.trader.epoch, n=self.n, parent_id=ParentID("P1"), side=Side.BUY, qty=1,
-                price_e4=BID, time_in_force=TimeInForce.IOC, decision_id=self.n, decided_mono_ns=now_ns,
-                cause_mono_ns=now_ns,
-            )
+        intent = ev.SubmitIntent(
+            epoch=self.trader.epoch, n=self.n, parent_id=ParentID("P1"), side=Side.BUY, qty=1,
+            price_e4=BID, time_in_force=TimeInForce.IOC, decision_id=self.n, decided_mono_ns=now_ns,
+            cause_mono_ns=now_ns,
         )  # fmt: skip
+        try:
+            self.trader.send(intent)
+        except OSError as error:
+            self.cut(error.strerror or "broken")
+
+    def cut(self, how: str) -> NoReturn:
+        """Say why the gate let us go, in its own words, and end."""
+        said = [line for line in (self.folder / "gate.log").read_text().splitlines() if "trader gone" in line]
+        raise SystemExit(f"the link is cut ({how}) after {self.n} intents; the gate: {said[-1:] or 'silent'}")
 
     def ended(self) -> list[str]:
         """Wait for the link and return the orders that ended."""
         found = []
-        for update in self.trader.decoder.feed(self.trader.socket.recv(1 << 16)):
+        received = self.trader.socket.recv(1 << 18)
+        if not received:
+            self.cut("closed")
+        for update in self.trader.decoder.feed(received):
             if isinstance(update, up.IntentRefused):
                 raise SystemExit(f"refused: {update.controls} {update.text}")
             if isinstance(update, up.OrderUpdate) and update.order.status is OrdStatus.EXPIRED:
@@ -311,26 +324,36 @@ class Gate:
             left -= len(self.ended())
         return rate
 
-    def handling(self, seconds: float, rate: float, slots: mmap.mmap) -> list[float]:
+    def handling(self, seconds: float, rate: float, slots: mmap.mmap) -> dict[str, Any]:
         """Ask at a steady rate; milliseconds from the acceptor's send to our reading of the update."""
         took: list[float] = []
-        begin = due = time.monotonic()
-        out = 0
-        while time.monotonic() < begin + seconds or out:
-            now = time.monotonic()
-            while due <= now and now < begin + seconds:
+        begin = time.monotonic()
+        asked, total, held, worst = 0, int(seconds * rate), True, 0
+        while asked < total or len(took) < asked:
+            due = min(total, int((time.monotonic() - begin) * rate)) if held else asked
+            for _ in range(min(due - asked, TURN_MAX)):
                 self.intent()
-                out += 1
-                due += 1 / rate
-            if not select.select([self.trader.socket], [], [], NAP_S)[0]:
-                continue
-            ended = self.ended()
-            read_ns = time.monotonic_ns()
-            out -= len(ended)
-            for chain in ended:
-                number = int(chain.rpartition("-")[2]) % SLOTS
-                took.append((read_ns - SLOT.unpack_from(slots, number * SLOT.size)[0]) / 1e6)
-        return sorted(took)
+                asked += 1
+            worst = max(worst, due - len(took))
+            if worst > rate * BACKLOG_S:
+                held, total = False, asked
+            if select.select([self.trader.socket], [], [], 0 if due > asked else NAP_S)[0]:
+                ended = self.ended()
+                read_ns = time.monotonic_ns()
+                for chain in ended:
+                    number = int(chain.rpartition("-")[2]) % SLOTS
+                    took.append((read_ns - SLOT.unpack_from(slots, number * SLOT.size)[0]) / 1e6)
+        took.sort()
+        line = f"{rate:.0f}/s held for {seconds:.0f} s" if held else f"{rate:.0f}/s not held, {asked} asked"
+        print(f"{line}; {worst} unanswered at most", file=sys.stderr, flush=True)
+        return {
+            "asked_per_s": rate,
+            "held": held,
+            "orders": len(took),
+            "unanswered_at_most": worst,
+            "p50": round(took[len(took) // 2], 3),
+            "p99": round(took[len(took) * 99 // 100], 3),
+        }
 
 
 def cpu_s(pid: int) -> float:
@@ -367,7 +390,9 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         before, orders = cpu_s(gate.process.pid), gate.n
         gates.append(gate.rate(options.seconds, options.window))
         gate_us.append((cpu_s(gate.process.pid) - before) * 1e6 / (gate.n - orders))
-    took = gate.handling(options.seconds, options.rate, slots)
+    before, orders = cpu_s(gate.process.pid), gate.n
+    handled = gate.handling(options.sustain, options.rate, slots)
+    handled["cpu_us_an_order"] = round((cpu_s(gate.process.pid) - before) * 1e6 / (gate.n - orders))
     latency = gate.ask(cmd="status", orders="live")["latency_us"]
     for process in (floor, acceptor, gate.process):
         process.kill()
@@ -380,8 +405,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "bare_cpu_us_an_order": [round(us) for us in bare_us],
         "gate_cpu_us_an_order": [round(us) for us in gate_us],
         "cpu_ratio": round(statistics.median(costs), 3),
-        "rate_asked": options.rate,
-        "ack_ms": {"p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100], "count": len(took)},
+        "ack_ms": handled,
         "gate_latency_us": latency,
     }
 
@@ -396,6 +420,7 @@ def main() -> None:
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--window", type=int, default=32)
     p.add_argument("--rate", type=float, default=1_000.0)
+    p.add_argument("--sustain", type=float, default=10.0)
     options = p.parse_args()
     if options.serve:
         serve(options.serve)
