@@ -46,7 +46,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     doubt: str = ""  # what does not fit in a report; asked for, and the symbol waits
 
 
-class ChildOrder(msgspec.Struct, kw_only=True):
+class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One chain: changes by `observe`, `observe_reject` and our own requests, and by nothing else."""
 
     chain_id: ClOrdID

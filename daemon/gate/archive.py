@@ -2,12 +2,12 @@
 
     archive.put(record)                            # the core's, one number after the other
     archive.get(name)                              # the last record that has this name, or None
-    archive.follow(store, last)                    # the store has more: what lies there is held here no more
+    archive.follow()                               # its store has more: what lies there is held here no more
 
 A port of the core: what `get` returns depends on what was put before and on nothing else, so that a replay
-finds the same. Records wait in memory until a store has them. Only the process that makes snapshots writes one
-(daemon.gate.archive_store), of its own replay of the same journal; a record is trusted where its hash, which
-speaks of all records before it, is the one that was computed here. Without a store all of it stays in memory.
+finds the same. Records wait in memory until a store has them. Only the process that makes snapshots writes
+one (daemon.gate.archive_store), of its own replay of the same journal; a record is trusted where its hash,
+which speaks of all records before it, is the one that was computed here. Without a store all stay in memory.
 """
 
 import hashlib
@@ -41,6 +41,10 @@ class Record(NamedTuple):
 
 class Store(Protocol):
     """Where records are kept beside the memory."""
+
+    def last(self) -> tuple[int, bytes]:
+        """Return number and hash of the last record, (0, NOTHING) where there is none."""
+        ...
 
     def find(self, name: str, until: int) -> bytes | None:
         """Return the data of the last record of a name, up to a number."""
@@ -98,12 +102,12 @@ class Archive:
         """Return what no store has, in order."""
         return [record for number, record in self._waiting.items() if number > self.stored]
 
-    def follow(self, store: Store, last: tuple[int, bytes]) -> None:
-        """Go on with a store whose last record is told: what it has is let go, if it is what was put here."""
-        number, digest = last
+    def follow(self) -> None:
+        """Look how far the store is: what it has is let go, bit by bit, if it is what was put here."""
+        number, digest = self.store.last() if self.store is not None else (0, NOTHING)
         found = self._waiting.get(number)
         if number > self.stored and found is not None and found.digest == digest:
-            self.store, self.stored = store, number
+            self.stored = number
 
     def _let_go(self) -> None:
         for number in list(islice(self._waiting, LET_GO)):

@@ -76,18 +76,26 @@ class ArchiveStore:
             raise ArchiveError(f"{self.path}: {error}; the journal makes it anew at the next start") from None
 
 
+def ready(state_dir: Path, archive: Archive) -> None:
+    """Cut off what is newer than a start, and open the file before there is anything to do.
+
+    Raises:
+        ArchiveError: the disk does not allow it; what is there can be read all the same.
+
+    """
+    archive.store = store = ArchiveStore(state_dir)
+    write(state_dir, Archive(stored=archive.stored))
+    store.last()
+
+
 def write(state_dir: Path, archive: Archive) -> None:
     """Write what an archive holds in memory behind what it counts on, and see it on the disk.
-
-    Where nothing was ever put there, there is no file.
 
     Raises:
         ArchiveError: the file or the disk does not allow it; it is as it was.
 
     """
     path = state_dir / NAME
-    if not archive.stored and not archive.waiting() and not path.exists():
-        return
     try:
         try:
             _write(path, archive)

@@ -14,14 +14,14 @@ from typing import Final
 import structlog
 
 from daemon.gate import snapshots
-from daemon.gate.archive import Archive, ArchiveError
-from daemon.gate.archive_store import ArchiveStore
+from daemon.gate.archive import Archive
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST
 
 SNAPSHOT_BYTES: Final = (
     5 << 20
 )  # of journal between two snapshots: some 25,000 records, stepped in about a second
+WAITING: Final = 2_000  # archived records in memory, about a kilobyte each; a snapshot takes them out
 MAIN: Final = "daemon.gate.snapshot_process"
 log = structlog.get_logger()
 
@@ -39,7 +39,6 @@ class Keeper:
     ) -> None:
         """`beside` runs a call on a thread: to start a process takes a millisecond or two."""
         self._archive = archive
-        self._written: tuple[ArchiveStore, tuple[int, bytes]] | None = None
         self._journal = journal
         self._state_dir, self._keep_mb, self._beside = state_dir, keep_mb, beside
         places = [int(path.stem) for path in snapshots.found(state_dir) if path.stem.isdigit()]
@@ -57,21 +56,11 @@ class Keeper:
             if code:
                 log.error("no snapshot: the next start takes longer", exit_code=code)
             else:
-                self._beside(self._read)
-        if self._written is not None:
-            self._archive().follow(*self._written)
-            self._written = None
-        if not self._starting and self._journal.durable_offset - self._made >= SNAPSHOT_BYTES:
+                self._archive().follow()
+        much = self._journal.durable_offset - self._made >= SNAPSHOT_BYTES or len(self._archive()) >= WAITING
+        if not self._starting and much and self._journal.durable_offset > self._made:
             self._made, self._starting = self._journal.durable_offset, True
             self._beside(self._start)
-
-    def _read(self) -> None:
-        """Look what the archive's file holds now."""
-        store = ArchiveStore(self._state_dir)
-        try:
-            self._written = store, store.last()
-        except ArchiveError as error:
-            log.error("what was archived stays in memory", error=str(error))
 
     def _start(self) -> None:
         told = [str(self._state_dir), str(self._made), str(self._keep_mb)]

@@ -15,6 +15,8 @@ import structlog
 
 from daemon.config import line_of
 from daemon.gate import power, snapshots
+from daemon.gate.archive import ArchiveError
+from daemon.gate.archive_store import ready
 from daemon.gate.core import GateCore
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed
 from daemon.journal import FIRST, Journal, JournalError, read
@@ -47,6 +49,10 @@ def recover(state_dir: Path, core: GateCore) -> Replayed:
         if collects:
             gc.enable()
     core.become(found)
+    try:
+        ready(state_dir, core.state.archive)
+    except ArchiveError as error:
+        log.warning("ended orders stay in memory", reason=str(error))
     if done.differences:
         shown = "; ".join(done.differences[:DIFFERENCES_SHOWN])
         raise JournalError(

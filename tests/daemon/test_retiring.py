@@ -1,4 +1,4 @@
-"""Orders that have ended leave the state; what speaks of one later finds it, nothing lost, nothing doubled."""
+"""Orders that have ended leave the state; what speaks of one later finds it. None is lost, none doubled."""
 
 from pathlib import Path
 from typing import Any
@@ -202,16 +202,26 @@ def test_whatever_becomes_of_the_archive_a_start_ends_in_the_same_state(tmp_path
     ]
 
 
+class OtherPast(archive_store.ArchiveStore):
+    """A store of the same length that holds something else."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def last(self) -> tuple[int, bytes]:
+        return self.number, b"of another past"
+
+
 def test_what_a_store_has_is_let_go_from_memory(tmp_path: Path) -> None:
     w, path = busy(tmp_path)
     archive = w.core.state.archive
     held = len(archive)
     snapshot_process.make(tmp_path, places(path)[-1])
-    store = archive_store.ArchiveStore(tmp_path)
-
-    archive.follow(store, (held, b"of another past"))
+    archive.store = OtherPast(held)
+    archive.follow()
     assert archive.stored == 0
-    archive.follow(store, store.last())
+    archive.store = archive_store.ArchiveStore(tmp_path)
+    archive.follow()
     ended(w)
     w.wait(1.0)
     for _ in range(held // 8):
