@@ -53,7 +53,7 @@ from market import events as ev
 from market import updates as up
 
 FRAME_BYTES_MAX: Final = 65_536  # a ParentUpdate is about 1 KiB; more than this is an error or an attack
-# Two seconds of 2,000 orders each, 1.1 KB an order: who is further behind decides on what is over.
+# two seconds of 2,000 orders each, 1.1 KB an order: who is further behind decides on what is over
 UNSENT_BYTES_MAX: Final = 4_718_592
 HEADER_BYTES: Final = 4
 
