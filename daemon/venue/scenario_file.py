@@ -58,6 +58,10 @@ def check_scenario(path: Path, *, lockstep: bool, engine: bool = False) -> Scena
         line = line_of(path.read_text(), ["rule", scenario.rule.index(rule)])
         way = "--lockstep has none" if lockstep else "the FIX engine gets right; leave --acceptor away"
         raise ConfigError(f"{path}:{line}: {rule.do.action} is done to bytes of a wire, which {way}")
+    rule = scenario.of_a_silent_feed
+    if rule is not None and lockstep:
+        line = line_of(path.read_text(), ["rule", scenario.rule.index(rule)])
+        raise ConfigError(f"{path}:{line}: a silent feed is waited for in --lockstep; leave that away")
     return scenario
 
 
@@ -70,7 +74,9 @@ def not_toml(path: Path, text: str, why: str) -> str:
 
 def explained(path: Path, text: str, tree: dict[str, Any], error: Any) -> str:
     """Return one mistake as `file:line: key: what is wrong`."""
-    loc = [part for part in error["loc"] if part not in ACTIONS]
+    loc = list(error["loc"])
+    if loc[2:3] == ["do"] and loc[3:4] and loc[3] in ACTIONS:
+        del loc[3]  # of which action it is, not written as a key
     what = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]
     key = ".".join(str(part) for part in loc if not isinstance(part, int) and part != "rule")
     message = f"{path}:{line_of(text, loc)}: {key + ': ' if key else ''}{what[:1].lower()}{what[1:]}"

@@ -216,3 +216,9 @@ class Scenario(a.Strict):
     def of_the_wire(self) -> Rule | None:
         """The first rule that needs the venue's own acceptor and real time."""
         return next((rule for rule in self.rule if rule.of_the_wire), None)
+
+    @property
+    def of_a_silent_feed(self) -> Rule | None:
+        """The first rule that needs real time: in lockstep an instant ends when the feed has told it."""
+        found = (r for r in self.rule if isinstance(r.do, a.Silence) and r.do.of == "feed")
+        return next(found, None)

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.config import ConfigError
 from daemon.venue.options import parser
-from daemon.venue.scenario_file import read_scenario
+from daemon.venue.scenario_file import check_scenario, read_scenario
 from daemon.venue.settings import read
 from gateways.venue.scenario import Scenario
 from tests.daemon.gate_at_venue import GateAtVenue
@@ -69,6 +69,22 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, said: str) -
     assert line.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("drop = [37]\n", "1: drop: extra inputs are not permitted"),  # also the word of an action
+        (
+            HEAD + GOOD_WHEN + 'do = { action = "alter", drop = [37] }\n',
+            "5: do.drop: input should be a valid",
+        ),
+    ],
+)
+def test_a_key_named_like_an_action_is_told_by_its_name(tmp_path: Path, text: str, said: str) -> None:
+    (line,) = mistakes(tmp_path, text)
+
+    assert line.startswith(said)
+
+
 def test_every_mistake_is_told_at_once_in_the_files_order(tmp_path: Path) -> None:
     lines = mistakes(tmp_path, 'sead = 1\n\n[[rule]]\nwhen = { on = "x" }\ndo = { action = "y" }\n')
 
@@ -95,6 +111,15 @@ def test_faults_of_the_wire_need_the_plain_acceptor_and_real_time(tmp_path: Path
     assert read(parser().parse_args(argv)).plain
     with pytest.raises(ConfigError, match=f"{path}:3: garble is done to bytes of a wire"):
         read(parser().parse_args([*argv, *more]))
+
+
+def test_a_silent_feed_needs_real_time(tmp_path: Path) -> None:
+    blind = ROOT / "deploy" / "scenarios" / "blind.toml"
+    line = next(n for n, text in enumerate(blind.read_text().splitlines(), 1) if "feed is silent" in text) - 1
+
+    assert check_scenario(blind, lockstep=False)
+    with pytest.raises(ConfigError, match=f"{blind}:{line}: a silent feed is waited for in --lockstep"):
+        check_scenario(blind, lockstep=True)
 
 
 def test_the_engine_serves_where_no_byte_goes_wrong(tmp_path: Path) -> None:
