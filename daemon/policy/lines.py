@@ -16,8 +16,9 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,20}\Z")]
-Row = tuple[Stamp, int, int, int, int, int]  # ts_ns, type, order_id, size, price_e4, dir
-Standing = tuple[int, int, int, int]  # order_id, size, price_e4, dir
+Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a column holds
+Row = tuple[Stamp, Word, Word, Word, Word, Word]  # ts_ns, type, order_id, size, price_e4, dir
+Standing = tuple[Word, Word, Word, Word]  # order_id, size, price_e4, dir
 
 # Type of the tape store's schema (LOBSTER's codes) -> event of the book; 0 (received) moves nothing.
 KINDS: Final = {0: Kind.NONE, 1: Kind.ADD, 2: Kind.CANCEL, 3: Kind.DELETE, 4: Kind.EXECUTE, 5: Kind.HIDDEN}

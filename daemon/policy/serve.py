@@ -84,8 +84,8 @@ def desk_of(policy: Policy | Scripted, hello: pl.Hello) -> Desk:
             ticks=(TickBand(0, hello.tick_e4),),
             lot=hello.lot,
             round_lot=hello.round_lot,
-            open=time.fromisoformat(hello.open),
-            close=time.fromisoformat(hello.close),
+            open=clock(hello.open),
+            close=clock(hello.close),
             adv=hello.adv,
         )
         instrument.session(instrument.day_of(hello.ts_ns))
@@ -100,6 +100,14 @@ def desk_of(policy: Policy | Scripted, hello: pl.Hello) -> Desk:
     )
     core = TraderCore(settings, {instrument.symbol: instrument}, policy)
     return Desk(core, instrument.symbol, instrument.mic, hello.limits, pl.standing_batch(hello))
+
+
+def clock(text: str) -> time:
+    """Return a clock time; whose zone is `zone`'s matter."""
+    value = time.fromisoformat(text)
+    if value.tzinfo is not None:
+        raise ValueError(f"{text!r} is no clock time: write HH:MM")
+    return value
 
 
 def welcome(policy: Policy | Scripted) -> dict[str, Any]:

@@ -115,6 +115,18 @@ FAULTS: dict[str, tuple[list[Any], str]] = {
         [HELLO, parent(), STEP | {"reports": [{"id": "C9", "event": "new"}]}],
         "line 3: report of C9, which is not open",
     ),
+    "an order id beyond 64 bits": (
+        [HELLO, parent(), STEP | {"events": [[START, 1, 10**30, 100, 999_900, 1]]}],
+        "line 3: Expected `int` <= 9223372036854775807",
+    ),
+    "a standing size beyond 64 bits": (
+        [HELLO | {"book": [[1, 10**30, 999_900, 1]]}],
+        "line 1: Expected `int`",
+    ),
+    "an opening with a zone of its own": (
+        [HELLO | {"open": "09:30+01:00"}],
+        "line 1: instrument: '09:30+01:00'",
+    ),
     "a long line": ([b"x" * (16 * 1024 * 1024 + 1)], "line 1: longer than"),
 }
 
