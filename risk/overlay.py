@@ -30,6 +30,7 @@ from risk.scopes import FIRM, Scope, Scopes
 from risk.verdict import _SEAL, Approved, Refused, Verdict
 
 MS: Final = 1_000_000
+BUY: Final = Side.BUY
 CONTROL_ERRORS: Final = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 # R01 comes first; the others read fields that it has found sound.
 AFTER_SCHEMA: Final[tuple[Callable[[Case], None], ...]] = (
@@ -181,7 +182,7 @@ class RiskOverlay:
             venues_used=self._venues(symbol),
             overdue=context.overdue,
             failures=[],
-            is_buy=terms.side is Side.BUY,
+            is_buy=terms.side is BUY,
             price_e4=terms.price_e4 or 0,
             value_e4=picture.price_e4,
         )

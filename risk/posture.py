@@ -36,7 +36,7 @@ class Cause(msgspec.Struct, frozen=True):
     clears: str = ""  # what would lift it
 
 
-KILLED, HALTED, REDUCE = Posture.KILLED, Posture.HALTED, Posture.REDUCE_ONLY
+KILLED, HALTED, REDUCE, ACTIVE = Posture.KILLED, Posture.HALTED, Posture.REDUCE_ONLY, Posture.ACTIVE
 PEOPLE: Final = "two people rearm"
 CAUSES: Final[dict[str, Cause]] = {
     "R05": Cause(HALTED, True, "prices outside the collar, again and again"),
@@ -174,7 +174,9 @@ class PostureTable(msgspec.Struct):
     def of(self, account: str, strategy: str, parent: str, symbol: str) -> Posture:
         """Return the worst of all causes that hold for an order."""
         scoped = self.scoped
-        worst = scoped.get(FIRM, Posture.ACTIVE)
+        if not scoped:
+            return ACTIVE
+        worst = scoped.get(FIRM, ACTIVE)
         if len(scoped) > (FIRM in scoped):
             for name in (f"A/{account}", f"T/{strategy}", f"P/{parent}", f"S/{symbol}", "C/order"):
                 worst = max(worst, scoped.get(name, Posture.ACTIVE))

@@ -7,6 +7,8 @@ from risk import checks
 from risk.case import Case
 from risk.ledger import ANY_PRICE_E4, Ledger
 
+WORKING: Final = ParentStatus.WORKING
+CLOSE: Final = TimeInForce.CLOSE
 UNSHOWN: Final = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -75,9 +77,9 @@ def parent_terms(case: Case) -> None:
     parent, progress, price = case.parent, case.progress, case.price_e4
     if parent is None or progress is None:
         return
-    if progress.status is not ParentStatus.WORKING:
+    if progress.status is not WORKING:
         case.fail("R08", progress.status, "working", "the parent is not working")
-    if case.terms.time_in_force is TimeInForce.CLOSE and parent.close_pct is None:
+    if case.terms.time_in_force is CLOSE and parent.close_pct is None:
         case.fail("R08", "CLOSE", "close_pct", "the parent has no part in the close")
     shown = parent.max_display
     if shown is not None and case.terms.time_in_force not in UNSHOWN:

@@ -30,22 +30,19 @@ def losses_micros(ledger: Ledger, references: References, limits: Limits, mono_n
 
 def settle(case: Case, references: References) -> None:
     """Mark what moved since the last look, and add up what the open orders of all symbols would lock in."""
-    locked = []
+    found = []
     for scope, _ in case.counted:
-        ledger = scope.ledger
+        ledger, locked = scope.ledger, 0
         if scope.moved:
             scope.moved = False
             scope.execution_micros, scope.inventory_micros = losses_micros(
                 ledger, references, scope.limits, case.stamp.mono_ns
             )
-        locked.append(
-            sum(
-                book.adverse_micros(references.picture(symbol))
-                for symbol, book in ledger.books.items()
-                if book.buys or book.sells
-            )
-        )
-    case.locked_micros = tuple(locked)
+        for symbol, book in ledger.books.items():
+            if book.buys or book.sells:
+                locked += book.adverse_micros(references.picture(symbol))
+        found.append(locked)
+    case.locked_micros = tuple(found)
 
 
 def daily_loss(case: Case) -> None:

@@ -15,6 +15,7 @@ from risk.reference import Picture
 
 SELL: Final = Side.SELL
 SHORT: Final = Side.SELL_SHORT
+CLOSE: Final = TimeInForce.CLOSE
 MS: Final = 1_000_000
 ROOT: Final = 10_000  # the square root of a share is taken with four decimals
 
@@ -150,7 +151,7 @@ def session(case: Case) -> None:
         case.fail("R40", now.day, case.memory.day, "no start of day was done for this day")
     if ts_ns - now.from_ns < limits.opening_ms * MS:
         case.fail("R40", (ts_ns - now.from_ns) // MS, limits.opening_ms, "ms after the open")
-    instrument, for_close = case.instrument, case.terms.time_in_force is TimeInForce.CLOSE
+    instrument, for_close = case.instrument, case.terms.time_in_force is CLOSE
     if for_close and instrument is not None and Auction.CLOSE not in instrument.auctions:
         case.fail("R40", "CLOSE", "instrument.auctions", "the closing auction is not enabled")
     if for_close and instrument is not None and ts_ns >= closing_times(instrument, ts_ns)[0]:

@@ -4,7 +4,7 @@ from market.types import Symbol
 from risk import checks
 from risk.case import Case
 from risk.controls.exposure import held, of
-from risk.ledger import ANY_PRICE_E4, Ledger
+from risk.ledger import ANY_PRICE_E4, Ledger, SymbolBook
 from risk.limits import Limits
 from risk.reference import References
 
@@ -39,6 +39,14 @@ def price_e4(ledger: Ledger, symbol: Symbol, references: References, limits: Lim
     return max(price, asked, bid)
 
 
+def totals_e4(ledger: Ledger, book: SymbolBook, long_e4: int, short_e4: int) -> tuple[int, int]:
+    """Return gross and net of all symbols, with these worst cases of one of them."""
+    others_gross = ledger.gross_e4 - max(abs(book.long_e4), abs(book.short_e4))
+    others_long, others_short = ledger.long_e4 - book.long_e4, ledger.short_e4 - book.short_e4
+    net = max(abs(others_long + long_e4), abs(others_short + short_e4))
+    return others_gross + max(abs(long_e4), abs(short_e4)), net
+
+
 def notional(case: Case) -> None:
     """R11: an order that makes gross or net larger keeps them within their limits."""
     symbol, price = case.terms.symbol, max(case.value_e4, case.price_e4)
@@ -46,23 +54,18 @@ def notional(case: Case) -> None:
         ledger, limits = scope.ledger, scope.limits.exposure
         position = book.position
         long_e4, short_e4 = (position + book.buy_leaves) * price, (position - book.sell_leaves) * price
-        others_gross = ledger.gross_e4 - max(abs(book.long_e4), abs(book.short_e4))
-        others_long, others_short = ledger.long_e4 - book.long_e4, ledger.short_e4 - book.short_e4
-        gross_was = others_gross + max(abs(long_e4), abs(short_e4))
-        net_was = max(abs(others_long + long_e4), abs(others_short + short_e4))
+        added_e4 = case.adds * price
         if case.is_buy:
-            long_e4 += case.adds * price
+            gross, net = totals_e4(ledger, book, long_e4 + added_e4, short_e4)
         else:
-            short_e4 -= case.adds * price
-        gross = others_gross + max(abs(long_e4), abs(short_e4))
-        net = max(abs(others_long + long_e4), abs(others_short + short_e4))
+            gross, net = totals_e4(ledger, book, long_e4, short_e4 - added_e4)
         if ledger.unpriced and ledger.unpriced.keys() - {symbol}:
             case.fail("R11", next(iter(ledger.unpriced)), "", "no price to value a position with")
         cap = case.tightening.of(limits.gross_max_ccy * E4)
-        if not checks.within(gross, cap) and gross > gross_was:
+        if not checks.within(gross, cap) and gross > totals_e4(ledger, book, long_e4, short_e4)[0]:
             case.fail("R11", gross // E4, cap // E4, f"gross notional{of(scope.name)}")
         cap = case.tightening.of(limits.net_max_ccy * E4)
-        if not checks.within(net, cap) and net > net_was:
+        if not checks.within(net, cap) and net > totals_e4(ledger, book, long_e4, short_e4)[1]:
             case.fail("R11", net // E4, cap // E4, f"net notional{of(scope.name)}")
 
 

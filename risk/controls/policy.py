@@ -7,6 +7,7 @@ from risk.limits import is_listed
 from risk.posture import Posture, posture_in
 
 MS = 1_000_000
+ACTIVE = Posture.ACTIVE
 
 
 def decision(case: Case) -> None:
@@ -46,7 +47,7 @@ def posture(case: Case) -> None:
     """R70 and every other cause that stops this order."""
     terms, table = case.terms, case.posture
     worst = table.of(case.terms.account, strategy_of(case), terms.parent_id, terms.symbol)
-    if worst is Posture.ACTIVE:
+    if worst is ACTIVE:
         return
     if worst is Posture.REDUCE_ONLY:
         reduce_only(case)

@@ -9,6 +9,7 @@ from risk.case import Case
 from risk.limit_tables import OrderCaps
 from risk.limits import is_listed
 
+MARKET, LIMIT = OrdType.MARKET, OrdType.LIMIT  # by name: an enumeration is slow to ask
 QTY_MAX = 2**31 - 1  # fits every counterparty's integer
 PRICE_E4_MAX = 2**53  # exact wherever a float looks at it
 WIRE_NAME = re.compile(r"[A-Z0-9._-]{1,20}")  # what may go into a FIX field
@@ -24,10 +25,10 @@ def schema(case: Case) -> None:
     if type(terms.qty) is not int or not 0 < terms.qty <= QTY_MAX:
         case.fail("R01", str(terms.qty), QTY_MAX, "quantity out of range")
     price = terms.price_e4
-    if terms.ord_type is OrdType.MARKET:
+    if terms.ord_type is MARKET:
         if price is not None:
             case.fail("R01", str(price), 0, "a market order has no price")
-    elif terms.ord_type is not OrdType.LIMIT:
+    elif terms.ord_type is not LIMIT:
         case.fail("R01", str(terms.ord_type), "", "unknown order type")
     elif type(price) is not int or not 0 < price <= PRICE_E4_MAX:
         case.fail("R01", str(price), PRICE_E4_MAX, "price out of range")
