@@ -101,6 +101,7 @@ def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
         return
     memory.new_day(event.day)
     g.ledger.new_day()
+    g.drop_copy.new_day()
     for scope in g.risk.scopes:
         if scope is not g.risk.firm:
             scope.ledger.new_day()

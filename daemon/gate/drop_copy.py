@@ -2,7 +2,8 @@
 
 They are matched by ExecID. One that contradicts the other is a break at once; one that only one side has told
 is a break when MATCH_NS have passed in which both lines were up. While the drop copy is down nothing can be
-confirmed: then its lag grows, and reduces. A break halts, and people clear it as they clear others.
+confirmed: then its lag grows, and reduces. What its executions come to in each symbol must be what we
+booked, or it is a break, too. A break halts, and people clear it as they clear others.
 """
 
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import Final
 
 from daemon.gate import retiring as gate_retiring
 from daemon.gate.archive import COPIED
-from daemon.gate.drop_copy_state import Said
+from daemon.gate.drop_copy_state import Counted, Said
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.copy_events import DropCopied, DropCopyLine
 from market.events import ExecutionReport, Stamp
@@ -22,6 +23,7 @@ MATCHED_MAX: Final = 10_000  # executions remembered in memory; older ones are i
 MATCHED_A_RECORD: Final = 64  # that go there at once
 MATCH_NS: Final = 2_000_000_000  # machine time that one side may be behind the other
 EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+SHOWN_MAX: Final = 5  # symbols in one line
 MS: Final = 1_000_000
 
 
@@ -43,6 +45,8 @@ def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     said = _said(event, stamp)
     if not said.symbol and (chain := gate_retiring.look_up(g, event.cl_ord_id)) is not None:
         said.symbol = chain.terms.symbol
+    if gate_retiring.look_up(g, event.cl_ord_id) is None:
+        copy.take_out(event.exec_id)
     theirs = copy.theirs.pop(event.exec_id, None)
     if theirs is None:
         copy.ours.setdefault(event.exec_id, said)
@@ -61,10 +65,23 @@ def copied(g: GateState, stamp: Stamp, event: DropCopied) -> None:
         return
     said = _said(event, stamp)
     ours = copy.ours.pop(event.exec_id, None)
+    copy.count(event.exec_id, _counted(g, event))
+    if ours is not None and gate_retiring.look_up(g, ours.cl_ord_id) is None:
+        copy.take_out(event.exec_id)
     if ours is None:
         copy.theirs.setdefault(event.exec_id, said)
     else:
         _compare(g, stamp, event.exec_id, ours, said)
+
+
+def _counted(g: GateState, event: DropCopied) -> Counted:
+    shares = event.side.sign * event.last_qty
+    if event.exec_type is ExecType.TRADE:
+        return Counted(event.symbol, shares, shares)
+    before = g.drop_copy.counted.get(event.exec_ref_id)
+    undone = before.shares if before is not None else shares
+    stands = shares if event.exec_type is ExecType.TRADE_CORRECT else 0
+    return Counted(event.symbol, stands, stands - undone)
 
 
 def _said(event: ExecutionReport | DropCopied, stamp: Stamp) -> Said:
@@ -92,6 +109,7 @@ def tick(g: GateState, stamp: Stamp) -> None:
         copy.both_mono_ns = stamp.mono_ns
     if both:
         _overdue(g, stamp)
+        _positions(g, stamp)
     _lag(g, stamp)
 
 
@@ -108,10 +126,31 @@ def _overdue(g: GateState, stamp: Stamp) -> None:
             _match(g, exec_id)
             if waiting is copy.theirs and not _is_ours(g, said):
                 copy.others += 1
+                copy.take_out(exec_id)
                 g.note("warning", "another desk's execution", exec_id=exec_id, order_id=said.order_id)
                 continue
+            copy.named(exec_id, said, booked=waiting is copy.ours)
             who = "the order session told" if waiting is copy.ours else "the drop copy tells"
             g.break_(f"drop copy: {who} {exec_id}, {_words(said)}; {missing}", stamp.mono_ns)
+
+
+def _positions(g: GateState, stamp: Stamp) -> None:
+    """Hold the sum of its executions in each symbol against what we booked, once nothing waits."""
+    copy = g.drop_copy
+    if copy.ours or copy.theirs:
+        return
+    booked = {s: book.exec_qty - copy.begun.get(s, 0) for s, book in g.ledger.books.items()}
+    found = [
+        f"{symbol}: it tells {copy.net.get(symbol, 0)} executed, we booked {booked.get(symbol, 0)}"
+        for symbol in sorted(booked.keys() | copy.net.keys())
+        if copy.net.get(symbol, 0) != booked.get(symbol, 0)
+    ]
+    if not found:
+        copy.differs_mono_ns = 0
+    elif not copy.differs_mono_ns:
+        copy.differs_mono_ns = stamp.mono_ns
+    elif stamp.mono_ns - copy.differs_mono_ns >= MATCH_NS:
+        g.break_(f"drop copy: {'; '.join(found[:SHOWN_MAX])}", stamp.mono_ns)
 
 
 def _is_ours(g: GateState, said: Said) -> bool:

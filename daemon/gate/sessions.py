@@ -61,7 +61,8 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
     g.session = Session(logons=g.session.logons)
     g.traders.clear()
     g.oms.restarted()
-    g.drop_copy.restarted(event.drop_copy, stamp.mono_ns)
+    executed = {symbol: book.exec_qty for symbol, book in g.ledger.books.items()}
+    g.drop_copy.restarted(event.drop_copy, stamp.mono_ns, executed)
     g.references.session(False, stamp.mono_ns)
     g.posture.clear("STOPPING")
     g.posture.raise_("R60", "no order session", stamp.mono_ns)

@@ -189,3 +189,56 @@ def test_what_came_and_was_not_stepped_is_stepped_after_a_crash(tmp_path: Path) 
     assert desk.recover() == 0
     assert [spec.target_comp_id for spec in desk.specs()] == ["VENUE-DC"]
     log.close()
+
+
+# --- positions ------------------------------------------------------------------------------------
+
+
+def test_what_is_matched_one_by_one_is_equal_in_the_sum() -> None:
+    w = opened()
+    chain = w.working()
+    w.fill(chain, 40, BID, exec_id="E-A")
+    copy(w, "E-A", f"O-{chain}")
+    more = {"exec_ref_id": "E-A", "last_qty": 30, "last_price_e4": BID, "cum_qty": 30, "leaves_qty": 70}
+    w.report(chain, ExecType.TRADE_CORRECT, OrdStatus.PARTIALLY_FILLED, exec_id="E-B", **more)
+    copy(w, "E-B", f"O-{chain}", 30, exec_type=ExecType.TRADE_CORRECT, exec_ref_id="E-A")
+    copy(w, "E-Z", "O-THEIRS", 500, cl_ord_id="OTHER-1")  # another desk's
+    w.wait(5)
+    w.wait(5)
+
+    assert w.core.state.drop_copy.net == {"SYN": 30}
+    assert not w.core.state.breaks
+
+
+def test_a_sum_that_is_not_what_we_booked_is_a_break() -> None:
+    w = opened()
+    chain = w.working()
+    w.fill(chain, 40, BID, exec_id="E-A")
+    copy(w, "E-A", f"O-{chain}")
+    w.core.state.ledger.book("SYN").exec_qty += 1  # as a fault of our own books would
+
+    w.wait(1)
+    w.wait(1.9)
+    assert not w.core.state.breaks
+    w.wait(0.2)
+    assert w.core.state.breaks == ["drop copy: SYN: it tells 40 executed, we booked 41"]
+    assert w.core.posture is Posture.HALTED
+
+
+def test_a_day_begins_with_nothing_in_the_sum_and_a_line_that_comes_later_with_what_there_is() -> None:
+    w = World()
+    w.open()
+    w.parent()
+    w.fill(w.working(), 40, BID, exec_id="E-A")
+    w.step(ev.GateStarted(**(w.start_fields | {"epoch": 2, "drop_copy": True})))
+    assert w.core.state.drop_copy.begun == {"SYN": 40}
+
+    w.core.state.drop_copy.new_day()
+    assert not w.core.state.drop_copy.begun
+
+
+def test_a_bust_of_what_is_forgotten_is_what_the_bust_says() -> None:
+    w = opened()
+    copy(w, "E-B", "O-1", 40, exec_type=ExecType.TRADE_CANCEL, exec_ref_id="LONG-AGO", cl_ord_id="SH1-1")
+
+    assert w.core.state.drop_copy.net == {"SYN": -40}

@@ -1,4 +1,4 @@
-"""The table of transitions at the head of appendix D: each that the standard illustrates, a case of ours plays.
+"""The table of transitions at the head of appendix D: each that the standard illustrates, a case plays.
 
 Held is what a broker reports of one order (OrdStatus, in reports and cancel rejects), one after the other.
 """
