@@ -261,6 +261,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     positions_asked: str = "none"  # none, asked, demanded: the account's positions, at each logon
     positions_wait_ms: int = 1_000  # for an answer
     without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
+    displaced: str = ""  # how the state directory is not the one that was begun here
     retire_after_ms: int | None = None  # that an ended order stays in the state; None = for ever
 
 

@@ -73,6 +73,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "R67": Cause(HALTED, False, "not reconciled since start", clears="reconciliation"),
     "R67S": Cause(REDUCE, False, "after an abnormal exit", clears="time"),
     "R67L": Cause(HALTED, True, "abnormal exits, again and again"),
+    "R67C": Cause(HALTED, True, "the state is a copy, or has parts of another"),
     "R68": Cause(KILLED, True, "a control let pass what it must refuse"),
     "R70": Cause(KILLED, True, "kill switch"),
     "R70H": Cause(HALTED, True, "halted by a person"),

@@ -191,7 +191,7 @@ def carry_out(g: GateState) -> None:
 
 
 # Causes of the firm that take back everything: RISK's column "+CA". Kills do so by themselves.
-CANCEL_ALL: Final = frozenset({"R23", "R31", "R62", "R66", "R76H", "R67L", "R63"})
+CANCEL_ALL: Final = frozenset({"R23", "R31", "R62", "R66", "R76H", "R67L", "R67C", "R63"})
 
 
 def pull_scope(g: GateState, scope: str) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
 from daemon.live_check import missing
 from gateways.fix.profile import Profile
 from risk.limits import Limits
+
+log = structlog.get_logger()
 
 
 class GateFiles(msgspec.Struct, frozen=True):
@@ -48,3 +51,13 @@ def load_limits(path: Path, mode: str) -> Limits:
     if faults:
         raise ConfigError(f"{path}: {'; '.join(faults)}")
     return limits
+
+
+def warn_of_files(config: Config, limits: Limits, people: int) -> None:
+    """Log what is allowed and weak."""
+    if limits.open_ends():
+        log.warning("limits allow anything in these lists", lists=limits.open_ends())
+    if config.clock.reference == "none":
+        log.warning("clock.reference is none: nobody holds this clock against another (R63)")
+    if config.mode == "paper" and people:
+        log.warning("paper keys: throw-away ones may sign here", people=people)

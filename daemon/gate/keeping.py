@@ -24,16 +24,15 @@ from typing import Any, Final
 import structlog
 
 from daemon.config import GateSection
-from daemon.gate import last_words
+from daemon.gate import birthplace, last_words
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeper import Keeper
 from daemon.gate.shell import GateShell
-from daemon.journal import RESERVE_BYTES, Journal
+from daemon.journal import FIRST, RESERVE_BYTES, Journal
 from daemon.people.keys import PrivateKey, load_private, make_private
 from daemon.runtime import EXIT_NOT_CLEAN
 from market.desk_events import Condition, MachineMeasured
 
-KEY_NAME: Final = "journal.pem"
 MB: Final = 1_048_576
 GASP_WAIT_S: Final = 1.0  # for cancels to be handed to the engine, once the disk has failed
 WIRE_WAIT_S: Final = 0.1  # for its thread to write them
@@ -50,6 +49,7 @@ class Keeping:
         self._keeper: Keeper | None = None
         self._little: tuple[bool, bool] | None = None
         self._failing = threading.Lock()
+        self.displaced = ""  # how the directory is not the one that was begun here
 
     def open(self) -> tuple[Journal, Journal]:
         """Open the gate's journal (which holds the directory) and the FIX inbound log.
@@ -60,6 +60,7 @@ class Keeping:
 
         """
         folder = self._section.state_dir
+        self.displaced = birthplace.fault(folder, self._section.account, self._mode)
         key: list[PrivateKey] = []
 
         def signer() -> PrivateKey:  # asked for by who holds the directory, and no other
@@ -69,13 +70,23 @@ class Keeping:
         both: dict[str, Any] = {"on_failure": self.disk_failed, "reserve_bytes": RESERVE_BYTES}
         journal = Journal.open(folder, JOURNAL_NAME, signer=signer, **both)
         inbound = Journal.open(folder, INBOUND_NAME, lock=False, signer=lambda: key[0], **both)
+        if journal.end <= FIRST:  # nothing of it was ever done
+            self.displaced = ""
+            self.at_home()
         return journal, inbound
+
+    def at_home(self) -> None:
+        """Write down that this is the place of this state: it is new, or people will be asked."""
+        try:
+            birthplace.note(self._section.state_dir, self._section.account, self._mode)
+        except OSError as error:  # asked again at the next start
+            log.warning("the state's birthplace is not written", error=error.strerror)
 
     def _key(self, folder: Path) -> PrivateKey:
         """Return the key that signs checkpoints: the operator's, or one that is made once and lies here."""
         if self._section.journal_key is not None:
             return load_private(self._section.journal_key)
-        path = folder / KEY_NAME
+        path = folder / birthplace.KEY
         return load_private(path) if path.exists() else make_private(path, paper=self._mode == "paper")
 
     def begin(self, shell: GateShell, journals: tuple[Journal, Journal], lockstep: bool) -> None:

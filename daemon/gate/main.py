@@ -28,7 +28,7 @@ from daemon.gate.control_server import ControlServer
 from daemon.gate.core import GateCore
 from daemon.gate.drop_copy_desk import DropCopyDesk
 from daemon.gate.ending import Parts, end
-from daemon.gate.files import read_files
+from daemon.gate.files import read_files, warn_of_files
 from daemon.gate.keeping import Keeping
 from daemon.gate.links import BusySocket, Links
 from daemon.gate.lockstep import LockstepGate
@@ -169,6 +169,8 @@ class Gate:
             self._clock.set_anchor(self._core.state.anchor)
         self._shell.entry = OrderEntry(gate_engine.NoEngine(), Encoder(self._profile))
         self._shell.post(self._beginning(held, lockstep))
+        if self._keep.displaced:
+            self._keep.at_home()  # journaled: from here on two people look
         if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
             self._shell.post(self._clock.anchor)
         late = self._drop_copy.recover()
@@ -185,12 +187,7 @@ class Gate:
             open_orders=self._core.open_orders,
             posture=self._core.posture.name,
         )
-        if self._limits.open_ends():
-            log.warning("limits allow anything in these lists", lists=self._limits.open_ends())
-        if config.clock.reference == "none":
-            log.warning("clock.reference is none: nobody holds this clock against another (R63)")
-        if config.mode == "paper" and len(self._keyring):
-            log.warning("paper keys: throw-away ones may sign here", people=len(self._keyring))
+        warn_of_files(config, self._limits, len(self._keyring))
 
     def _beginning(self, held: tuple[Any, ...], lockstep: bool) -> ev.GateStarted:
         """Return all that the core needs to know of the outside."""
@@ -208,6 +205,7 @@ class Gate:
             external_orders=section.external_orders,
             positions_asked=self._profile.supports.positions,
             positions_wait_ms=self._profile.supports.positions_wait_ms,
+            displaced=self._keep.displaced,
             killed=self._latch.held() or "",
             killed_scopes=tuple(self._latch.scopes().items()),
             trader_silent_ms=int(section.trader_silent_s * 1000),

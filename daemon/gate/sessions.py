@@ -71,6 +71,8 @@ def started(g: GateState, stamp: Stamp, event: GateStarted) -> None:
         g.posture.raise_("R70", event.killed, stamp.mono_ns)
     for scope, text in event.killed_scopes:
         g.posture.raise_("R70", text, stamp.mono_ns, scope)
+    if event.displaced:
+        g.posture.raise_("R67C", event.displaced, stamp.mono_ns)
     g.kill_done = False  # what a crash left undone of a kill is done again
     # The machine may have been started anew, and its clock with it.
     for chain in g.live_chains():

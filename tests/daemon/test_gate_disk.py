@@ -13,8 +13,9 @@ import pytest
 
 from daemon.config import GateSection, SessionSection
 from daemon.gate import keeping as gate_keeping
+from daemon.gate.birthplace import KEY
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
-from daemon.gate.keeping import KEY_NAME, Keeping
+from daemon.gate.keeping import Keeping
 from daemon.journal import Journal, JournalError, read
 from daemon.people.keys import load_private
 from daemon.segments.checkpoints import key_id
@@ -118,8 +119,8 @@ def test_a_disk_that_fills_up_reduces_then_halts_and_every_fill_is_booked(
 
         found = verify(small / JOURNAL_NAME)
         assert found.clean, found.faults
-        assert found.signed_by == [load_private(small / KEY_NAME).key_id]
-        assert key_id(load_private(small / KEY_NAME).public) == found.signed_by[0]
+        assert found.signed_by == [load_private(small / KEY).key_id]
+        assert key_id(load_private(small / KEY).public) == found.signed_by[0]
         for path in small.glob("filler*"):
             path.unlink()
         gate.seqs = {"order": gate.ems.seq, "reference": gate.prices.seq}
@@ -202,7 +203,7 @@ def test_the_key_of_a_journal_is_made_once_and_read_again(tmp_path: Path) -> Non
         journal.append(b"x")
         journal.close()
         inbound.close()
-        keys.append(load_private(tmp_path / KEY_NAME))
+        keys.append(load_private(tmp_path / KEY))
 
     assert keys[0].key_id == keys[1].key_id
     assert not keys[0].paper

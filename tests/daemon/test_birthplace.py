@@ -1,0 +1,121 @@
+"""S15: a state directory that was copied, restored or put together from two starts HALTED, and only then."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.gate import birthplace
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+from risk.posture import Posture
+from tests.daemon.gate_harness import World
+from tests.daemon.gate_process import GateProcess
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    for name in (JOURNAL_NAME, INBOUND_NAME, birthplace.FIX):
+        (folder / name).mkdir(parents=True)
+    (folder / birthplace.KEY).write_text("a key")
+    birthplace.note(folder, "PAPER", "paper")
+    return folder
+
+
+def fault(state: Path, account: str = "PAPER", mode: str = "paper") -> str:
+    return birthplace.fault(state, account, mode)
+
+
+def test_what_is_new_or_at_home_or_moved_has_no_fault(state: Path, tmp_path: Path) -> None:
+    assert fault(tmp_path / "nothing") == ""
+    assert fault(state) == ""
+    (state / JOURNAL_NAME / "00000001.seg").write_bytes(b"more")
+    assert fault(state) == ""
+    assert fault(state.rename(tmp_path / "elsewhere")) == ""
+
+
+def copied(state: Path) -> None:
+    older = Path(shutil.copytree(state, state.with_name("older")))
+    shutil.rmtree(state)
+    shutil.copytree(older, state)
+
+
+def replaced(name: str) -> Callable[[Path], object]:
+    def act(state: Path) -> None:
+        (state / name).rename(state / "away")
+        (state / name).mkdir()
+
+    return act
+
+
+WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a copy": (copied, f"the directory itself, {JOURNAL_NAME}, {INBOUND_NAME}, fix"),
+    "another inbound log": (replaced(INBOUND_NAME), INBOUND_NAME),
+    "no inbound log": (lambda s: (s / INBOUND_NAME).rmdir(), f"{INBOUND_NAME} (missing)"),
+    "another fix folder": (replaced(birthplace.FIX), "fix"),
+    "no fix folder": (lambda s: (s / birthplace.FIX).rmdir(), "fix (missing)"),
+    "another key": (lambda s: (s / birthplace.KEY).write_text("another"), birthplace.KEY),
+    "no key": (lambda s: (s / birthplace.KEY).unlink(), birthplace.KEY),
+    "no note": (lambda s: (s / birthplace.NAME).unlink(), f"{birthplace.NAME} is missing"),
+    "a spoilt note": (lambda s: (s / birthplace.NAME).write_bytes(b"{"), "cannot be read"),
+    "a folder for a note": (
+        lambda s: ((s / birthplace.NAME).unlink(), (s / birthplace.NAME).mkdir()),
+        "cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_not_as_it_was_begun_is_named(state: Path, what: str) -> None:
+    act, words = WRONG[what]
+    act(state)
+    assert words in fault(state)
+
+
+def test_another_account_mode_or_host_is_named(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault(state, account="OTHER").endswith("account")
+    assert fault(state, mode="live").endswith("mode")
+    monkeypatch.setattr(birthplace, "MACHINE_ID", state / birthplace.KEY)
+    assert fault(state).endswith("host")
+
+
+def test_where_births_are_not_told_the_inodes_are(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(birthplace, "_statx", None)
+    birthplace.note(state, "PAPER", "paper")
+    parts = json.loads((state / birthplace.NAME).read_bytes())["parts"]
+    assert {birth for _, birth in parts.values()} == {0}
+    replaced(INBOUND_NAME)(state)
+    assert INBOUND_NAME in fault(state)
+
+
+def test_a_gate_that_is_told_so_halts_until_two_people_have_looked() -> None:
+    w = World(displaced="state: not as it was begun: gate.journal")
+    w.open()
+    assert w.core.posture is Posture.HALTED
+    assert "R67C" in w.core.state.posture.latched
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[GateProcess]:
+    process = GateProcess(tmp_path)
+    yield process
+    process.close()
+
+
+@pytest.mark.slow
+def test_a_gate_over_a_copy_of_its_state_is_halted_and_at_home_from_then_on(gate: GateProcess) -> None:
+    gate.working()
+    gate.kill9()
+    state = gate.folder / "state"
+    copied(state)
+
+    gate.start()
+
+    causes = gate.ask(cmd="status")["causes"]
+    assert "the directory itself" in causes["R67C"]
+    assert fault(state) == ""
+    gate.kill9()
+    gate.start()
+    assert "R67C" in gate.ask(cmd="status")["causes"]
