@@ -31,11 +31,11 @@ class Desk:
         self._shell, self._section, self._keyring, self._latch = shell, section, keyring, latch
         self._guarded = guarded
 
-    def status(self, all_orders: bool) -> dict[str, Any]:
-        """Return the core's status and what the shell alone knows."""
+    def status(self, orders: str) -> dict[str, Any]:
+        """Return the core's status and what the shell alone knows. `orders`: which (StatusCommand)."""
         shell = self._shell
-        body = shell.core.status(shell.clock.stamp(), all_orders)
-        if not all_orders:
+        body = shell.core.status(shell.clock.stamp(), orders)
+        if orders == "live":
             body["orders"] = [o for o in body["orders"] if o["leaves_qty"]]
         body["latency_us"] = {name: found.summary_us() for name, found in shell.latency.items()}
         body["journal"] = {

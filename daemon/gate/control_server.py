@@ -114,7 +114,7 @@ class ClockCommand(Command, kw_only=True):
 class StatusCommand(Command, kw_only=True):
     """How everything stands."""
 
-    orders: str = "all"  # or live: chains that can still trade
+    orders: str = "all"  # live: what can still trade; held: what is in memory; else: of one ClOrdID
 
 
 KINDS: Final[dict[str, type[Command]]] = {
@@ -143,7 +143,7 @@ class ControlServer:
     def __init__(
         self,
         post: Callable[[ev.Event], None],
-        status: Callable[[bool], dict[str, Any]],
+        status: Callable[[str], dict[str, Any]],
         set_clock: Callable[[ev.ClockAnchor], str],
         look: Callable[[LookCommand], dict[str, Any]],
         signed: Callable[[SignedText, int], people.SignedCommand],
@@ -237,7 +237,7 @@ class ControlServer:
             look = command if isinstance(command, LookCommand) else LookCommand(cmd="ping")
             client.send(self._look(look) | {"id": command.id})
         elif isinstance(command, StatusCommand):
-            body = self._status(command.orders == "all")
+            body = self._status(command.orders)
             client.send(body | {"ok": True, "id": command.id})
         elif isinstance(command, ClockCommand):
             a = command.anchor

@@ -127,9 +127,9 @@ class GateCore:
             wishes += [c.asked_mono_ns + (c.queries + 1) * age_ns for c in g.live_chains() if c.asked_mono_ns]
         return max(min(wishes), stamp.ts_ns + 1) if wishes else 0
 
-    def status(self, stamp: ev.Stamp, every: bool = True) -> dict[str, Any]:
-        """Return how everything stands, for people and programs. `every`: ended orders too."""
-        return gate_status.status(self.state, stamp, every)
+    def status(self, stamp: ev.Stamp, orders: str = "all") -> dict[str, Any]:
+        """Return how everything stands, for people and programs. `orders`: all, held, live, or a ClOrdID."""
+        return gate_status.status(self.state, stamp, orders)
 
     def state_hash(self, whole: bool = True) -> str:
         """Return a hash of the state, or of what lives in it: equal after equal events."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
-from daemon.gate.retiring import every_chain
+from daemon.gate.retiring import every_chain, look_up
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
 from market.events import Stamp
@@ -12,8 +12,8 @@ from market.instruments import NS
 WAITING_SHOWN_MAX: Final = 20  # executions that wait for the other line
 
 
-def status(g: GateState, stamp: Stamp, every: bool = True) -> dict[str, Any]:
-    """Return the whole picture; the shell adds what it alone knows. `every`: ended orders too."""
+def status(g: GateState, stamp: Stamp, orders: str = "all") -> dict[str, Any]:
+    """Return the whole picture; the shell adds what it alone knows. `orders`: see `orders_of`."""
     risk = g.risk
     realised = sum(b.realised_e4 * 100 for b in g.ledger.books.values())
     fees = sum(b.fees_micros for b in g.ledger.books.values())
@@ -42,7 +42,7 @@ def status(g: GateState, stamp: Stamp, every: bool = True) -> dict[str, Any]:
         },
         "counters": counters(g),
         "parents": [parent_facts(p) for p in g.parents.values()],
-        "orders": [chain_facts(c) for c in (every_chain(g) if every else g.live_chains())],
+        "orders": [chain_facts(chain) for chain in orders_of(g, orders)],
         "archived_orders": g.archived.orders,  # that have ended and are not in memory
         "open_orders": g.ledger.open_orders,
         "breaks": list(g.breaks),
@@ -54,6 +54,18 @@ def status(g: GateState, stamp: Stamp, every: bool = True) -> dict[str, Any]:
         },
         "epoch": g.epoch,
     }
+
+
+def orders_of(g: GateState, which: str) -> list[ChildOrder]:
+    """Return all orders, archived ones first; those in memory (held); those that live; or one, by ClOrdID."""
+    if which == "all":
+        return every_chain(g)
+    if which == "held":
+        return list(g.chains.values())
+    if which == "live":
+        return list(g.live_chains())
+    found = look_up(g, which)
+    return [] if found is None else [found]
 
 
 def sessions(g: GateState) -> dict[str, Any]:

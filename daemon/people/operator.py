@@ -123,6 +123,7 @@ def status(argv: list[str]) -> int:
     """Run `steadyhand status`."""
     p = parser("status", "Show posture, sessions, positions, parents and orders.")
     p.add_argument("--all", action="store_true", help="show every order, not only the last ones")
+    p.add_argument("--order", metavar="CLORDID", help="show this order, archived or not, and no other")
     return run(p, argv, _status)
 
 
@@ -271,7 +272,8 @@ def _lease(config: "Config", args: argparse.Namespace) -> int:
 
 def _status(config: "Config", args: argparse.Namespace) -> int:
     try:
-        facts = ask(config, {"cmd": "status"})
+        which = args.order or ("all" if args.all or args.json else "held")
+        facts = ask(config, {"cmd": "status", "orders": which})
     except NoGate as error:
         if args.json:
             print(json.dumps({"ok": False, "error": str(error)}))
@@ -282,7 +284,7 @@ def _status(config: "Config", args: argparse.Namespace) -> int:
     else:
         from daemon.people.status_view import show
 
-        show(facts, config.instruments, all_orders=args.all)
+        show(facts, config.instruments, all_orders=args.all or bool(args.order))
     return health(facts)
 
 

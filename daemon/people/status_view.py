@@ -164,7 +164,8 @@ def orders(facts: dict[str, Any], all_orders: bool) -> Table:
     live = [o for o in rows if o["leaves_qty"]]
     ended = [o for o in rows if not o["leaves_qty"]]
     shown = rows if all_orders else live + ended[-max(0, ORDERS_SHOWN - len(live)) :]
-    title = f"orders ({len(shown)} of {len(rows)})"
+    archived = facts["archived_orders"]
+    title = f"orders ({len(shown)} of {max(len(rows), facts['counters']['orders'])}, {archived} archived)"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     names = ("ClOrdID", "OrigClOrdID", "parent", "side", "price", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
     for name in (*names, "OrderID", "status"):

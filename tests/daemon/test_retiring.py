@@ -58,6 +58,9 @@ def test_an_ended_order_leaves_and_a_late_fill_finds_it() -> None:
     status = w.core.status(ev.Stamp(w.ts, w.now))
     assert [o["cum_qty"] for o in status["orders"]] == [50]
     assert status["archived_orders"] == 1
+    asked = w.core.status(ev.Stamp(w.ts, w.now), found.terms.cl_ord_id)
+    assert [o["chain_id"] for o in asked["orders"]] == [chain]
+    assert w.core.status(ev.Stamp(w.ts, w.now), "held")["orders"] == []
 
 
 def test_what_is_quiet_for_too_short_stays() -> None:
