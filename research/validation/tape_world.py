@@ -93,10 +93,15 @@ def windows(folder: Path, first: time | None, last: time | None, minutes: int) -
         end_ns = min(end_ns, tape.instrument.at(tape.day, last))
     made = cut(tape, begin_ns, end_ns, minutes * 60 * NS)
     if len(made) < WINDOWS_MIN:
+        mend = "give shorter ones with --minutes, or a longer tape"
+        if not made and end_ns - begin_ns >= WINDOWS_MIN * minutes * 60 * NS:
+            mend = "this tape has no trades there, or one side is empty"
+        elif end_ns <= begin_ns:
+            mend = "the tape has nothing there: other --from and --to"
         raise TapeUseError(
             f"{folder}: {len(made)} windows of {minutes} minutes with both sides and volume lie between "
             f"{tape.instrument.clock(begin_ns)[:8]} and {tape.instrument.clock(end_ns)[:8]}; "
-            f"{WINDOWS_MIN} are needed: give shorter ones with --minutes, or a longer tape"
+            f"{WINDOWS_MIN} are needed: {mend}"
         )
     return made, said
 

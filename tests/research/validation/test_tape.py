@@ -56,6 +56,14 @@ def test_a_tape_that_is_too_short_is_refused_in_one_line(tape):
         windows(tape, None, None, 60)
 
 
+def test_a_tape_without_trades_and_hours_that_it_lacks_say_so(tape, monkeypatch):
+    with pytest.raises(TapeUseError, match="nothing there: other --from and --to"):
+        windows(tape, time(23, 0), None, 2)
+    monkeypatch.setattr(tape_world, "cut", lambda *_: [])
+    with pytest.raises(TapeUseError, match="no trades there, or one side is empty"):
+        windows(tape, None, None, 2)
+
+
 def test_parents_of_both_sides_and_all_sizes_split_exactly(played):
     for table in played.values():
         assert len(table["cost"]) == 2 * 2 * 3
