@@ -1,13 +1,15 @@
 """The goals that a release is held to: each with what was aimed at, what was measured, and one word.
 
 `met` needs the whole: the size of the gain and an interval that excludes zero. `missed` stands as large
-as `met`. What was not played, or cannot be told, is `not measured`. A goal that is met on more passive
-fills than the other's, in a market whose gate has not passed, is `met †`, and † is no claim.
+as `met`; a mean on the right side whose interval reaches zero is `not resolved`. What was not played, or
+cannot be told, is `not measured`. A goal that is met on more passive fills than the other's, in a market
+whose gate has not passed, is `met †`, and † is no claim.
 """
 
 from typing import Any, Final
 
 MET, MISSED, UNKNOWN, DOUBTFUL = "met", "missed", "not measured", "met †"
+OPEN: Final = "not resolved"
 AGAINST: Final = (("best", 0.20), ("twap", 0.45), ("vwap", 0.35), ("almgren-chriss", 0.30))  # T1, of theirs
 WON: Final = 0.90  # of regimes
 IMPACT: Final = 0.50  # of the crossing TWAP's
@@ -51,6 +53,13 @@ def interval(one: dict[str, Any]) -> str:
 def word(good: bool, doubtful: bool = False) -> str:
     """Return met or missed."""
     return (DOUBTFUL if doubtful else MET) if good else MISSED
+
+
+def lower(d: dict[str, Any]) -> str:
+    """Return whether a difference is below zero: met beyond its interval, not resolved within it."""
+    if d["mean"] > 0.0:
+        return MISSED
+    return MET if d["high"] < 0.0 else OPEN
 
 
 def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
@@ -126,7 +135,7 @@ def worst(one: dict[str, Any]) -> Row:
     if got is None:
         return row(goal, aim, "-", UNKNOWN)
     d = got["cvar95"]
-    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", word(d["mean"] <= 0.0))
+    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", lower(d))
 
 
 def deviation(one: dict[str, Any]) -> Row:
@@ -136,7 +145,7 @@ def deviation(one: dict[str, Any]) -> Row:
     if got is None:
         return row(goal, aim, "-", UNKNOWN)
     d = got["sd_without_exogenous"]
-    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", word(d["mean"] < 0.0))
+    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", lower(d))
 
 
 def regimes(tiers: dict[str, Any]) -> list[Row]:
@@ -230,13 +239,12 @@ def tapes(tape: dict[str, Any]) -> list[Row]:
             continue
         who = f"the best rule ({one['is']})" if "is" in one else one["against"]
         said = f"{interval(one)}, {one['detectable']:.2f} detectable"
-        verdict = MISSED if one["low"] > 0.0 or one["mean"] > 0.0 else MET
         rows.append(
             row(
                 f"T4: tapes against {who}, propagator x{one['propagator']:g}",
                 "lower, and not worse",
                 said,
-                verdict,
+                lower(one),
             )
         )
     return rows or [row("T4: recorded tapes", "lower, and not worse", "-", UNKNOWN)]

@@ -42,7 +42,7 @@ def headline(found: dict[str, Any]) -> str:
 
 def goals(found: dict[str, Any]) -> str:
     """Return every goal with what was measured; missed ones stand as large as met ones."""
-    marks = {"met": "good", "missed": "bad", "met †": "warn"}
+    marks = {"met": "good", "missed": "bad", "met †": "warn", "not resolved": "warn"}
     rows = [(g["verdict"], g["goal"], g["measured"], g["aim"]) for g in found["goals"]]
     kinds = [(marks.get(g["verdict"], ""),) for g in found["goals"]]
     note = "† rests on more passive fills than theirs, and no gate has passed on those: met, and not a claim."
@@ -65,7 +65,9 @@ def regimes(one: dict[str, Any]) -> str:
         row, marks = [cell["scenario"], f"{cell['orders']:,}"], ["", ""]
         for name in names:
             found = cell["against"].get(name)
-            row.append("-" if found is None else f"{found['mean']:+.3f} ± {1.96 * found['se']:.3f}")
+            row.append(
+                "-" if found is None else f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+            )
             marks.append(
                 "" if found is None else ("good" if found["high"] < 0 else "bad" if found["low"] > 0 else "")
             )

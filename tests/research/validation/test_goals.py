@@ -154,7 +154,13 @@ def test_a_tape_that_shows_a_higher_cost_is_missed_even_where_it_resolves_nothin
     tree = found(tape={"rows": rows})
 
     assert verdict_of(tree, "propagator x0") == "missed"
-    assert verdict_of(tree, "propagator x1") == "met"
+    assert verdict_of(tree, "propagator x1") == "not resolved"
+
+
+def test_lower_is_met_beyond_the_interval_only():
+    assert goals.lower({"mean": -0.2, "high": -0.01}) == "met"
+    assert goals.lower({"mean": -0.2, "high": 0.01}) == "not resolved"
+    assert goals.lower({"mean": 0.01, "high": 0.3}) == "missed"
 
 
 # --- the illustration -----------------------------------------------------------------------------
