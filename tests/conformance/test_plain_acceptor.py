@@ -10,9 +10,11 @@ from tests.conformance.venue_lines import play, second
 from tests.gateways.venue.process import VenueProcess
 
 pytestmark = pytest.mark.slow
-CASES = [
+HERE = Path(__file__).parent
+POSITIONS = [case for case in read_cases(HERE / "venue_orders.txt") if "position" in case.name]
+CASES = POSITIONS + [  # groups (35=AP) are the engine's to frame, and here the venue's own
     case
-    for case in read_cases(Path(__file__).parent / "venue_session.txt")
+    for case in read_cases(HERE / "venue_session.txt")
     if "beyond what was sent" not in case.name  # the engine fills a gap that is none; nothing is right, too
 ]
 WINDOW = ("--from", "10:00", "--to", "15:00", "--speed", "1", "--seed", "7", "--acceptor", "plain")
