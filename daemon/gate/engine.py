@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from daemon.config import GateSection, SessionSection
 from daemon.gate import power
-from daemon.journal import Journal
+from daemon.journal import FIRST, Journal
 from gateways.fix.profile import Profile
 from gateways.fix.sessions import (
     ORDER,
@@ -20,6 +22,7 @@ from gateways.fix.sessions import (
 if TYPE_CHECKING:
     from gateways.fix.engine import Engine
 
+log = structlog.get_logger()
 RUN_LOG: Final = "fix-gate.log"  # every raw message with its time, beside the state directory
 
 
@@ -45,6 +48,11 @@ def session_specs(
 ) -> list[SessionSpec]:
     """Return the sessions of the configuration."""
     fields = profile.logon_fields(cancel_on_disconnect=section.cancel_on_disconnect)
+    numbers = section.state_dir / "fix" / f"{ORDER}.numbers"
+    if inbound.end > FIRST and not numbers.exists():
+        log.error(
+            "numbers begin at 1", gone=str(numbers), how="right where the broker agreed to a reset alone"
+        )
     specs = [
         SessionSpec(
             name=ORDER,

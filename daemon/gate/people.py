@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from daemon.gate import conditions as gate_conditions
 from daemon.gate import parents as gate_parents
 from daemon.gate.effects import ClearKill, Reply
 from daemon.gate.state import GateState
@@ -19,6 +20,7 @@ from market.types import ParentID, ParentStatus
 from risk import checks, commands
 from risk.commands import Asked, Signer
 from risk.controls import machine
+from risk.limits import ANY
 from risk.memory import Exempt
 from risk.posture import Posture
 
@@ -49,6 +51,9 @@ def unsigned_rearm(g: GateState, _: Stamp, event: Rearm) -> None:
 
 def stop_scope(g: GateState, stamp: Stamp, event: StopScope) -> None:
     """Kill or halt a scope (R70)."""
+    if nobody := of_nobody(g, event.scope):
+        g.effects.append(Reply(event.request_id, {"ok": False, "error": nobody}))
+        return
     text = f"{event.source}: {event.reason}" if event.reason else event.source
     if event.halt:
         g.posture.raise_("R70H", text, stamp.mono_ns, event.scope)
@@ -75,10 +80,34 @@ def kill(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
         g.touched[parent_id] = None
 
 
+def of_nobody(g: GateState, scope: str) -> str:
+    """Return why nothing can ever be of a scope, "" where something is, or might come: that is stopped."""
+    kind, _, name = scope.partition("/")
+    if kind == "S":
+        known = {*g.instruments, *g.ledger.books, *g.ledger.positions}
+        what, closed = "symbol", True
+    elif kind == "A":
+        allowed = g.risk.limits.allowed.accounts
+        known = {g.account, *allowed, *(p.order.account for p in g.live_parents.values())}
+        known |= {g.chains[c].terms.account for c in g.ledger.held}
+        what, closed = "account", allowed != (ANY,)
+    else:
+        return ""  # a parent or another trader's policy may come at any time
+    if not closed or name in known:
+        return ""
+    return f"nothing is stopped: there is no {what} {name[:20]}; there is {', '.join(sorted(known))}"
+
+
 def reply_stopped(g: GateState, request_id: int, scope: str) -> None:
-    """Say how it stands after a stop."""
+    """Say how it stands after a stop; of a name that nobody has yet, that too."""
     posture = g.posture.scoped.get(scope, Posture.ACTIVE)
-    body = {"ok": True, "posture": posture.name, "scope": scope, "open_orders": g.ledger.open_orders}
+    held = [c for c in g.ledger.held if gate_conditions.in_scope(g, g.chains[c], scope)]
+    body = {"ok": True, "posture": posture.name, "scope": scope, "open_orders": len(held)}
+    kind, _, name = scope.partition("/")
+    policies = {trader.hello.policy for trader in g.traders.values()}
+    names = {"P": g.parents, "T": policies, "A": {g.account}}.get(kind, {name})
+    if name not in names and not held and not any(p.order.account == name for p in g.live_parents.values()):
+        body["note"] = f"nothing is of {scope} now; what comes of it is stopped, too"
     g.effects.append(Reply(request_id, body))
 
 
@@ -86,6 +115,9 @@ def kill_order(
     g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.KillOrder
 ) -> None:
     """A signed kill."""
+    if nobody := of_nobody(g, body.scope):
+        refuse(g, event, nobody)
+        return
     kill(g, stamp, body.scope, f"{by.person}: {body.reason}")
     reply_stopped(g, event.request_id, body.scope)
 
@@ -94,6 +126,9 @@ def halt_order(
     g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.HaltOrder
 ) -> None:
     """A signed halt."""
+    if nobody := of_nobody(g, body.scope):
+        refuse(g, event, nobody)
+        return
     g.posture.raise_("R70H", f"{by.person}: {body.reason}", stamp.mono_ns, body.scope)
     reply_stopped(g, event.request_id, body.scope)
 

@@ -6,6 +6,7 @@ refused or no gate, 2 a mistake in what was typed, 78 configuration. `status`: 0
 """
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -127,9 +128,6 @@ def status(argv: list[str]) -> int:
     return run(p, argv, _status)
 
 
-# --- one command each -------------------------------------------------------------------------
-
-
 def _submit(config: "Config", args: argparse.Namespace) -> int:
     import msgspec
 
@@ -160,6 +158,11 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     answer = ask(config, {"cmd": "submit", "parent": msgspec.to_builtins(order), "dry_run": args.dry_run})
     done = "would be admitted" if args.dry_run else "admitted"
     _say(args, answer, f"{answer.get('parent_id')} {done}: {args.text}")
+    if not args.dry_run and not args.json:
+        from daemon.people.status_view import show_held
+
+        with contextlib.suppress(NoGate):  # it is admitted, whatever became of the gate
+            show_held(ask_any(config, {"cmd": "why", "parent_id": answer["parent_id"]}))
     return DONE
 
 
@@ -223,18 +226,15 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
 def _stop(config: "Config", args: argparse.Namespace) -> int:
     name = str(args.prog).split()[-1]
     answer = ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason})
-    whom = args.scope or "everything"
-    if name == "halt":
-        _say(args, answer, f"{whom} is halted; {answer.get('open_orders')} orders still work")
-    else:
-        _say(args, answer, f"{whom} is killed; {answer.get('open_orders')} orders are being cancelled")
+    still = "still work" if name == "halt" and not args.scope else "are being cancelled"
+    text = f"{args.scope or 'everything'} is {name}ed; {answer.get('open_orders')} orders {still}"
+    _say(args, answer, "\n".join([text, *([answer["note"]] if "note" in answer else [])]))
     return DONE
 
 
 def _clock(config: "Config", args: argparse.Namespace) -> int:
     try:
-        tree = json.loads(args.started)
-        anchor = tree.get("anchor", tree)
+        anchor = (tree := json.loads(args.started)).get("anchor", tree)
     except (ValueError, AttributeError):
         raise Refused("not JSON: give the line that the venue printed, in quotes", USAGE) from None
     _say(args, ask(config, {"cmd": "clock", "anchor": anchor}), "market time has begun")
@@ -295,9 +295,6 @@ def health(facts: dict[str, Any]) -> int:
     sessions = facts["sessions"]
     whole = sessions["reference"]["up"] and facts["trader"]["connected"] and not facts["breaks"]
     return DONE if facts["posture"] == "ACTIVE" and whole else DEGRADED
-
-
-# --- common -----------------------------------------------------------------------------------
 
 
 def parser(name: str, text: str) -> Parser:

@@ -186,3 +186,10 @@ def orders(facts: dict[str, Any], all_orders: bool) -> Table:
             Text(o["status"], style=STATUSES.get(o["status"], "")),
         )
     return table
+
+
+def show_held(answer: dict[str, Any]) -> None:
+    """Print what lets no order of a parent leave that has just been admitted."""
+    for b in answer.get("blockers", []):
+        if b["value"] in ("KILLED", "HALTED"):
+            print(f"  no order of it leaves: {b['value']}, {b['control']} {b['text']}; clears: {b['clears']}")

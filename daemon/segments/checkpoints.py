@@ -114,6 +114,9 @@ def read(folder: Path) -> Iterator[tuple[int, Checkpoint]]:
                 return  # what a power cut left
             raise JournalError(f"{path}:{place}: corrupt checkpoint; restore the file")
         yield place, Checkpoint(Mark(number, offset, chain), key, signature)
+    rest = raw[len(raw) - len(raw) % RECORD.size :]
+    if rest.strip(b"\0") and not rest.startswith(MAGIC[: len(rest)]):
+        raise JournalError(f"{path}:{len(raw) - len(rest)}: no checkpoint; restore the file")
 
 
 def last(folder: Path) -> tuple[Checkpoint | None, int]:

@@ -31,19 +31,29 @@ class SequenceNumbers:
     """The next numbers of one session, ours and theirs."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fit = os.fstat(fd).st_size in (0, FILE_SIZE)
-            if fit:
-                os.ftruncate(fd, FILE_SIZE)
-                page = mmap.mmap(fd, FILE_SIZE)
+            page = self._open(path)
+        except OSError as error:
+            raise EngineError(f"{path}: {error.strerror}; it holds the numbers of a FIX session") from None
+        if page is not None:
+            self._ours, self._theirs = Number(page, 0), Number(page, SLOTS * SLOT)
+        if page is None or self._ours.damaged or self._theirs.damaged:
+            raise EngineError(f"{path}: damaged; agree the numbers with the broker, then remove it")
+
+    @staticmethod
+    def _open(path: Path) -> mmap.mmap | None:
+        """Map the file, a new one where there is none; None where it is of another size, as an empty one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(path):
+            new = path.with_name(f".{path.name}.new")  # whoever finds the file finds all of it
+            new.touch(0o600)
+            os.truncate(new, FILE_SIZE)
+            new.rename(path)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return mmap.mmap(fd, FILE_SIZE) if os.fstat(fd).st_size == FILE_SIZE else None
         finally:
             os.close(fd)
-        if fit:
-            self._ours, self._theirs = Number(page, 0), Number(page, SLOTS * SLOT)
-        if not fit or self._ours.damaged or self._theirs.damaged:
-            raise EngineError(f"{path}: damaged; agree the numbers with the broker, then remove it")
 
     @property
     def ours(self) -> int:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from daemon.gate.core import GateCore
-from daemon.gate.effects import ClearKill, DropTrader, LatchKill, SendCancel, SendMassCancel
+from daemon.gate.effects import ClearKill, DropTrader, LatchKill, Reply, SendCancel, SendMassCancel
 from daemon.gate.people import digest_of, identity
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
@@ -248,6 +248,34 @@ def test_a_scope_that_is_not_named_goes_on() -> None:
     w.step(StopScope(source="cli", scope="S/OTHER"))
 
     assert w.intent(100, BID).cl_ord_id
+
+
+@pytest.mark.parametrize(("scope", "there"), [("S/NOPE", "there is SYN"), ("A/NOPE", "there is PAPER")])
+@pytest.mark.parametrize("halt", [True, False])
+def test_a_name_that_nothing_can_ever_have_is_no_stop_and_says_so(scope: str, there: str, halt: bool) -> None:
+    w = World(law=limits(allowed={"accounts": ("PAPER",)}))
+    w.open()
+    (answer,) = [e.body for e in w.step(StopScope(request_id=3, source="cli", scope=scope, halt=halt))
+                 if isinstance(e, Reply)]  # fmt: skip
+
+    assert not answer["ok"]
+    assert "NOPE; " in answer["error"]
+    assert answer["error"].startswith("nothing is stopped: ")
+    assert answer["error"].endswith(there)
+    assert w.core.state.posture.scoped == {}
+
+
+@pytest.mark.parametrize("scope", ["P/P9", "T/other", "A/OTHER"])
+def test_a_stop_of_what_may_come_holds_and_says_that_nothing_is_of_it(scope: str) -> None:
+    w = world()
+    w.working(100)
+    (answer,) = [e.body for e in w.step(StopScope(request_id=3, source="cli", scope=scope))
+                 if isinstance(e, Reply)]  # fmt: skip
+
+    assert answer["ok"]
+    assert answer["open_orders"] == 0, "of that scope"
+    assert answer["note"] == f"nothing is of {scope} now; what comes of it is stopped, too"
+    assert w.core.state.posture.scoped[scope].name == "KILLED"
 
 
 def test_a_scope_that_the_latch_holds_is_killed_from_the_start() -> None:

@@ -14,7 +14,7 @@ from daemon.journal import Journal
 from daemon.people import journal_options
 from daemon.people.keys import PrivateKey
 from daemon.segments import checkpoints
-from daemon.segments.layout import FRAME, HEADER, Header, encode_frame
+from daemon.segments.layout import FRAME, HEADER, Header, JournalError, encode_frame
 from daemon.segments.reading import chain_at, end_of, read, segments
 from daemon.segments.retention import pack, throw_away
 from daemon.segments.verifying import verify
@@ -191,6 +191,21 @@ def test_a_damaged_packed_segment_is_found(whole: Path, tmp_path: Path) -> None:
     packed.write_bytes(raw)
 
     assert any(packed.name in fault for fault in verify(copy).faults)
+
+
+@pytest.mark.parametrize(
+    ("rest", "good"), [(checkpoints.MAGIC[:2], True), (bytes(40), True), (b"noise", False)]
+)
+def test_behind_the_last_checkpoint_stands_an_unfinished_one_or_nothing(
+    tmp_path: Path, rest: bytes, good: bool
+) -> None:
+    (tmp_path / checkpoints.NAME).write_bytes(rest)
+
+    if good:
+        assert list(checkpoints.read(tmp_path)) == []
+    else:
+        with pytest.raises(JournalError, match="checkpoints:0: no checkpoint; restore the file"):
+            list(checkpoints.read(tmp_path))
 
 
 def test_what_a_crash_leaves_behind_a_checkpoint_is_named_and_counted(tmp_path: Path) -> None:

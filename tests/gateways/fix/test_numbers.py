@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_reset_to_one_is_believed(tmp_path: Path) -> None:
     numbers.set_ours(1)
 
     assert SequenceNumbers(tmp_path / "n").ours == 1
+
+
+@pytest.mark.parametrize(("spoil", "says"), [(Path.touch, "damaged"), (Path.mkdir, "Is a directory")])
+def test_an_empty_file_and_a_directory_are_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], says: str
+) -> None:
+    """Only a file that is not there is a beginning: removing it is how a person says so."""
+    spoil(tmp_path / "n")
+
+    with pytest.raises(EngineError, match=f"{tmp_path}/n: {says}; .*numbers"):
+        SequenceNumbers(tmp_path / "n")
 
 
 def test_they_outlive_kill_9(tmp_path: Path) -> None:
