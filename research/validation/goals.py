@@ -8,6 +8,8 @@ whose gate has not passed, is `met †`, and † is no claim.
 
 from typing import Any, Final
 
+from research.validation.statistics import CLUSTERS_TOLD
+
 MET, MISSED, UNKNOWN, DOUBTFUL = "met", "missed", "not measured", "met †"
 OPEN: Final = "not resolved"
 AGAINST: Final = (("best", 0.20), ("twap", 0.45), ("vwap", 0.35), ("almgren-chriss", 0.30))  # T1, of theirs
@@ -59,7 +61,8 @@ def lower(d: dict[str, Any]) -> str:
     """Return whether a difference is below zero: met beyond its interval, not resolved within it."""
     if d["mean"] > 0.0:
         return MISSED
-    return MET if d["high"] < 0.0 else OPEN
+    told = d.get("clusters", CLUSTERS_TOLD) >= CLUSTERS_TOLD
+    return MET if told and d["high"] < 0.0 else OPEN
 
 
 def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:

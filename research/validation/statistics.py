@@ -20,6 +20,7 @@ SIZE_REPETITIONS: Final = 2_000  # of the test of the test: 5 % are known to hal
 SIZE_RESAMPLES: Final = 1_000  # of each
 DRAWS_AT_ONCE: Final = 1 << 22  # indices drawn in one piece: 32 MiB
 CLUSTERS_MIN: Final = 2  # one cluster has no spread
+CLUSTERS_TOLD: Final = 6  # of five and fewer, all lie on one side by chance in 6 % of cases and more
 EXACT_AT_MOST: Final = 50  # pairs: above, Wilcoxon's distribution is normal enough
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from research.baselines.tuning import Told, contender_of
 from research.validation import compare
 from research.validation.cells import Cells
 from research.validation.play import PlayError
-from research.validation.statistics import cvar, interval, paired
+from research.validation.statistics import CLUSTERS_TOLD, cvar, interval, paired
 from research.validation.tape_play import COLUMNS, LATENCY_NS, TIMES, Columns, play
 from research.validation.tape_world import Window, windows
 
@@ -121,6 +121,9 @@ def compared(mine: Columns, theirs: Columns, name: str, times: float, hidden: bo
 
 def word(row: dict[str, Any]) -> str:
     """Return what a comparison on tapes shows; below the detectable effect nothing but that."""
+    if row["clusters"] < CLUSTERS_TOLD and row["mean"] != 0.0:
+        sign = "lower" if row["mean"] < 0.0 else "higher"
+        return f"{sign}, not resolved: {row['clusters']} windows tell nothing, {CLUSTERS_TOLD} may"
     if row["high"] < 0.0:
         return "better"
     if row["low"] > 0.0:

@@ -161,6 +161,8 @@ def test_lower_is_met_beyond_the_interval_only():
     assert goals.lower({"mean": -0.2, "high": -0.01}) == "met"
     assert goals.lower({"mean": -0.2, "high": 0.01}) == "not resolved"
     assert goals.lower({"mean": 0.01, "high": 0.3}) == "missed"
+    assert goals.lower({"mean": -0.2, "high": -0.01, "clusters": 5}) == "not resolved"
+    assert goals.lower({"mean": -0.2, "high": -0.01, "clusters": 6}) == "met"
 
 
 # --- the illustration -----------------------------------------------------------------------------

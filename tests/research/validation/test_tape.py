@@ -9,7 +9,7 @@ from research.baselines.contenders import contender
 from research.environment.vector import Settings
 from research.validation import tape_world
 from research.validation.tape_play import TIMES, play
-from research.validation.tape_results import compared, costs
+from research.validation.tape_results import compared, costs, word
 from research.validation.tape_world import TapeUseError, absent, windows
 from tests.research.validation.made_tape import made_tape
 
@@ -85,6 +85,14 @@ def test_every_comparison_says_what_could_have_been_found(played):
         row = compared(played["twap-passive"], played["twap"], "twap", times, False)
         assert row["detectable"] > 0
         assert row["clusters"] == 2
+        assert "2 windows tell nothing" in row["word"]
+
+
+@pytest.mark.parametrize(("clusters", "said"), [(5, "lower, not resolved: 5 windows"), (6, "better")])
+def test_few_windows_are_never_better(clusters, said):
+    row = {"mean": -0.3, "low": -0.5, "high": -0.1, "se": 0.1, "detectable": 0.2, "clusters": clusters}
+
+    assert word(row).startswith(said)
 
 
 def test_improving_on_the_touch_is_masked(found):
