@@ -44,7 +44,8 @@ TESTS: Final = (
     "tests/daemon/test_gate_journal.py",
     "tests/daemon/test_lost_requests.py", "tests/daemon/test_oms_crashes.py",
     "tests/daemon/test_gate_disk.py",
-    "tests/daemon/test_positions.py", "tests/scenarios", "tests/simulation/test_simulation.py",
+    "tests/daemon/test_positions.py", "tests/daemon/test_gate_counts.py", "tests/daemon/test_beginnings.py",
+    "tests/scenarios", "tests/simulation/test_simulation.py",
 )  # fmt: skip
 WHOLE: Final = ("risk/controls/*.py", "risk/checks.py", "risk/overlay.py")
 SAMPLED: Final = ("risk/*.py", "daemon/gate/*.py", "market/order_table.py")
@@ -395,6 +396,7 @@ class Runner:
             and not starts_processes(item)
             and (not self.words or any(word in item.nodeid for word in self.words))
         ]
+        session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all forks
         self.look(items)
         gc.freeze()
         for n, mutant in enumerate(self.chosen):
@@ -419,9 +421,7 @@ class Runner:
                 watch.seen.clear()
                 began = time.process_time()
                 sys.settrace(watch.call)
-                item.config.hook.pytest_runtest_protocol(
-                    item=item, nextitem=items[n + 1] if n + 1 < len(items) else None
-                )
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
                 sys.settrace(None)
                 known[item.nodeid] = {"code": as_it_is, "s": time.process_time() - began}
                 known[item.nodeid]["lines"] = [] if self.failed else sorted(watch.seen)

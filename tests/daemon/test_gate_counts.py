@@ -48,6 +48,30 @@ def test_what_is_refused_counts_once_by_who_refused() -> None:
     assert count(w, "ems_rejects") == 1
 
 
+def test_logons_are_counted_and_a_line_that_fell_is_down() -> None:
+    w = fresh()
+    w.step(ev.SessionDown(session="order", reason="fell"))
+    session = w.core.state.session
+    assert (session.up, session.trading, session.logons) == (False, False, 1)
+
+    w.step(ev.SessionUp(session="order"))
+
+    assert (session.up, session.logons) == (True, 2)
+
+
+def test_the_second_person_is_told_how_many_seconds_to_wait() -> None:
+    w = World(limits(order={"qty_max": 100}))
+    w.open()
+    law = w.core.state.risk.limits
+    tree = law.model_dump()
+    tree["order"]["qty_max"] = 200
+    looser = type(LIMITS).model_validate(tree | {"version": law.version + 1}).model_dump_json()
+
+    asked = sign(w, "alice", co.LimitsApply(limits=looser, reason="larger orders"))
+
+    assert asked["confirm_after_s"] == co.CONFIRM_AFTER_NS // 10**9 == 10
+
+
 def test_limits_that_change_count_once() -> None:
     w = fresh()
     tree = w.core.state.risk.limits.model_dump()
