@@ -292,8 +292,10 @@ def read_scripts(given: list[Path] | None, only: list[str] | None) -> tuple[list
             continue
         try:
             text = file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScriptError(f"{file}: cannot be read: {error}") from None
+        except OSError as error:
+            raise ScriptError(f"{file}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ScriptError(f"{file}: is not UTF-8 text") from None
         cases += parse(text, str(file))
     names = [case.ref for case in cases]
     twice = next((name for name in names if names.count(name) > 1), None)
