@@ -145,3 +145,19 @@ def test_a_gate_that_ends_in_order_takes_its_counters_away(tmp_path: Path) -> No
     w.metrics.close()
 
     assert not w.block.exists()
+
+
+def test_a_restart_uses_up_the_block_of_messages_that_was_begun_and_new_limits_do_not() -> None:
+    w = fresh()
+    w.working()
+    messages = w.core.state.risk.firm.tally.messages
+    assert (messages.used, messages.reserved) == (1, 100)
+
+    tree = w.core.state.risk.limits.model_dump() | {"version": LIMITS.version + 1}
+    tree["order"]["qty_max"] = 1_000
+    law = type(LIMITS).model_validate(tree).model_dump_json()
+    assert sign(w, "alice", co.LimitsApply(limits=law, reason="a calm day"))["applied"]
+    assert w.core.state.risk.firm.tally.messages.used == 1
+
+    w.step(ev.GateStarted(**(w.start_fields | {"epoch": 2, "limits": law})))
+    assert w.core.state.risk.firm.tally.messages.used == 100
