@@ -156,7 +156,7 @@ class ControlServer:
         self._look = look
         self._signed = signed
         self._roles = {**(roles or {}), os.getuid(): Role.OPERATE}
-        self._clients: set[Client] = set()
+        self._clients: dict[Client, None] = {}  # in the order in which they last spoke
         self._refused: set[Client] = set()
         self._pending: dict[int, tuple[Client, int]] = {}
         self._next_id = 0
@@ -189,11 +189,27 @@ class ControlServer:
         return self._roles.get(uid)
 
     def joined(self, client: "Client") -> bool:
-        """Admit a connection."""
+        """Admit a connection; where all are taken, the one that has been silent for longest gives way.
+
+        So nobody keeps a `kill` out by connections that say nothing; who may less gives way first.
+        """
         if len(self._clients) >= CLIENTS_MAX:
-            return False
-        self._clients.add(client)
+            waiting = {c for c, _ in self._pending.values()}
+            silent = [c for c in self._clients if c not in waiting and c.role <= client.role]
+            if not silent:
+                return False
+            longest = min(silent, key=lambda c: c.role)  # the first of its role: they stand as they spoke
+            log.warning("control: every connection is taken; a silent one is closed", uid=longest.uid)
+            self.left(longest)
+            longest.close()
+        self._clients[client] = None
         return True
+
+    def heard(self, client: "Client") -> None:
+        """A connection has said something."""
+        if client in self._clients:
+            del self._clients[client]
+            self._clients[client] = None
 
     def refused(self, client: "Client") -> bool:
         """Let a connection that is not admitted wait for its answer; False where too many do."""
@@ -204,7 +220,7 @@ class ControlServer:
 
     def left(self, client: "Client") -> None:
         """Forget a connection."""
-        self._clients.discard(client)
+        self._clients.pop(client, None)
         self._refused.discard(client)
         for request_id in [n for n, (c, _) in self._pending.items() if c is client]:
             del self._pending[request_id]
@@ -335,10 +351,10 @@ class Client(asyncio.Protocol):
         if role is None:
             log.error("control: refused", uid=self.uid)
             self._refusal = f"user {self.uid} may not control this gate"
-        elif not self._server.joined(self):
-            self._refusal = f"more than {CLIENTS_MAX} connections"
         else:
             self.role = role
+            if not self._server.joined(self):
+                self._refusal = f"more than {CLIENTS_MAX} connections"
         if self._refusal and not self._server.refused(self):
             self._transport.abort()
 
@@ -348,6 +364,7 @@ class Client(asyncio.Protocol):
             self.send({"ok": False, "error": self._refusal})
             self.close()
             return
+        self._server.heard(self)
         *lines, self._rest = (self._rest + received).split(b"\n")
         if len(self._rest) > REQUEST_BYTES_MAX or any(len(line) > REQUEST_BYTES_MAX for line in lines):
             self.send({"ok": False, "error": f"a request of more than {REQUEST_BYTES_MAX} bytes"})

@@ -39,7 +39,7 @@ class Links:
         self._tock = tock
         self._peers: dict[int, Peer] = {}  # by epoch
         self._epochs: dict[Peer, int] = {}
-        self._open: set[Peer] = set()
+        self._open: dict[Peer, None] = {}
         self._frames: dict[Peer, tuple[int, int]] = {}  # (second, frames in it)
         self._server: asyncio.AbstractServer | None = None
         self.told = 0  # updates sent to any trader
@@ -88,9 +88,10 @@ class Links:
             peer.close(reason)
 
     def _opened(self, peer: Peer) -> None:
-        self._open.add(peer)
-        if len(self._open) > PEERS_MAX:
-            peer.abort(f"more than {PEERS_MAX} connections")
+        self._open[peer] = None
+        if len(self._open) > PEERS_MAX:  # who has not said who it is keeps no trader out
+            silent = next((p for p in self._open if p not in self._epochs), peer)
+            silent.abort(f"more than {PEERS_MAX} connections")
 
     def _messages(self, peer: Peer, messages: list[Any]) -> None:
         if self._floods(peer, len(messages)):
@@ -135,7 +136,7 @@ class Links:
         self._post(hello)
 
     def _closed(self, peer: Peer, reason: str) -> None:
-        self._open.discard(peer)
+        self._open.pop(peer, None)
         self._frames.pop(peer, None)
         epoch = self._epochs.pop(peer, None)
         if epoch is not None:

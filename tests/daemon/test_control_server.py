@@ -171,6 +171,45 @@ def test_strangers_that_say_nothing_are_cut_off_beyond_a_few(tmp_path: Path, str
     assert b"may not control" in said
 
 
+def test_silent_connections_keep_nobody_from_a_kill(tmp_path: Path) -> None:
+    async def run() -> tuple[bytes, bytes, dict[str, Any]]:
+        gate, path = Gate({}), tmp_path / "control.sock"
+        await gate.server.listen(path)
+        lines = [await asyncio.open_unix_connection(str(path)) for _ in range(cs.CLIENTS_MAX)]
+        lines[0][1].write(b'{"cmd":"ping"}\n')
+        spoke = await lines[0][0].readline()
+        killed = await request(path, {"cmd": "kill"})
+        longest_silent = await lines[1][0].read()
+        for _, writer in lines:
+            writer.close()
+        gate.server.close()
+        await asyncio.sleep(0)
+        return spoke, longest_silent, killed
+
+    spoke, longest_silent, killed = uvloop.run(run())
+
+    assert b'"ok":true' in spoke
+    assert killed["ok"]
+    assert longest_silent == b"", "the one that has been silent for longest was closed"
+
+
+def test_who_may_only_look_closes_no_connection_of_who_may_operate() -> None:
+    server = Gate({}).server
+
+    def client(role: Role) -> cs.Client:
+        made = cs.Client(server)
+        made.role = role
+        return made
+
+    operators = [client(Role.OPERATE) for _ in range(cs.CLIENTS_MAX - 1)]
+    viewer = client(Role.VIEW)
+    assert all(server.joined(c) for c in (*operators, viewer))
+    assert server.joined(client(Role.VIEW)), "in the place of the other viewer"
+    assert server.joined(client(Role.OPERATE)), "in the place of this one"
+    assert not server.joined(client(Role.VIEW)), "there are operators alone"
+    assert server.joined(client(Role.OPERATE))
+
+
 @pytest.mark.parametrize(
     "body",
     [
