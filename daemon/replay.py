@@ -178,7 +178,11 @@ def journals(folder: Path) -> list[Path]:
 
 def main(args: argparse.Namespace) -> int:
     """Replay; return the exit code."""
-    paths = journals(args.path) if args.path.exists() else []
+    try:
+        paths = journals(args.path) if args.path.exists() else []
+    except OSError as error:  # a folder that may not be read, a name that is too long
+        print(f"steadyhand replay: {args.path}: {error.strerror}", file=sys.stderr)
+        return EXIT_USAGE
     if not paths:
         print(f"steadyhand replay: {args.path}: no journal of gate or trader there", file=sys.stderr)
         return EXIT_USAGE

@@ -29,6 +29,8 @@ def load_model(path: Path, model: type[M]) -> M:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
+    if text.startswith("\ufeff"):
+        raise ConfigError(f"{path}:1: begins with a byte order mark; save it as UTF-8 without one")
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

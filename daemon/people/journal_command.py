@@ -56,8 +56,11 @@ def journals(path: Path) -> list[Path]:
         JournalError: there is none.
 
     """
-    if path.is_file():
-        files(path)  # says what it is
+    try:
+        if path.is_file():
+            files(path)  # says what it is
+    except OSError as error:  # a name that is too long
+        raise JournalError(f"{path}: {error.strerror}") from None
     folders = [path] if path.is_dir() and files(path) else []
     if not folders and path.is_dir():
         folders = sorted(p for p in path.rglob("*.journal") if "rehearsal" not in p.parts)

@@ -127,7 +127,9 @@ def _read(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise ReportError(f"{path}: no such file; give the folder of a paper run") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror}; give the folder of a paper run") from error
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: {error}; the run was cut off while writing it") from error
     if not isinstance(value, dict):
         raise ReportError(f"{path}: holds no object; give the folder of a paper run")

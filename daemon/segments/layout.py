@@ -96,6 +96,6 @@ def number_of(name: str) -> int | None:
 def old_version(path: Path) -> JournalError:
     """Return what to say of a journal that is one file: those of version 1 were."""
     return JournalError(
-        f"{path}: a journal of version 1, this program writes version {VERSION}; "
+        f"{path}: is a file, and a journal is a folder; if it is a journal of version 1 (this is {VERSION}), "
         "finish the day with the program that wrote it, or begin in a new directory"
     )

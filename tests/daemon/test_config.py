@@ -33,6 +33,7 @@ def test_the_configuration_of_these_tests_is_good(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("\ufeff" + GOOD, "config.toml:1: begins with a byte order mark; save it as UTF-8 without one"),
         (GOOD.replace("9001", "0"), ":9:gate.order_session.port: input should be greater than or equal to 1"),
         (GOOD.replace("port =", 'profile = "../../x"\nport ='), "gate.order_session.profile: string should"),
         (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: symbol SYN is there twice"),

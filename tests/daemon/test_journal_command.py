@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from daemon import replay_options
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Digest, Input, Output, decisions, encode
 from daemon.journal import Journal
 from daemon.people import journal_options
@@ -302,3 +303,13 @@ def test_export_writes_every_event_as_a_row(state: Path, tmp_path: Path) -> None
     order = next(r for r in rows if r["kind"] == "Output")
     assert (order["cl_ord_id"], order["qty"], order["price_e4"]) == ("SH1-1", 100, BID)
     assert [p.name for p in tmp_path.iterdir()] == ["all.parquet"]
+
+
+@pytest.mark.parametrize("main", [journal_options.main, replay_options.main], ids=["journal", "replay"])
+def test_a_name_that_is_too_long_is_a_line(
+    main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["verify"] if main is journal_options.main else []
+
+    assert main([*argv, "x" * 5_000]) == 2
+    assert "xxx: File name too long" in capsys.readouterr().err
