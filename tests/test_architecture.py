@@ -39,6 +39,7 @@ WORDS_OF_THE_MARKET = {
         "events",
         "desk_events",
         "copy_events",
+        "position_events",
         "oms_events",
         "people_events",
         "orders",
