@@ -119,5 +119,5 @@ class Archive:
                     del self._names[name]
 
     def __len__(self) -> int:
-        """Return how many records are held in memory."""
-        return len(self._waiting)
+        """Return how many records wait for the store."""
+        return next(reversed(self._waiting), self.stored) - self.stored

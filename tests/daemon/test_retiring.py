@@ -232,6 +232,7 @@ def test_what_a_store_has_is_let_go_from_memory(tmp_path: Path) -> None:
 
     assert archive.stored >= held - 2
     assert len(archive) < held // 2
+    assert len(archive._waiting) < held // 2
     assert retiring.look_up(w.core.state, "SH1-1") is not None
     w.report("SH1-1", ExecType.TRADE, OrdStatus.CANCELED, last_qty=3, last_price_e4=BID, cum_qty=43)
     assert not w.core.state.breaks
