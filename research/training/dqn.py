@@ -44,7 +44,7 @@ class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     every: k.Many = 32  # decisions for one update
     starts: k.Steps = 10_000  # random decisions before the first update
     n: k.Count = 5
-    learning_rate: k.Rate = 2e-4
+    learning_rate: k.Share = 2e-4
     gamma: k.Share = 1.0
     polyak: k.Rate = 0.005
     epsilon_first: k.Share = 1.0

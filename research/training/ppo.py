@@ -43,7 +43,7 @@ class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     horizon: k.Many = 32  # decisions of each environment in an iteration
     epochs: k.Count = 4
     minibatch: k.Many = 1_024
-    learning_rate: k.Rate = 1e-3
+    learning_rate: k.Share = 1e-3
     anneal: bool = True
     clip: k.Share = 0.2
     gamma: k.Share = 1.0

@@ -130,7 +130,7 @@ def test_a_warm_start_begins_from_the_rule(tmp_path: Path) -> None:
     [
         (["--set", "speed=3"], "--set speed: ppo has envs"),
         (["--set", "clip=wide"], "--set"),
-        (["--set", "learning_rate=-1"], "--set learning_rate=-1: Expected `float` > 0.0"),
+        (["--set", "learning_rate=-1"], "--set learning_rate=-1: Expected `float` >= 0.0"),
         (["--set", "learning_rate=1e30"], "Expected `float` <= 1.0"),
         (["--set", "minibatch=0"], "Expected `int` >= 1"),
         (["--set", "envs=0"], "Expected `int` >= 1"),

@@ -73,7 +73,7 @@ def test_adaptability_is_the_slope_with_lag_held():
 
 
 def test_a_tape_never_says_more_than_it_can():
-    row = {"mean": 0.1, "low": -0.4, "high": 0.6, "se": 0.25, "detectable": 0.7}
+    row = {"mean": 0.1, "low": -0.4, "high": 0.6, "se": 0.25, "detectable": 0.7, "clusters": 14}
 
     assert tape_results.word(row) == "higher, not resolved: 0.70 bps could be found"
     assert tape_results.word(row | {"low": 0.01}) == "worse"
