@@ -1,4 +1,4 @@
-"""How soon orders are canceled at the venue when the guard fires at a gate whose loop is blocked for ten seconds.
+"""How soon orders are canceled at the venue when the guard fires at a gate whose loop is blocked for 10 s.
 
     chrt -r 10 python benchmarks/guard.py [--rounds 20] [--orders 10]
 
@@ -21,15 +21,15 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import psutil
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.daemon.gate_at_venue import GateAtVenue
 from tests.daemon.guard_process import GuardProcess
 from tests.daemon.test_guard_process import BLOCKED, guarded, until_hung_up
 
-IDLE = "import socket, sys, time; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+IDLE = (
+    "import socket, sys, time; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+)
 
 
 def floor() -> float:
@@ -90,7 +90,7 @@ def main() -> None:
         "max_ms": round(max(took), 2),
         "floor_median_ms": round(statistics.median(floors), 2),
         "floor_max_ms": round(max(floors), 2),
-        "load": psutil.getloadavg()[0],
+        "load": os.getloadavg()[0],
     }
     print(json.dumps(found, indent=1))
 
