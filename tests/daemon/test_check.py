@@ -23,7 +23,7 @@ Edit = Callable[[str], str]
 @pytest.fixture
 def paper(tmp_path: Path) -> Path:
     """The shipped paper configuration with its limits, in a folder of its own."""
-    for name in ("paper.toml", "limits.paper.toml"):
+    for name in ("paper.toml", "limits.paper.toml", "positions.paper.csv"):
         shutil.copy(DEPLOY / name, tmp_path / name)
     return tmp_path / "paper.toml"
 
@@ -64,7 +64,7 @@ def test_the_shipped_live_example_lacks_only_what_an_installation_brings() -> No
         ('symbols = ["SYN"]', 'symbols = ["SYM"]', "trader.symbols", "SYM is no instrument"),
         ('zone = "America/New_York"', 'zone = "New York"', "instrument.0.zone", "no such time zone"),
         ("close = 16:00:00", "close = 09:00:00", "instrument.0.close", "closes before it opens"),
-        ("window = [10:00:00, 10:15:00]", "window = [10:15:00, 10:00:00]", "venue.window", "ends before"),
+        ("window = [10:00:00, 15:00:00]", "window = [15:00:00, 10:00:00]", "venue.window", "ends before"),
         ('limits = "limits.paper.toml"', 'limits = "nowhere.toml"', "gate.limits", "does not exist"),
         ('profile = "venue"', 'profile = "nobody"', "gate.order_session.profile", "venue"),
         (POLICY, 'policy = "tawp"', "trader.policy", "twap"),

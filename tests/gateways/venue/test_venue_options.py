@@ -33,7 +33,7 @@ def test_a_configuration_file_says_it_all() -> None:
     options = given("--config", PAPER)
 
     assert options.instrument.symbol == "SYN"
-    assert options.window == (TEN_NS, TEN_NS + 15 * MINUTE_NS)
+    assert options.window == (TEN_NS, TEN_NS + 300 * MINUTE_NS)
     assert (options.speed, options.day) == (10.0, date(2024, 1, 2))
 
 
