@@ -20,6 +20,7 @@ class KillLatch:
     def __init__(self, latch: Path, touch: Path) -> None:
         self._latch = latch
         self._touch = touch
+        self._there = True  # what is there at a start is told with it
 
     def held(self) -> str | None:
         """Return why the firm is killed, None where neither file says so."""
@@ -53,6 +54,11 @@ class KillLatch:
         except OSError:
             return True
         return True
+
+    def called(self) -> bool:
+        """Return whether the kill file was made since the last look: of a killed gate, one more call."""
+        was, self._there = self._there, self.touched()
+        return self._there and not was
 
     def set(self, reason: str, scope: str = "") -> None:
         """Latch, in the kernel before this returns: it survives whatever becomes of this process.

@@ -206,7 +206,7 @@ class Gate:
             positions_asked=self._profile.supports.positions,
             positions_wait_ms=self._profile.supports.positions_wait_ms,
             displaced=self._keep.displaced,
-            killed=self._latch.held() or "",
+            killed=(self._latch.held() or "").removeprefix("R70 "),
             killed_scopes=tuple(self._latch.scopes().items()),
             trader_silent_ms=int(section.trader_silent_s * 1000),
             without_trader_ms=section.without_trader_ms,
@@ -337,7 +337,8 @@ class Gate:
     async def _housekeeping(self) -> None:
         """Look for the kill file, set gauges, give a sign of life."""
         while True:
-            if self._latch.touched() and self._core.posture is not Posture.KILLED:
+            called = self._latch.called()
+            if called or (self._latch.touched() and self._core.posture is not Posture.KILLED):
                 self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
             self._metrics.refresh(self._core)
             self._beat.write(time.monotonic_ns())

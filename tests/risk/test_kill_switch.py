@@ -67,3 +67,16 @@ def test_an_empty_latch_is_a_kill(latch: KillLatch, tmp_path: Path) -> None:
     (tmp_path / "KILLED").touch()
 
     assert "exists" in (latch.held() or "")
+
+
+def test_a_kill_file_that_is_made_while_the_gate_is_killed_is_one_more_call(tmp_path: Path) -> None:
+    file = tmp_path / "KILL"
+    latch = KillLatch(tmp_path / "KILLED", file)
+    assert not latch.called()
+    file.touch()
+    assert [latch.called(), latch.called()] == [True, False]
+    file.unlink()
+    assert not latch.called()
+    file.touch()
+    assert latch.called()
+    assert not KillLatch(tmp_path / "KILLED", file).called(), "what was there at a start is told with it"
