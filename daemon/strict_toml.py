@@ -35,6 +35,8 @@ def load_model(path: Path, model: type[M]) -> M:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not TOML that anybody wrote: brackets within brackets") from None
     try:
         return model.model_validate(absolute_paths(tree, model, path.parent))
     except ValidationError as error:

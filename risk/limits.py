@@ -65,6 +65,21 @@ LEVELLED: Final[dict[str, type[Part]]] = {
     "slippage": Slippage,
     "policy": Policy,
 }
+# What reduces comes before what halts or kills; a file that has it the other way round is a mistake.
+SOFT_THEN_HARD: Final = (
+    ("slippage", "pause_bps", "halt_bps"),
+    ("machine", "clock_reduce_us", "clock_halt_us"),
+    ("machine", "disk_halt_mb", "disk_reduce_mb"),  # of free space the less is the worse
+    ("lease", "reduce_after_ms", "kill_after_ms"),
+    ("dynamic", "multiplier_min_bp", "multiplier_stale_bp"),
+)
+# Zero would make a control look at nothing, or forbid what it is there to lower.
+ABOVE_ZERO: Final = (
+    ("market", "vwap_window_ms"),
+    ("rejects", "share_of"),
+    ("canary", "every_ms"),
+    ("dynamic", "multiplier_min_bp"),
+)
 COUNTED: Final = ("exposure", "day", "rates", "fills", "loss")  # tables that a level counts for itself
 
 
@@ -148,7 +163,20 @@ class Limits(Part):
             for name, listed in self.allowed
             if isinstance(listed, tuple) and ANY in listed and len(listed) > 1
         ]
-        return found + level_faults(self)
+        return found + contradictions(self) + level_faults(self)
+
+
+def contradictions(limits: Limits) -> list[str]:
+    """Return the keys that take one another's sense, or their own."""
+    found = []
+    for table, first, second in SOFT_THEN_HARD:
+        low, high = getattr(getattr(limits, table), first), getattr(getattr(limits, table), second)
+        if low > high:
+            found.append(f"{table}.{first}: {low} is beyond {table}.{second}, {high}")
+    for table, name in ABOVE_ZERO:
+        if not getattr(getattr(limits, table), name):
+            found.append(f"{table}.{name}: 0 leaves nothing to look at; give more")
+    return found
 
 
 class LimitDoc(msgspec.Struct, frozen=True):

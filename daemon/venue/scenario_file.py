@@ -37,6 +37,8 @@ def read_scenario(path: Path) -> Scenario:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(not_toml(path, text, str(error))) from None
+    except RecursionError:
+        raise ConfigError(f"{path}:1: not TOML that anybody wrote: brackets within brackets") from None
     try:
         return Scenario.model_validate(tree)
     except ValidationError as error:

@@ -11,6 +11,7 @@ from daemon.config import ConfigError, load_model
 from risk.kill_switch import KillLatch
 from risk.limits import Limits
 from risk.posture import CAUSES, RELAPSES_MAX, Posture, PostureTable
+from tests.daemon.gate_harness import limits
 
 PAPER = Path(__file__).parents[2] / "deploy" / "limits.paper.toml"
 TREE = tomllib.loads(PAPER.read_text())
@@ -73,6 +74,36 @@ def test_a_value_that_is_none_is_refused_with_its_line(
 
     line = 1 + next(i for i, text in enumerate(path.read_text().splitlines()) if text.startswith(f"{key} ="))
     assert f"{path}:{line}:{section}.{key}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "said"),
+    [
+        (
+            "slippage",
+            {"pause_bps": 201, "halt_bps": 200},
+            "slippage.pause_bps: 201 is beyond",
+        ),
+        ("machine", {"clock_reduce_us": 50_001, "clock_halt_us": 50_000}, "machine.clock_reduce_us"),
+        ("machine", {"disk_reduce_mb": 10, "disk_halt_mb": 20}, "machine.disk_halt_mb: 20 is beyond"),
+        ("lease", {"reduce_after_ms": 2, "kill_after_ms": 1}, "lease.reduce_after_ms"),
+        ("dynamic", {"multiplier_min_bp": 2_501, "multiplier_stale_bp": 2_500}, "dynamic.multiplier_min_bp"),
+        ("market", {"vwap_window_ms": 0}, "market.vwap_window_ms: 0 leaves nothing"),
+        ("rejects", {"share_of": 0}, "rejects.share_of: 0"),
+        ("canary", {"every_ms": 0}, "canary.every_ms: 0"),
+        ("dynamic", {"multiplier_min_bp": 0}, "dynamic.multiplier_min_bp: 0"),
+    ],
+)
+def test_a_file_that_takes_its_own_sense_is_refused(table: str, values: dict[str, int], said: str) -> None:
+    (fault,) = limits(**{table: values}).faults("paper")
+    assert fault.startswith(said)
+
+
+def test_brackets_without_end_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text("x = " + "[" * 5_000)
+    with pytest.raises(ConfigError, match=r"limits\.toml: not TOML"):
+        load_model(path, Limits)
 
 
 def test_a_latched_cause_stays_and_another_clears() -> None:
