@@ -29,7 +29,13 @@ def parser() -> Parser:
     p.add_argument(
         "--from", dest="begin", type=clock, metavar="HH:MM", help="begin of the window, exchange's"
     )
-    p.add_argument("--to", dest="end", type=clock, metavar="HH:MM", help="end of the window, exchange's")
+    p.add_argument(
+        "--to",
+        dest="end",
+        type=clock,
+        metavar="HH:MM",
+        help="end of the flow, exchange's; clients are served until the venue is told to stop",
+    )
     p.add_argument("--day", type=day, help=f"of synthetic flow (default {SYNTHETIC_DAY})")
     p.add_argument("--seed", type=whole(0, SEED_MAX), help="of flow and modelled latencies (default 1)")
     p.add_argument(

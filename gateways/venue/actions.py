@@ -179,7 +179,7 @@ class Correct(OfOrder):
 
 
 class Restate(OfOrder):
-    """The broker restates the order (ExecType D): its OrderQty shrinks, its price moves."""
+    """The broker restates the order (ExecType D): its OrderQty shrinks (`qty` = -100) or price moves."""
 
     action: Literal["restate"]
     qty: Annotated[int, Field(ge=-COUNT_MAX, le=0)] = 0
