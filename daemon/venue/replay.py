@@ -31,6 +31,7 @@ from gateways.venue.scenario import Scenario
 INBOUND_FILE: Final = "inbound.jsonl"
 FEED_FILE: Final = "itch.bin"
 LINE_BYTES_MAX: Final = 1 << 20  # of a record: a FIX message of 64 KiB, each byte of it escaped
+AFTER_NS: Final = 86_400 * 10**9  # a venue serves on when its window is over; nobody kept one for a day
 SETUP: Final = ("instrument", "day", "tape", "window", "close_e4", "seed", "flow", "pending_reports")
 
 
@@ -80,7 +81,7 @@ def replay(folder: Path, out: Path | None) -> int:
     try:
         parts = Parts(options, build_flow(options), lines, lines.reference, want["setup"]["run"])
         lines.exchange = parts.exchange
-        for place, ts_ns, what, text in _lines(folder / INBOUND_FILE):
+        for place, ts_ns, what, text in _lines(folder / INBOUND_FILE, options.window[1] + AFTER_NS):
             _again(parts, place, ts_ns, what, text)
         account = account_of(options, parts, lines.record)
     finally:
@@ -224,7 +225,7 @@ def _options(setup: dict[str, Any], folder: Path) -> Options:
         raise ConfigError(f"--replay {folder}: venue.json: {error}") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[str, int, str, str]]:
+def _lines(path: Path, until_ns: int) -> Iterator[tuple[str, int, str, str]]:
     """Yield each line's place, instant, word and text."""
     before_ns = 0
     try:
@@ -238,8 +239,10 @@ def _lines(path: Path) -> Iterator[tuple[str, int, str, str]]:
                         raise ValueError
                 except (ValueError, TypeError, RecursionError):
                     raise ConfigError(f"{path}:{number}: is not a line of a run") from None
-                if not (before_ns <= ts_ns < 2**63):
+                if ts_ns < before_ns:
                     raise ConfigError(f"{path}:{number}: is earlier than the line before it") from None
+                if ts_ns > until_ns:
+                    raise ConfigError(f"{path}:{number}: is days after the run's window") from None
                 before_ns = ts_ns
                 yield f"{path}:{number}", ts_ns, what, text
     except OSError as error:

@@ -203,7 +203,8 @@ def insert(line: bytes) -> Callable[[Path], Any]:
 
     def spoil(run: Path) -> None:
         lines = (run / INBOUND_FILE).read_bytes().split(b"\n")
-        (run / INBOUND_FILE).write_bytes(b"\n".join([*lines[:2], line, *lines[2:]]))
+        then = str(json.loads(lines[1])[0]).encode()
+        (run / INBOUND_FILE).write_bytes(b"\n".join([*lines[:2], line.replace(b"THEN", then), *lines[2:]]))
 
     return spoil
 
@@ -226,7 +227,8 @@ def change(run: Path) -> None:
         (insert(b"[1]"), "inbound.jsonl:3: is not a line of a run"),
         (insert(b'[1.5, "open", ""]'), "inbound.jsonl:3: is not a line of a run"),
         (insert(b'[0, "open", ""]'), "inbound.jsonl:3: is earlier than the line before it"),
-        (insert(b'[9223372036854775000, "opne", ""]'), "inbound.jsonl:3: opne cannot have happened there"),
+        (insert(b'[THEN, "opne", ""]'), "inbound.jsonl:3: opne cannot have happened there"),
+        (insert(b'[9223372036854775000, "open", ""]'), "inbound.jsonl:3: is days after the run's window"),
     ],
 )
 def test_a_spoilt_record_is_refused_in_one_line(
