@@ -28,7 +28,7 @@ from daemon.segments.checkpoints import Mark, Signer
 from daemon.segments.disk import DISK, Disk
 from daemon.segments.layout import FIRST, FRAME_MAX, JournalError, encode_frame, old_version
 from daemon.segments.lock import DirectoryLock, lock_directory
-from daemon.segments.reading import read
+from daemon.segments.reading import read, segments
 from daemon.segments.tail import Tail
 
 __all__ = ["FIRST", "FRAME_MAX", "DirectoryLock", "Journal", "JournalError", "lock_directory", "read"]
@@ -340,9 +340,21 @@ def _found(folder: Path, disk: Disk) -> tuple[Tail, int, int]:
         signed = disk.open(folder / checkpoints.NAME)
         if os.fstat(signed).st_size != size:
             disk.truncate(signed, size)
+        _sync_before(folder, found, last.mark.offset if last is not None else 0, disk)
         disk.sync(found.fd)
         disk.sync_directory(folder)
         disk.sync_directory(folder.parent)
     except OSError as error:
         raise JournalError(f"{folder}: {error.strerror}") from None
     return found, torn, signed
+
+
+def _sync_before(folder: Path, found: Tail, signed: int, disk: Disk) -> None:
+    """Bring segments that no checkpoint covers to the disk: who wrote them may have ended before he did."""
+    for segment in segments(folder):
+        if segment.header.number < found.header.number and segment.end > signed and not segment.packed:
+            fd = disk.open(segment.path)
+            try:
+                disk.sync(fd)
+            finally:
+                os.close(fd)

@@ -366,6 +366,31 @@ def test_a_kill_between_two_segments_loses_nothing(tmp_path: Path) -> None:
         assert payloads_of(path) == [b"%030d" % n for n in range(40)]
 
 
+class NotingDisk(Disk):
+    """Notes which files it was asked to sync."""
+
+    def __init__(self) -> None:
+        self.synced: list[int] = []
+
+    def sync(self, fd: int) -> None:
+        self.synced.append(os.fstat(fd).st_ino)
+        super().sync(fd)
+
+
+def test_a_start_syncs_what_a_life_before_it_may_have_left_in_the_kernel(tmp_path: Path) -> None:
+    """Else a power cut after it would take the end of a segment that has others behind it."""
+    path = rotated(tmp_path)
+    inodes = [segment.stat().st_ino for segment in sorted(path.glob("*.seg"))]
+    disk = NotingDisk()
+    Journal.open(tmp_path, lock=False, disk=disk).close()
+    assert disk.synced[0] == inodes[-1], "a checkpoint says that the others are there"
+
+    (path / "checkpoints").write_bytes(b"")
+    disk = NotingDisk()
+    Journal.open(tmp_path, lock=False, disk=disk).close()
+    assert disk.synced[: len(inodes)] == inodes, "each before the one that goes on"
+
+
 def test_a_segment_goes_on_while_the_next_cannot_be_made(tmp_path: Path) -> None:
     disk = FullDisk()
     journal = Journal.open(tmp_path, segment_bytes=400, reserve_bytes=4096, disk=disk)
