@@ -97,7 +97,13 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     g.session.logons += 1
     _ask_for_all(g, stamp)
     if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
-        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+        _mass_cancel(g)
+
+
+def _mass_cancel(g: GateState) -> None:
+    """35=q, counted (R21) and never judged, as every cancel."""
+    g.risk.firm.tally.messages.take()
+    g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
 
 
 def skipped(g: GateState, stamp: Stamp, event: MessagesSkipped) -> None:
@@ -120,7 +126,7 @@ def unsent(g: GateState, stamp: Stamp, event: MessagesUnsent) -> None:
         if chain.chain_id in session.awaited or chain.status in AWAITING:
             gate_chains.ask_status(g, chain)
     if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
-        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+        _mass_cancel(g)
 
 
 def _ask_mass_status(g: GateState) -> None:
@@ -323,7 +329,7 @@ def pull_everything(g: GateState, stamp: Stamp) -> None:
     g.effects.append(LatchKill(reason[:500]))
     g.note("error", "killed", reason=reason, open_orders=g.ledger.open_orders)
     if g.session.up and g.ledger.open_orders:
-        g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+        _mass_cancel(g)
     for chain_id in g.ledger.held:
         gate_chains.unwant(g, chain_id)
     for parent in list(g.live_parents.values()):

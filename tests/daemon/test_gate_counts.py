@@ -161,3 +161,14 @@ def test_a_restart_uses_up_the_block_of_messages_that_was_begun_and_new_limits_d
 
     w.step(ev.GateStarted(**(w.start_fields | {"epoch": 2, "limits": law})))
     assert w.core.state.risk.firm.tally.messages.used == 100
+
+
+def test_a_mass_cancel_is_a_message_of_the_day() -> None:
+    w = fresh()
+    w.working()
+    messages = w.core.state.risk.firm.tally.messages
+    before = messages.used
+
+    w.step(ev.Kill(source="test"))
+
+    assert messages.used == before + 2, "35=q, and the cancel of the one order beside it"
