@@ -11,7 +11,8 @@ import msgspec
 from daemon.config import Config
 from daemon.options import USAGE
 from daemon.people.basket import BasketError, Place, Row, read
-from daemon.people.operator import DONE, REFUSED, NoGate, Refused, ask_any, day_of
+from daemon.people.one_line import DONE, REFUSED, NoGate, Refused
+from daemon.people.operator import ask_any, day_of
 
 STDIN: Final = "-"
 

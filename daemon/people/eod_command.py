@@ -7,14 +7,13 @@ Exit codes: 0 ended, 1 refused (each reason in the line), 2 files, 78 configurat
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Final
 
-from daemon.config import Config, ConfigError, load
-from daemon.options import USAGE
+from daemon.config import Config, load
 from daemon.people.keys import load_private, sign_file
-from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed, paper_key
+from daemon.people.one_line import DONE, in_one_line
+from daemon.people.operator import ask, ask_signed, paper_key
 from daemon.people.sod_command import day_dir
 from daemon.people.sod_files import BROKER, DayFilesError, read, sha256
 from daemon.segments.layout import JournalError
@@ -27,20 +26,8 @@ SEAL: Final = "seal.json"
 
 def main(args: argparse.Namespace) -> int:
     """Compare, end and seal; every failure is one line."""
-    try:
-        return end(load(args.config), args)
-    except ConfigError as error:
-        text, code = str(error), CONFIG
-    except (DayFilesError, JournalError) as error:
-        text, code = str(error), USAGE
-    except NoGate as error:
-        text, code = str(error), REFUSED
-    except Refused as error:
-        text, code = str(error), error.code
-    if args.json:
-        print(json.dumps({"ok": False, "error": text}))
-    print(f"{NAME}: {text}", file=sys.stderr)
-    return code
+    files = (DayFilesError, JournalError)
+    return in_one_line(NAME, args.json, lambda: end(load(args.config), args), files)
 
 
 def end(config: Config, args: argparse.Namespace) -> int:

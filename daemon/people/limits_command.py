@@ -6,13 +6,13 @@ codes: 0 done (diff: nothing loosens), 1 refused, or the file would loosen, 2 us
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from daemon.config import Config, ConfigError, load, load_model
 from daemon.options import USAGE
-from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed
+from daemon.people.one_line import DONE, REFUSED, NoGate, Refused, in_one_line
+from daemon.people.operator import ask, ask_signed
 from risk.commands import REASON_CHARS_MIN, ExceptionAsk, ExceptionConfirm, LimitsApply, LimitsConfirm
 from risk.limits import LimitDoc, Limits, changes, explain, overrides, value_of
 
@@ -22,18 +22,7 @@ NAME: Final = "steadyhand limits"
 def main(args: argparse.Namespace) -> int:
     """Run one of show, diff, apply, except, explain; every failure is one line."""
     act = {"show": show, "diff": diff, "apply": apply, "except": exempt, "explain": tell}[args.what]
-    try:
-        return act(args)
-    except ConfigError as error:
-        text, code = str(error), CONFIG
-    except NoGate as error:
-        text, code = str(error), REFUSED
-    except Refused as error:
-        text, code = str(error), error.code
-    if args.json:
-        print(json.dumps({"ok": False, "error": text}))
-    print(f"{NAME}: {text}", file=sys.stderr)
-    return code
+    return in_one_line(NAME, args.json, lambda: act(args))
 
 
 def show(args: argparse.Namespace) -> int:

@@ -13,31 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.options import USAGE, Parser
+from daemon.people.one_line import DONE, DOWN, NoGate, Refused, in_one_line
 
 if TYPE_CHECKING:
     from daemon.config import Config
 
-DONE: Final = 0
-REFUSED: Final = 1
-DOWN: Final = 3  # of status
-CONFIG: Final = 78
 DEGRADED: Final = 1
 HALTED: Final = 2
 SIGNED_FOR_NS: Final = 60_000_000_000  # a signature is good for a minute: the socket is on this host
 SCOPES: Final = "A/account, T/strategy, P/parent or S/symbol; none: everything"
 KEY_HELP: Final = "your private key (PEM); on paper the run's own throw-away key is taken"
-
-
-class NoGate(Exception):  # noqa: N818
-    """Nobody listens on the control socket."""
-
-
-class Refused(Exception):  # noqa: N818
-    """The gate said no, or what was typed makes no sense; with the exit code."""
-
-    def __init__(self, text: str, code: int = REFUSED) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def submit(argv: list[str]) -> int:
@@ -311,21 +296,13 @@ def run(p: Parser, argv: list[str], act: Any) -> int:
     args.prog = p.prog
     from daemon.config import ConfigError, load
 
-    try:
+    def acted() -> int:
         config = load(args.config)
         if config.gate is None:
             raise ConfigError(f"{args.config}: there is no [gate] section")
         return int(act(config, args))
-    except ConfigError as error:
-        text, code = str(error), CONFIG
-    except NoGate as error:
-        text, code = str(error), REFUSED
-    except Refused as error:
-        text, code = str(error), error.code
-    if args.json:
-        print(json.dumps({"ok": False, "error": text}))
-    print(f"{p.prog}: {text}", file=sys.stderr)
-    return code
+
+    return in_one_line(p.prog, args.json, acted)
 
 
 def ask_signed(config: "Config", body: Any, key: Path | None, which: str) -> dict[str, Any]:

@@ -6,13 +6,12 @@ required file lacks is untradable that day, and is told. Exit codes: 0 begun, 1 
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from daemon.config import Config, ConfigError, load, load_profile
-from daemon.options import USAGE
-from daemon.people.operator import CONFIG, DONE, REFUSED, NoGate, Refused, ask, ask_signed
+from daemon.people.one_line import DONE, NoGate, in_one_line
+from daemon.people.operator import ask, ask_signed
 from daemon.people.sod_files import DayFilesError, prepare, synthesise
 from market.types import Symbol
 from risk.commands import DayBegin
@@ -22,20 +21,7 @@ NAME: Final = "steadyhand sod"
 
 def main(args: argparse.Namespace) -> int:
     """Prepare and begin; every failure is one line."""
-    try:
-        return begin(load(args.config), args)
-    except ConfigError as error:
-        text, code = str(error), CONFIG
-    except DayFilesError as error:
-        text, code = str(error), USAGE
-    except NoGate as error:
-        text, code = str(error), REFUSED
-    except Refused as error:
-        text, code = str(error), error.code
-    if args.json:
-        print(json.dumps({"ok": False, "error": text}))
-    print(f"{NAME}: {text}", file=sys.stderr)
-    return code
+    return in_one_line(NAME, args.json, lambda: begin(load(args.config), args), (DayFilesError,))
 
 
 def begin(config: Config, args: argparse.Namespace) -> int:

@@ -21,7 +21,8 @@ from daemon.gate.core import GateCore
 from daemon.gate.journal import JOURNAL_NAME, Input, frames
 from daemon.journal import JournalError
 from daemon.options import USAGE
-from daemon.people.operator import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused, ask
+from daemon.people.one_line import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused
+from daemon.people.operator import ask
 from market.events import Stamp, Timer
 from market.types import ParentID
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.people import operator
+from daemon.people import one_line, operator
 from gateways import link
 from market import events as ev
 from market import updates as up
@@ -192,28 +192,28 @@ def test_the_gate_is_small_and_knows_nothing_heavy(gate: GateProcess) -> None:
 
 def test_the_operator_sees_and_acts(gate: GateProcess, capsys: pytest.CaptureFixture[str]) -> None:
     config = ["--config", str(gate.config)]
-    assert operator.status(config) == operator.DOWN
+    assert operator.status(config) == one_line.DOWN
     trader = gate.trade()
     trader.submit(100, ASK)
     gate.ems.expect("D")
     capsys.readouterr()
 
-    assert operator.status(config) == operator.DONE
+    assert operator.status(config) == one_line.DONE
     shown = capsys.readouterr().out
     assert "ACTIVE" in shown
     assert "BUY 1,000 SYN" in shown
-    assert operator.status([*config, "--json"]) == operator.DONE
+    assert operator.status([*config, "--json"]) == one_line.DONE
     assert json.loads(capsys.readouterr().out)["orders"][0]["order_qty"] == 100
     assert operator.submit([*config, "--dry-run", "BUY 100 SYN 10:05-10:15 pov=0.1"]) == 0
     assert operator.submit([*config, "BUY 100 SYN 10:05-10:15", "--json"]) == 0
-    assert operator.submit([*config, "SELL 100 SYN 10:05-10:15"]) == operator.REFUSED
+    assert operator.submit([*config, "SELL 100 SYN 10:05-10:15"]) == one_line.REFUSED
     assert "other side" in capsys.readouterr().err
     assert operator.submit([*config, "BUY many SYN 10:05-10:15"]) == operator.USAGE
     assert operator.amend([*config, "P1", "--qty", "900", "--end", "10:08"]) == 0
     assert operator.pause([*config, "P1"]) == 0
     assert operator.resume([*config, "P1"]) == 0
     assert operator.cancel([*config, "P1"]) == 0
-    assert operator.rearm([*config, "--reason", "no key here"]) == operator.CONFIG
+    assert operator.rearm([*config, "--reason", "no key here"]) == one_line.CONFIG
 
 
 def test_market_time_begins_by_the_line_that_the_venue_printed(
@@ -226,7 +226,7 @@ def test_market_time_begins_by_the_line_that_the_venue_printed(
     assert operator.clock([*config, "started"]) == operator.USAGE
     assert operator.clock([*config, json.dumps({"event": "started", "anchor": anchor})]) == 0
     assert gate.ask(cmd="status")["ts_ns"] >= OPEN_NS
-    assert operator.clock([*config, json.dumps(anchor | {"anchor_ts_ns": OPEN_NS + 1})]) == operator.REFUSED
+    assert operator.clock([*config, json.dumps(anchor | {"anchor_ts_ns": OPEN_NS + 1})]) == one_line.REFUSED
     assert "another anchor" in capsys.readouterr().err
 
 

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from daemon.config import load
-from daemon.people import eod_options, keys, keys_options, limits_options, operator, sod_options, why_options
+from daemon.people import (
+    eod_options,
+    keys,
+    keys_options,
+    limits_options,
+    one_line,
+    operator,
+    sod_options,
+    why_options,
+)
 from market import updates as up
 from risk import commands as co
 from tests.daemon.gate_process import BID, ROOT, GateProcess
@@ -39,22 +48,22 @@ def test_stops_and_the_two_steps_of_a_rearm(gate: GateProcess, capsys: pytest.Ca
     trader = gate.trade()
     assert operator.halt([*config, "--scope", "S/SYN", "--reason", "lunch"]) == 0
     assert "S/SYN is halted" in said(capsys)
-    assert operator.kill([*config, "--scope", "X/SYN"]) == operator.REFUSED
+    assert operator.kill([*config, "--scope", "X/SYN"]) == one_line.REFUSED
     assert "no scope 'X/SYN'" in said(capsys)
     assert why_options.main([*config, "P1"]) == 1
     assert "R70H S/SYN: cli: lunch" in said(capsys)
     trader.submit(100, BID)
     assert "R70H" in trader.expect(up.IntentRefused).controls
     assert operator.kill([*config, "--reason", "a drill"]) == 0
-    assert operator.rearm([*config, "--reason", "short"]) == operator.REFUSED
+    assert operator.rearm([*config, "--reason", "short"]) == one_line.REFUSED
     said(capsys)
     assert operator.rearm([*config, "--reason", "looked into it", "--json"]) == 0
     digest = json.loads(capsys.readouterr().out)["digest"]
 
-    assert operator.rearm([*config, "--confirm", digest]) == operator.REFUSED
+    assert operator.rearm([*config, "--confirm", digest]) == one_line.REFUSED
     assert "read it first" in said(capsys)
     first = ["--key", str(gate.folder / "keys" / "first.pem")]
-    assert operator.rearm([*config, "--confirm", digest, *first]) == operator.REFUSED
+    assert operator.rearm([*config, "--confirm", digest, *first]) == one_line.REFUSED
     assert "another person" in said(capsys)
     assert (gate.folder / "state" / "KILLED").read_text().startswith("R70 cli: a drill")
     assert why_options.main([*config, "--at", "end"]) == 1
@@ -86,7 +95,7 @@ def test_limits_and_lease_and_day_by_signature(gate: GateProcess, capsys: pytest
     shown = said(capsys)
     assert "nothing holds yet" in shown
     digest = shown.split("--confirm ")[1].strip()
-    assert limits_options.main(["apply", "--confirm", digest, *config]) == operator.REFUSED
+    assert limits_options.main(["apply", "--confirm", digest, *config]) == one_line.REFUSED
     said(capsys)
     assert limits_options.main(["show", "order.qty_max", *config, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["limits"] == {"order.qty_max": 50}
@@ -94,14 +103,14 @@ def test_limits_and_lease_and_day_by_signature(gate: GateProcess, capsys: pytest
 
     assert sod_options.main([*config, "--day", "2024-01-03", "--synthetic", "--check"]) == 0
     assert "synthetic files" in said(capsys)
-    assert sod_options.main([*config, "--day", "2024-01-03", "--synthetic"]) == operator.REFUSED
+    assert sod_options.main([*config, "--day", "2024-01-03", "--synthetic"]) == one_line.REFUSED
     assert "1 parents have not ended" in said(capsys)
     assert eod_options.main([*config, "--day", "2024-01-02"]) == operator.USAGE
     assert "broker_positions.csv does not exist" in said(capsys)
     place = gate.folder / "days" / "2024-01-02"
     place.mkdir()
     (place / "broker_positions.csv").write_text("day,account,symbol,qty\n2024-01-02,PAPER,SYN,500\n")
-    assert eod_options.main([*config, "--day", "2024-01-02"]) == operator.REFUSED
+    assert eod_options.main([*config, "--day", "2024-01-02"]) == one_line.REFUSED
     assert "1 parents have not ended" in said(capsys)
     assert operator.cancel([*config, "P1"]) == 0
     assert eod_options.main([*config, "--day", "2024-01-02"]) == 0

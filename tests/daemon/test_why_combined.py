@@ -15,7 +15,7 @@ from daemon.gate import why
 from daemon.gate.journal import JOURNAL_NAME, Input, encode
 from daemon.journal import Journal
 from daemon.people import why_command
-from daemon.people.operator import Refused
+from daemon.people.one_line import Refused
 from market import events as ev
 from market.desk_events import Condition, MachineMeasured, RestrictedListed
 from market.people_events import StopScope

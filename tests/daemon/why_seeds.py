@@ -378,7 +378,9 @@ SEEDS: dict[str, Seed] = {
     "the loop is late": Seed(after(MachineMeasured(loop_lag_ms=10**6)), "", "", "R64"),
     "the disk is full": Seed(after(MachineMeasured(disk_free_mb=0)), "", "", "R66"),
     "nobody watches": Seed(waited(under(lease={"reduce_after_ms": 0})), "", "", "R71S"),
-    "nobody watches for too long": Seed(waited(under(lease={"kill_after_ms": 0})), "", "", "R71"),
+    "nobody watches for too long": Seed(
+        waited(under(lease={"reduce_after_ms": 0, "kill_after_ms": 0})), "", "", "R71"
+    ),
     "anomaly": Seed(after(Condition(cause="R76", text="a gap")), P, "", "R76"),
     "anomaly of a symbol": Seed(after(Condition(cause="R76H", text="a crash", scope="S/SYN")), P, "", "R76H"),
 }
