@@ -159,16 +159,18 @@ class Journal:
 
     def _rotate(self, found: Tail) -> Tail:
         """Go on in the next segment; where it cannot be begun, in this one."""
-        prepared, self._next = self._next, None
+        prepared = self._next
         assert prepared is not None, "asked for only where one is prepared"
         try:
             following = found.follow(*prepared)
         except (OSError, JournalError):
+            self._next = None
             os.close(prepared[1])
             return found
         following.allocated = max(self._reserve_bytes, following.place)
         self._retired.append(found)  # before the tail changes: the thread syncs what is in here first
         self._tail = following
+        self._next = None  # after it: where the thread sees none, it sees the new tail too (_take_ahead)
         return following
 
     @property
@@ -311,7 +313,7 @@ class Journal:
             size = os.fstat(self._signed).st_size
             self._disk.allocate(self._signed, size, 2 * CHECKPOINTS_BYTES)
             self._signable = 2 * CHECKPOINTS_BYTES
-        if self._next is None and 2 * found.place > self._segment_bytes:
+        if self._next is None and self._tail is found and 2 * found.place > self._segment_bytes:
             number = found.header.number + 1
             self._next = tail.prepare(self.path, number, self._reserve_bytes, self._disk)
 

@@ -366,6 +366,25 @@ def test_a_kill_between_two_segments_loses_nothing(tmp_path: Path) -> None:
         assert payloads_of(path) == [b"%030d" % n for n in range(40)]
 
 
+def test_a_segment_that_has_begun_is_not_prepared_again(tmp_path: Path) -> None:
+    """The thread may have looked at the tail just before it was followed: it would prepare the living one."""
+    journal = Journal.open(tmp_path, segment_bytes=400)
+    before = journal._tail
+    while journal._tail is before:
+        journal._attend()
+        journal.append(b"%030d" % 0)
+    with journal._syncing:  # its own thread waits
+        if journal._next is not None:
+            os.close(journal._next[1])
+            journal._next[0].unlink()
+            journal._next = None
+        journal._take_ahead(before)
+        assert journal._next is None
+    journal.append(b"the last")
+    journal.close()
+    assert payloads_of(journal.path)[-1] == b"the last"
+
+
 class NotingDisk(Disk):
     """Notes which files it was asked to sync."""
 
