@@ -15,12 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
-ORDER, EXECUTION, BROKERS, COPIED = (
-    "C",
-    "E",
-    "O",
-    "D",
-)  # a name's first letter: ClOrdID, ExecID, OrderID, copied
+ORDER, EXECUTION, BROKERS, COPIED = "C", "E", "O", "D"  # a name's first letter: ClOrdID, ExecID, OrderID
 LET_GO: Final = 8  # written records that one put lets go: it takes a microsecond each, and always catches up
 NOTHING: Final = b""  # the hash before the first record
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from daemon.gate.archive import NOTHING, Archive, ArchiveError
 
@@ -65,7 +65,7 @@ class ArchiveStore:
             self._db.close()
             self._db = None
 
-    def _ask(self, query: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+    def _ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             if self._db is None:
                 if not self.path.exists():

@@ -43,10 +43,11 @@ def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
     if not copy.configured or event.exec_type not in EXECUTIONS or _matched(g, event.exec_id):
         return
     said = _said(event, stamp)
-    if not said.symbol and (chain := gate_retiring.look_up(g, event.cl_ord_id)) is not None:
-        said.symbol = chain.terms.symbol
-    if gate_retiring.look_up(g, event.cl_ord_id) is None:
+    chain = gate_retiring.look_up(g, event.cl_ord_id)
+    if chain is None:
         copy.take_out(event.exec_id)
+    elif not said.symbol:
+        said.symbol = chain.terms.symbol
     theirs = copy.theirs.pop(event.exec_id, None)
     if theirs is None:
         copy.ours.setdefault(event.exec_id, said)

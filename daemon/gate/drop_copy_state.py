@@ -46,9 +46,7 @@ class DropCopy(msgspec.Struct):
     others: int = 0  # executions of orders that are not ours
     lag_ms: int = 0
     begun: dict[Symbol, int] = {}  # executed when it began to tell
-    counted: dict[
-        ExecID, Counted
-    ] = {}  # its executions of the day that are of orders of ours, as far as known
+    counted: dict[ExecID, Counted] = {}  # its executions of the day, of our orders as far as known
     net: dict[Symbol, int] = {}  # what they come to
     differs_mono_ns: int = 0  # since when that is not what we booked; 0 = it is
 

@@ -18,9 +18,7 @@ from daemon.gate.archive import Archive
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST
 
-SNAPSHOT_BYTES: Final = (
-    5 << 20
-)  # of journal between two snapshots: some 25,000 records, stepped in about a second
+SNAPSHOT_BYTES: Final = 5 << 20  # of journal between two snapshots: 25,000 records, stepped in a second
 WAITING: Final = 2_000  # archived records in memory, about a kilobyte each; a snapshot takes them out
 MAIN: Final = "daemon.gate.snapshot_process"
 log = structlog.get_logger()

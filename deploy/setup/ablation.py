@@ -20,8 +20,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from deploy.setup import mutation
-from deploy.setup.mutation import ROOT, Mutant, mutants
+from deploy.setup.mutants import ROOT, Mutant, files, install, mutants, source
+from deploy.setup.mutation import TESTS
+from deploy.setup.mutation_runs import NOT_IN_PLACE, fork, passes, wanted
 from deploy.setup.traceability import WRITERS
 
 TARGET: Final = ROOT / "docs" / "ABLATION.md"
@@ -101,10 +102,10 @@ def written(statement: str) -> str:
 
 def single_places() -> Iterator[tuple[str, Mutant]]:
     """Yield each statement that refuses or raises, as the mutant that lacks it."""
-    for path in mutation.files(PLACES):
+    for path in files(PLACES):
         if path in NOT_ORDERS:
             continue
-        lines = mutation.source(path).splitlines()
+        lines = source(path).splitlines()
         for mutant in mutants(path):
             if mutant.what.endswith("-> removed"):
                 text = "\n".join(lines[mutant.line - 1 : mutant.last]).strip()
@@ -122,7 +123,7 @@ def removals() -> list[Removal]:
         seen[f"{control} {place}"] += 1
         n = seen[f"{control} {place}"]
         name = f"{control} in `{place}`" + (f" ({n})" if n > 1 else "")
-        found.append(Removal(name, control, mutant.key, lambda mutant=mutant: mutation.install(mutant)))
+        found.append(Removal(name, control, mutant.key, lambda mutant=mutant: install(mutant)))
     return found
 
 
@@ -140,20 +141,18 @@ class Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try every removal."""
         keys = keys_of()
-        session.items[:] = [
-            i for i in session.items if mutation.wanted(i.nodeid) and NOT_ASKED not in i.nodeid
-        ]
+        session.items[:] = [i for i in session.items if wanted(i.nodeid) and NOT_ASKED not in i.nodeid]
         texts = {item.nodeid: source_of(item) for item in session.items}
         nothing = Removal("nothing", "", "", lambda: True)
-        _, finder = mutation.fork(lambda write: self.child(nothing, session.items, write), TIMEOUT_S)
+        _, finder = fork(lambda write: self.child(nothing, session.items, write), TIMEOUT_S)
         if finder >= 0:
             raise pytest.UsageError(f"fails as it is: {session.items[finder].nodeid}")
         for removal in self.chosen:
             words = [removal.control, *keys.get(removal.control[:3], ())]
             near = {n: sum(word in text for word in words) for n, text in texts.items()}
             items = sorted(session.items, key=lambda item: -near[item.nodeid])
-            code, finder = mutation.fork(lambda write, r=removal, i=items: self.child(r, i, write), TIMEOUT_S)
-            assert code != mutation.NOT_IN_PLACE, removal.name
+            code, finder = fork(lambda write, r=removal, i=items: self.child(r, i, write), TIMEOUT_S)
+            assert code != NOT_IN_PLACE, removal.name
             removal.found = items[finder].nodeid if finder >= 0 else ""
             if not removal.found:
                 print(f"no test fails without {removal.name}", flush=True)
@@ -165,9 +164,9 @@ class Runner:
     def child(self, removal: Removal, items: list[pytest.Item], write: int) -> int:
         """Run tests until one fails."""
         if not removal.act():
-            return mutation.NOT_IN_PLACE
+            return NOT_IN_PLACE
         for n, item in enumerate(items):
-            if not mutation.passes(item, self):
+            if not passes(item, self):
                 os.write(write, str(n).encode())
                 return 1
         return 0
@@ -188,7 +187,7 @@ def source_of(item: pytest.Item) -> str:
     function = getattr(item, "function", None)
     if function is None:
         return item.nodeid
-    lines = mutation.source(str(Path(function.__code__.co_filename).relative_to(ROOT))).splitlines()
+    lines = source(str(Path(function.__code__.co_filename).relative_to(ROOT))).splitlines()
     begin = function.__code__.co_firstlineno - 1
     return item.nodeid + "\n".join(lines[begin : begin + 30])
 
@@ -218,7 +217,7 @@ def main() -> int:
     todo = [removal for removal in chosen if not removal.found]
     os.chdir(ROOT)
     plugins = [f"-pno:{name}" for name in ("cacheprovider", "terminal", "asyncio")]
-    options = ["-o", "addopts=--import-mode=importlib", *plugins, *mutation.TESTS]
+    options = ["-o", "addopts=--import-mode=importlib", *plugins, *TESTS]
     if todo:
         pytest.main(options, plugins=[Runner(todo, args.log)])
     holes = [removal.name for removal in chosen if not removal.found]

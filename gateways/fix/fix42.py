@@ -15,10 +15,7 @@ KINDS: Final = {"1": "H", "2": "G", "3": "I"}  # ExecTransType to ExecType of 4.
 TRANS_TYPES: Final = {ours: theirs for theirs, ours in KINDS.items()}
 UNKNOWN: Final = frozenset({"AF", "q", "AN"})  # messages that came with 4.3 and 4.4
 LATER: Final = frozenset({"584", "911", "912"})  # fields of a report that did
-OTHER: Final = {
-    "103": ("012345678", "0"),
-    "102": ("0123", "2"),
-}  # reasons that 4.2 knows, and what stands for others
+OTHER: Final = {"103": ("012345678", "0"), "102": ("0123", "2")}  # reasons of 4.2, and for all others
 FILLS: Final = frozenset({"1", "2"})
 STOPPED: Final = "7"
 REPLACED: Final = "5"

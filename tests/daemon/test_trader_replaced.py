@@ -13,7 +13,7 @@ from market import events as ev
 from market import updates as up
 from market.types import OrdStatus
 from tests.daemon.gate_process import BID, GateProcess
-from tests.kill_sweep.world import PARENT, WAIT_S, World
+from tests.kill_sweep.world import PARENT, World
 
 pytestmark = pytest.mark.slow
 SILENT = "trader_silent_s = 2\nwithout_trader_s = 2"
@@ -40,11 +40,7 @@ def leave_a_silent_gate(world: World) -> None:
     """Let the gate stand until its trader leaves it; then both go on."""
     assert world.gate is not None
     world.gate.process.send_signal(signal.SIGSTOP)
-    log = world.folder / "trader.log"
-    deadline = time.monotonic() + WAIT_S
-    while "the gate said nothing for 3 s" not in log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    world.wrote("trader", "the gate said nothing for 3 s")
     world.gate.process.send_signal(signal.SIGCONT)
 
     world.until(lambda s: s["trader"]["fit"] and s["posture"] == "ACTIVE")

@@ -282,6 +282,14 @@ class World:
         }
         raise TimeoutError(json.dumps(shown))
 
+    def wrote(self, name: str, words: str) -> None:
+        """Wait until a process has written that into its log."""
+        deadline = time.monotonic() + WAIT_S
+        while words not in (self.folder / f"{name}.log").read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} never wrote {words!r}")
+            time.sleep(POLL_S)
+
     def begin_time(self) -> None:
         """Tell the gate of market time, as soon as it listens."""
         deadline = time.monotonic() + WAIT_S
