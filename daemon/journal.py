@@ -234,16 +234,16 @@ class Journal:
 
     def _sync(self) -> None:
         start_ns = time.monotonic_ns()
-        with self._syncing:
-            found = self._tail
-            end = found.end
-            try:
+        try:
+            with self._syncing:
+                found = self._tail
+                end = found.end
                 self._sync_retired(found)
                 self._disk.sync(found.fd)
-            except OSError as error:
-                self._fail(error)
-                return
-            self._durable = max(self._durable, end)
+                self._durable = max(self._durable, end)
+        except OSError as error:
+            self._fail(error)  # without the lock: the last words may need it
+            return
         self.synced((time.monotonic_ns() - start_ns) * 1e-9)
         if self.on_durable is not None:
             self.on_durable(self._durable)

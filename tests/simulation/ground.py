@@ -166,10 +166,10 @@ class SimThread:
 
     def join(self, timeout: float | None = None) -> None:
         if not self.ended:
-            self._ground.waits = 3
+            self._ground.waits, self._busy = 3, True
             with contextlib.suppress(_Waits):
                 self._target()
-            self.ended = True
+            self.ended, self._busy = True, False
 
     def is_alive(self) -> bool:
         return not self.ended
