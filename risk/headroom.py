@@ -132,7 +132,7 @@ def rate_room(risk: RiskOverlay, scopes: tuple[Scope, ...], symbol: Symbol, mono
     rates, law = risk.rates, risk.limits
     cap = rates.scaled(law.rates.orders_per_second_symbol)
     room = min(
-        cap - rates.sent_now_symbol(symbol, mono_ns, cap),
+        cap - rates.sent_of(rates.sent_symbol.get(symbol), mono_ns, cap),
         law.sessions.in_flight_max - len(risk.ledger.unanswered),
     )
     for scope in scopes:

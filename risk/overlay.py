@@ -207,9 +207,7 @@ class RiskOverlay:
         limits, terms, stamp = self.limits, case.terms, case.stamp
         self.rates.note_sent(terms.symbol, stamp.mono_ns)
         for scope, _ in case.counted:
-            if scope is not self.firm:
-                scope.tally.sent.count(stamp.mono_ns)
-                scope.tally.sent.add(stamp.mono_ns)
+            scope.tally.sent.add(stamp.mono_ns)
             scope.tally.messages.take()
             if case.chain is not None:
                 scope.tally.note_change(stamp.mono_ns)

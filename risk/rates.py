@@ -88,28 +88,17 @@ class Rates:
         """Return a rate limit at the speed of this run (1 outside of paper)."""
         return per_second if self.speed <= 1 else int(per_second * self.speed)
 
-    def sent_now(self, mono_ns: int, limit: int) -> int:
-        """Return messages of the last second."""
-        return self.sent_of(self.sent, mono_ns, limit)
-
-    def sent_of(self, ring: Ring, mono_ns: int, limit: int) -> int:
+    def sent_of(self, ring: Ring | None, mono_ns: int, limit: int) -> int:
         """Return messages of the last second in a ring, which counts as full for a second after a start."""
-        return limit if 0 <= mono_ns - self.start_mono_ns < SECOND_NS else ring.count(mono_ns)
-
-    def sent_now_symbol(self, symbol: str, mono_ns: int, limit: int) -> int:
-        """Return messages of the last second in one symbol."""
         if 0 <= mono_ns - self.start_mono_ns < SECOND_NS:
             return limit
-        ring = self.sent_symbol.get(symbol)
         return ring.count(mono_ns) if ring is not None else 0
 
     def note_sent(self, symbol: str, mono_ns: int) -> None:
-        """A new order or a replace is about to leave."""
-        self.sent.add(mono_ns)
+        """A new order or a replace of that symbol was just counted, and is about to leave."""
         ring = self.sent_symbol.get(symbol)
         if ring is None:
             ring = self.sent_symbol[symbol] = Ring(SECOND_NS)
-        ring.count(mono_ns)
         ring.add(mono_ns)
 
     def equal_orders(self, key: tuple[str, str, int, int], ts_ns: int) -> int:
@@ -118,13 +107,12 @@ class Rates:
         return ring.count(ts_ns) if ring is not None else 0
 
     def note_order(self, key: tuple[str, str, int, int], ts_ns: int, window_ns: int) -> None:
-        """Remember an order for the duplicate window."""
+        """Remember an order, just counted, for the duplicate window."""
         ring = self.equal.get(key)
         if ring is None:
             if len(self.equal) >= EQUAL_KEYS_MAX:
                 self.equal = {k: r for k, r in self.equal.items() if r.count(ts_ns)}
             ring = self.equal[key] = Ring(window_ns)
-        ring.count(ts_ns)
         ring.add(ts_ns)
 
     def own_prices(self, symbol: str, side: str, window_ns: int) -> Prices:

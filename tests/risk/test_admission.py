@@ -258,9 +258,8 @@ def test_a_ring_of_the_future_is_of_another_boot() -> None:
     found = Rates(10 * SECOND)
     found.note_sent(SYN, 11 * SECOND)
 
-    assert found.sent_now(9 * SECOND, 5) == 0
-    assert found.sent_now_symbol(SYN, 9 * SECOND, 5) == 0
-    assert found.sent_now_symbol("NONE", 12 * SECOND, 5) == 0
+    assert found.sent_of(found.sent_symbol[SYN], 9 * SECOND, 5) == 0
+    assert found.sent_of(None, 12 * SECOND, 5) == 0
 
 
 def test_scopes_are_found_once_and_no_more_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
