@@ -18,7 +18,6 @@ from risk.scopes import Scope
 from risk.tightening import Tightening
 
 E4: Final = 10_000
-MS: Final = 1_000_000
 
 
 def headroom(
