@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from daemon.gate import chains as gate_chains
-from daemon.gate.effects import Reply
 from daemon.gate.parents import live_or_say
 from daemon.gate.state import GateState, Parent
 from market.events import AmendParent, Stamp
@@ -20,9 +19,9 @@ def amend(g: GateState, stamp: Stamp, event: AmendParent) -> None:
         return
     faults = change(g, stamp, parent, event)
     if faults:
-        g.effects.append(Reply(event.request_id, {"ok": False, "error": "; ".join(faults), "faults": faults}))
+        g.reply(event.request_id, ok=False, error="; ".join(faults), faults=faults)
         return
-    g.effects.append(Reply(event.request_id, {"ok": True, "parent": msgspec.to_builtins(parent.order)}))
+    g.reply(event.request_id, ok=True, parent=msgspec.to_builtins(parent.order))
 
 
 def change(g: GateState, stamp: Stamp, parent: Parent, event: AmendParent) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from daemon.gate import parents as gate_parents
-from daemon.gate.effects import Reply
 from daemon.gate.state import GateState
 from market.events import Stamp
 from market.parents import ParentOrder
@@ -21,7 +20,7 @@ def submit(g: GateState, stamp: Stamp, event: SubmitBasket) -> None:
     """Admit all parents, or say of each why not."""
     if not 0 < len(event.parents) <= BASKET_MAX:
         error = f"a basket of {len(event.parents)} parents; 1 to {BASKET_MAX} are allowed"
-        g.effects.append(Reply(event.request_id, {"ok": False, "rows": [], "error": error}))
+        g.reply(event.request_id, ok=False, rows=[], error=error)
         return
     orders = named(g, event.parents)
     faults = [gate_parents.faults_of(g, stamp, order, orders[:n]) for n, order in enumerate(orders)]
@@ -37,13 +36,13 @@ def submit(g: GateState, stamp: Stamp, event: SubmitBasket) -> None:
             if found:
                 gate_parents.refused(g, order.parent_id, found)
         error = f"{bad} of {len(orders)} parents cannot be admitted, so that none is"
-        g.effects.append(Reply(event.request_id, body | {"ok": False, "error": error}))
+        g.reply(event.request_id, **body | {"ok": False, "error": error})
         return
     if not event.dry_run:
         for order in orders:
             gate_parents.enter(g, stamp, order)
         g.note("info", "basket admitted", parents=len(orders))
-    g.effects.append(Reply(event.request_id, body))
+    g.reply(event.request_id, **body)
     if not event.dry_run:
         gate_parents.begin(g, stamp)
 

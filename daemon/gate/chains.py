@@ -131,13 +131,12 @@ def count_overdue(g: GateState, stamp: Stamp) -> None:
             late[chain.terms.symbol] = late.get(chain.terms.symbol, 0) + 1
     if late != g.overdue:
         g.overdue = late
-        for parent in g.live_parents.values():
-            g.touched[parent.order.parent_id] = None
+        g.touch_all()
     total = sum(late.values())
     if checks.trips(total, limits.unacked_max):
         g.posture.raise_("R61", f"{total} orders without an answer", stamp.mono_ns)
     elif not total:
-        g.posture.clear("R61", stamp.mono_ns, dwell=g.risk.limits.resume.reduce_only_ms > 0)
+        g.posture.clear("R61", stamp.mono_ns, dwell=g.dwell)
 
 
 def track(g: GateState, chain: ChildOrder) -> None:
@@ -173,4 +172,4 @@ def pull_unfit(g: GateState, stamp: Stamp) -> None:
 def fit_again(g: GateState, stamp: Stamp, symbol: Symbol) -> None:
     """R06: prices are fit: a halt for them is over."""
     if f"R06@S/{symbol}" in g.posture.causes:
-        g.posture.clear("R06", stamp.mono_ns, f"S/{symbol}", g.risk.limits.resume.reduce_only_ms > 0)
+        g.posture.clear("R06", stamp.mono_ns, f"S/{symbol}", g.dwell)

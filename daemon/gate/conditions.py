@@ -8,7 +8,7 @@ from typing import Final
 
 from daemon.gate import absence
 from daemon.gate import chains as gate_chains
-from daemon.gate.effects import LatchKill, Reply
+from daemon.gate.effects import LatchKill
 from daemon.gate.state import GateState
 from market.child_order import ChildOrder
 from market.desk_events import (
@@ -59,8 +59,7 @@ def lease_renewed(g: GateState, stamp: Stamp, event: LeaseRenewed) -> None:
     g.risk.memory.lease.renew(event.person, stamp.mono_ns)
     g.posture.clear("R71S", stamp.mono_ns)
     g.note("info", "lease renewed", person=event.person)
-    if event.request_id:
-        g.effects.append(Reply(event.request_id, {"ok": True}))
+    g.reply(event.request_id, ok=True)
 
 
 def restricted_listed(g: GateState, _: Stamp, event: RestrictedListed) -> None:
@@ -79,8 +78,7 @@ def limit_signal(g: GateState, stamp: Stamp, event: LimitSignal) -> None:
     )
     if tighter:
         g.note("warning", "limits lowered", scope=event.scope, signal=event.signal, bp=event.multiplier_bp)
-    for parent in g.live_parents:
-        g.touched[parent] = None
+    g.touch_all()
 
 
 def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
@@ -96,8 +94,7 @@ def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
         error = f"{len(g.breaks)} breaks are not cleared up"
     if error:
         g.note("error", "no start of day", day=event.day, error=error)
-        if event.request_id:
-            g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+        g.reply(event.request_id, ok=False, error=error)
         return
     memory.new_day(event.day)
     g.ledger.new_day()
@@ -115,15 +112,14 @@ def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
     memory.buying_power_micros = event.buying_power_micros
     g.posture.clear("R40", stamp.mono_ns)
     g.note("info", "day started", day=event.day, positions=len(event.positions))
-    if event.request_id:
-        g.effects.append(Reply(event.request_id, {"ok": True, "day": event.day}))
+    g.reply(event.request_id, ok=True, day=event.day)
 
 
 def halt(g: GateState, stamp: Stamp, event: SecurityStatus) -> None:
     """R41: what works in a halted symbol is pulled; trading returns on the venue's word alone."""
-    scope, dwell = f"S/{event.symbol}", g.risk.limits.resume.reduce_only_ms > 0
+    scope = f"S/{event.symbol}"
     if event.trading:
-        g.posture.clear("R41", stamp.mono_ns, scope, dwell)
+        g.posture.clear("R41", stamp.mono_ns, scope, g.dwell)
     else:
         g.posture.raise_("R41", event.text or "halted", stamp.mono_ns, scope)
 

@@ -57,9 +57,8 @@ class GateCore:
         assert g.started or isinstance(event, ev.GateStarted), "the first event is GateStarted"
         g.effects = []
         if g.lockstep and g.references.up:
-            g.references.alive_mono_ns = (
-                stamp.mono_ns
-            )  # each instant that the venue announces proves the line
+            # Each instant that the venue announces proves the line.
+            g.references.alive_mono_ns = stamp.mono_ns
         if g.next_parent_ns:
             gate_parents.advance(g, stamp)
         rule = RULES.get(type(event))

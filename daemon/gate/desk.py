@@ -9,16 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from daemon.gate import conditions as gate_conditions
-from daemon.gate.effects import Reply
-from daemon.gate.people import digest_of, identity, refuse
-from daemon.gate.state import GateState, calendars
+from daemon.gate.people import digest_of, identity, refuse, say_asked
+from daemon.gate.state import GateState
 from market.desk_events import LeaseRenewed
 from market.events import Stamp
 from market.people_events import SignedCommand
 from risk import commands
 from risk.commands import Asked, Signer
 from risk.limits import Limits, changes, explain
-from risk.overlay import RiskOverlay
 
 SHOWN_MAX: Final = 100  # changed limits in an answer: a file has about as many keys
 
@@ -40,7 +38,7 @@ def limits_apply(
         g.note(
             "warning", "limits tightened", person=by.person, reason=body.reason, keys=[c.key for c in found]
         )
-        g.effects.append(Reply(event.request_id, facts | {"applied": True}))
+        g.reply(event.request_id, **facts, applied=True)
         return
     digest = digest_of({"gate": identity(g), "from": g.risk.limits.digest(), "to": new.digest()})
     if body.next_day:
@@ -48,16 +46,13 @@ def limits_apply(
         g.note(
             "warning", "looser limits for the next day", person=by.person, reason=body.reason, keys=loosens
         )
-        g.effects.append(Reply(event.request_id, facts | {"applied": False, "next_day": True}))
+        g.reply(event.request_id, **facts, applied=False, next_day=True)
         return
     g.people.limits = Asked(digest, by, stamp.mono_ns, body.reason, body.limits)
     g.note(
         "warning", "looser limits asked", person=by.person, reason=body.reason, keys=loosens, digest=digest
     )
-    wait_s = commands.CONFIRM_AFTER_NS // 10**9
-    g.effects.append(
-        Reply(event.request_id, facts | {"applied": False, "digest": digest, "confirm_after_s": wait_s})
-    )
+    say_asked(g, event, digest, **facts, applied=False)
 
 
 def limits_confirm(
@@ -83,7 +78,7 @@ def limits_confirm(
         "warning", "limits changed", first=asked.by.person, second=by.person, reason=asked.reason, keys=keys
     )
     facts = {"applied": True, "limits": new.digest(), "version": new.version, "changes": len(keys)}
-    g.effects.append(Reply(event.request_id, {"ok": True} | facts))
+    g.reply(event.request_id, ok=True, **facts)
 
 
 def next_limits(g: GateState, by: Signer) -> None:
@@ -127,23 +122,9 @@ def read_limits(g: GateState, text: str) -> tuple[Limits | None, str]:
 
 def set_limits(g: GateState, limits: Limits) -> None:
     """Judge by other limits from now on; what was counted stays."""
-    before = g.risk
-    g.overlay = RiskOverlay(
-        limits,
-        g.instruments,
-        g.account,
-        g.ledger,
-        g.references,
-        g.posture,
-        before.rates,
-        calendars(),
-        before.memory,
-    )
-    chains = ((chain, g.strategies.get(chain_id, "")) for chain_id, chain in g.chains.items())
-    g.overlay.adopt(before, chains, started=False, sums=g.archived.traded())
+    g.judge_by(limits, g.risk.rates, g.risk.memory, started=False)
     g.counters["limits_changed"] += 1
-    for parent_id in g.live_parents:
-        g.touched[parent_id] = None
+    g.touch_all()
 
 
 # --- lease and day ----------------------------------------------------------------------------
@@ -179,7 +160,7 @@ def day_end(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: 
     g.posture.raise_("R40", f"the day {body.day} has ended", stamp.mono_ns)
     g.note("warning", "end of day", person=by.person, day=body.day, positions=len(g.ledger.positions))
     facts = {"day": body.day, "positions": dict(sorted(g.ledger.positions.items())), "state": g.digest()}
-    g.effects.append(Reply(event.request_id, {"ok": True} | facts))
+    g.reply(event.request_id, ok=True, **facts)
 
 
 def day_faults(g: GateState, event: SignedCommand, body: commands.DayEnd) -> list[str]:

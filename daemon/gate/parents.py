@@ -10,7 +10,7 @@ import msgspec
 
 from daemon.gate import chains as gate_chains
 from daemon.gate import conditions as gate_conditions
-from daemon.gate.effects import ParentEnded, Reply
+from daemon.gate.effects import ParentEnded
 from daemon.gate.state import GateState, Parent
 from market.events import CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
 from market.parents import ParentOrder, ParentTrigger, Progress, next_status
@@ -35,14 +35,14 @@ def submit(g: GateState, stamp: Stamp, event: SubmitParent) -> None:
     if faults:
         refused(g, order.parent_id, faults)
         error = "; ".join(faults)
-        g.effects.append(Reply(event.request_id, {"ok": False, "error": error, "faults": faults}))
+        g.reply(event.request_id, ok=False, error=error, faults=faults)
         return
-    body = {"ok": True, "parent_id": order.parent_id, "parent": msgspec.to_builtins(order)}
+    body: dict[str, Any] = {"ok": True, "parent_id": order.parent_id, "parent": msgspec.to_builtins(order)}
     if event.dry_run:
-        g.effects.append(Reply(event.request_id, body | {"dry_run": True}))
+        g.reply(event.request_id, **body, dry_run=True)
         return
     enter(g, stamp, order)
-    g.effects.append(Reply(event.request_id, body))
+    g.reply(event.request_id, **body)
     begin(g, stamp)
 
 
@@ -136,11 +136,9 @@ def _by_person(
     else:
         move(g, stamp, parent, trigger)
     after = parent.progress.status
-    moved = after is not before
-    body: dict[str, Any] = {"ok": moved, "parent_id": event.parent_id, "status": after.value}
-    if not moved:
-        body["error"] = f"{event.parent_id} is {before.value}: cannot {trigger.value}"
-    g.effects.append(Reply(event.request_id, body))
+    stays = after is before
+    error = {"error": f"{event.parent_id} is {before.value}: cannot {trigger.value}"} if stays else {}
+    g.reply(event.request_id, ok=not stays, parent_id=event.parent_id, status=after.value, **error)
 
 
 def live_or_say(g: GateState, request_id: int, parent_id: ParentID) -> Parent | None:
@@ -153,7 +151,7 @@ def live_or_say(g: GateState, request_id: int, parent_id: ParentID) -> Parent | 
         error = f"no parent {parent_id}; live: {known}"
     else:
         error = f"{parent_id} has ended: {parent.progress.status.value}"
-    g.effects.append(Reply(request_id, {"ok": False, "error": error}))
+    g.reply(request_id, ok=False, error=error)
     return None
 
 

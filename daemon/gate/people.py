@@ -11,7 +11,7 @@ import msgspec
 
 from daemon.gate import conditions as gate_conditions
 from daemon.gate import parents as gate_parents
-from daemon.gate.effects import ClearKill, Reply
+from daemon.gate.effects import ClearKill
 from daemon.gate.state import GateState
 from market.events import Rearm, Stamp
 from market.parents import ParentTrigger
@@ -37,13 +37,17 @@ def refuse(g: GateState, event: SignedCommand, error: str) -> None:
     """Say no, and remember who asked."""
     g.counters["commands_refused"] += 1
     g.note("error", "command refused", person=event.person, key=event.key, error=error)
-    g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+    g.reply(event.request_id, ok=False, error=error)
+
+
+def say_asked(g: GateState, event: SignedCommand, digest: str, **facts: Any) -> None:
+    """Tell the first person what the second one signs for, and from when on."""
+    g.reply(event.request_id, **facts, digest=digest, confirm_after_s=commands.CONFIRM_AFTER_NS // 10**9)
 
 
 def unsigned_rearm(g: GateState, _: Stamp, event: Rearm) -> None:
     """One person cannot rearm."""
-    error = "rearm takes two persons with two keys: `steadyhand rearm`"
-    g.effects.append(Reply(event.request_id, {"ok": False, "error": error}))
+    g.reply(event.request_id, ok=False, error="rearm takes two persons with two keys: `steadyhand rearm`")
 
 
 # --- stop -------------------------------------------------------------------------------------
@@ -52,7 +56,7 @@ def unsigned_rearm(g: GateState, _: Stamp, event: Rearm) -> None:
 def stop_scope(g: GateState, stamp: Stamp, event: StopScope) -> None:
     """Kill or halt a scope (R70)."""
     if nobody := of_nobody(g, event.scope):
-        g.effects.append(Reply(event.request_id, {"ok": False, "error": nobody}))
+        g.reply(event.request_id, ok=False, error=nobody)
         return
     text = f"{event.source}: {event.reason}" if event.reason else event.source
     if event.halt:
@@ -108,7 +112,7 @@ def reply_stopped(g: GateState, request_id: int, scope: str) -> None:
     names = {"P": g.parents, "T": policies, "A": {g.account}}.get(kind, {name})
     if name not in names and not held and not any(p.order.account == name for p in g.live_parents.values()):
         body["note"] = f"nothing is of {scope} now; what comes of it is stopped, too"
-    g.effects.append(Reply(request_id, body))
+    g.reply(request_id, **body)
 
 
 def kill_order(
@@ -150,10 +154,7 @@ def rearm_ask(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body
     subject = ",".join(sorted(g.posture.latched))
     g.people.rearm = Asked(digest, by, stamp.mono_ns, body.reason, subject)
     g.note("warning", "rearm asked", person=by.person, reason=body.reason, digest=digest)
-    wait_s = commands.CONFIRM_AFTER_NS // 10**9
-    g.effects.append(
-        Reply(event.request_id, {"ok": True, "digest": digest, "facts": facts, "confirm_after_s": wait_s})
-    )
+    say_asked(g, event, digest, ok=True, facts=facts)
 
 
 def rearm_facts(g: GateState, nonce: str) -> dict[str, Any]:
@@ -233,7 +234,7 @@ def rearm_confirm(
     g.counters["rearms"] += 1
     g.note("warning", "rearmed", first=asked.by.person, second=by.person, reason=asked.reason, lifted=lifted)
     facts = {"lifted": lifted, "breaks_acknowledged": acknowledged, "posture": g.posture.posture.name}
-    g.effects.append(Reply(event.request_id, {"ok": True} | facts))
+    g.reply(event.request_id, ok=True, **facts)
 
 
 # --- R73: one order may pass a soft control -----------------------------------------------------
@@ -258,10 +259,7 @@ def exception_ask(
     digest = digest_of(facts)
     g.people.exception = Asked(digest, by, stamp.mono_ns, body.reason, event.text)
     g.note("warning", "exception asked", person=by.person, reason=body.reason, digest=digest, **facts)
-    wait_s = commands.CONFIRM_AFTER_NS // 10**9
-    g.effects.append(
-        Reply(event.request_id, {"ok": True, "digest": digest, "facts": facts, "confirm_after_s": wait_s})
-    )
+    say_asked(g, event, digest, ok=True, facts=facts)
 
 
 def exception_fault(g: GateState, body: commands.ExceptionAsk) -> str:
@@ -293,6 +291,4 @@ def exception_confirm(
     g.risk.memory.exempt[wanted.parent_id] = found
     g.note("warning", "exception", parent=wanted.parent_id, control=found.control, qty_max=found.qty_max,
            first=found.first, second=found.second, reason=asked.reason)  # fmt: skip
-    g.effects.append(
-        Reply(event.request_id, {"ok": True, "parent": wanted.parent_id, "control": found.control})
-    )
+    g.reply(event.request_id, ok=True, parent=wanted.parent_id, control=found.control)

@@ -16,7 +16,6 @@ from daemon.gate.effects import (
     AskMassStatus,
     DropTrader,
     LatchKill,
-    Reply,
     SendMassCancel,
     Tell,
 )
@@ -162,8 +161,7 @@ def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
     g.posture.reword("R60", event.reason or "order session down", stamp.mono_ns)
     if TOO_LOW in event.reason and not any(TOO_LOW in text for text in g.breaks):
         g.break_(f"order session: {event.reason}", stamp.mono_ns)  # a message that we lack, or sent, is lost
-    for parent in g.live_parents:
-        g.touched[parent] = None
+    g.touch_all()
 
 
 def answered(g: GateState, event: ExecutionReport) -> bool:
@@ -210,11 +208,10 @@ def reconcile(g: GateState, stamp: Stamp) -> None:
     if not gate_positions.settled(g, stamp):
         return
     session.trading = True
-    g.posture.clear("R60", stamp.mono_ns, dwell=g.risk.limits.resume.reduce_only_ms > 0)
+    g.posture.clear("R60", stamp.mono_ns, dwell=g.dwell)
     g.posture.clear("R67", stamp.mono_ns)
     g.note("info", "trading", open_orders=g.ledger.open_orders, logons=session.logons)
-    for parent in g.live_parents:
-        g.touched[parent] = None
+    g.touch_all()
 
 
 def engine_alarm(g: GateState, stamp: Stamp, event: EngineAlarm) -> None:
@@ -317,9 +314,7 @@ def kill(g: GateState, stamp: Stamp, event: Kill) -> None:
     text = f"{event.source}: {event.reason}" if event.reason else event.source
     g.posture.raise_("R70", text, stamp.mono_ns)
     pull_everything(g, stamp)
-    if event.request_id:
-        body = {"ok": True, "posture": "KILLED", "open_orders": g.ledger.open_orders}
-        g.effects.append(Reply(event.request_id, body))
+    g.reply(event.request_id, ok=True, posture="KILLED", open_orders=g.ledger.open_orders)
 
 
 def pull_everything(g: GateState, stamp: Stamp) -> None:
@@ -344,8 +339,7 @@ def shutdown(g: GateState, stamp: Stamp, event: Shutdown) -> None:
     g.risk.memory.stopped = True
     for chain_id in g.ledger.held:
         gate_chains.unwant(g, chain_id)
-    if event.request_id:
-        g.effects.append(Reply(event.request_id, {"ok": True}))
+    g.reply(event.request_id, ok=True)
 
 
 def settle_posture(g: GateState, stamp: Stamp) -> None:
@@ -361,8 +355,7 @@ def settle_posture(g: GateState, stamp: Stamp) -> None:
         return
     if now[0] is not g.told_posture[0]:
         g.note("warning" if now[0] else "info", "posture", posture=now[0].name, reason=now[1])
-        for parent in g.live_parents:
-            g.touched[parent] = None
+        g.touch_all()
     g.told_posture = now
     update = PostureUpdate(posture=now[0].name, reason=now[1])
     g.effects += [Tell(epoch, update) for epoch in g.traders]

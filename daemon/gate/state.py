@@ -11,7 +11,7 @@ import msgspec
 from daemon.gate.archive import Archive
 from daemon.gate.archived import Archived
 from daemon.gate.drop_copy_state import DropCopy
-from daemon.gate.effects import Effect, Note, Tell
+from daemon.gate.effects import Effect, Note, Reply, Tell
 from daemon.gate.oms_state import Oms
 from daemon.gate.positions_state import NONE, Positions
 from market.child_order import ChildOrder
@@ -180,26 +180,21 @@ class GateState:
         rates.start_mono_ns = mono_ns
         if self.memory is None:
             self.memory = Memory(rates, limits.fills.window_ms * 1_000_000)
-        self.overlay = RiskOverlay(
-            limits,
-            self.instruments,
-            self.account,
-            self.ledger,
-            self.references,
-            self.posture,
-            rates,
-            calendars(),
-            self.memory,
-        )
-        if before is not None:
-            chains = ((chain, self.strategies.get(chain_id, "")) for chain_id, chain in self.chains.items())
-            self.overlay.adopt(before, chains, sums=self.archived.traded())
-        else:
+        self.judge_by(limits, rates, self.memory)
+        if before is None:
             for account, symbol, qty in event.positions:
-                self.overlay.scopes.start_of_day(account, symbol, qty)
-            self.memory.own = self.overlay.scopes.own
+                self.risk.scopes.start_of_day(account, symbol, qty)
+            self.memory.own = self.risk.scopes.own
         machine.began(self.memory, limits, self.posture, event.epoch, mono_ns)
         self.started = True
+
+    def judge_by(self, limits: Limits, rates: Rates, memory: Memory, started: bool = True) -> None:
+        """Judge by these limits from now on; what was counted stays. `started`: see `RiskOverlay.adopt`."""
+        before, desk = self.overlay, (self.ledger, self.references, self.posture)
+        self.overlay = RiskOverlay(limits, self.instruments, self.account, *desk, rates, calendars(), memory)
+        if before is not None:
+            chains = ((chain, self.strategies.get(chain_id, "")) for chain_id, chain in self.chains.items())
+            self.overlay.adopt(before, chains, started, self.archived.traded())
 
     def as_of_today(self, instrument: Instrument) -> Instrument:
         """Return an instrument with what the day's files say of its volume and volatility."""
@@ -213,6 +208,11 @@ class GateState:
         """The overlay; there is one from the first event on."""
         assert self.overlay is not None, "the first event is GateStarted"
         return self.overlay
+
+    @property
+    def dwell(self) -> bool:
+        """Whether trading comes back through a time in REDUCE_ONLY."""
+        return self.risk.limits.resume.reduce_only_ms > 0
 
     def name(self, cl_ord_id: ClOrdID, chain: ChildOrder) -> None:
         """Give a chain a further ClOrdID."""
@@ -256,6 +256,14 @@ class GateState:
         update = OrderUpdate(order=chain.working(), epoch=epoch, n=n, ts_ns=ts_ns, **fill)
         self.tell(chain.terms.symbol, update)
         self.touched[chain.terms.parent_id] = None
+
+    def touch_all(self) -> None:
+        """What has happened concerns every parent that lives."""
+        self.touched |= dict.fromkeys(self.live_parents)
+
+    def reply(self, request_id: int, **body: Any) -> None:
+        """Answer a control command; nobody waits for request 0."""
+        self.effects.append(Reply(request_id, body))
 
     def note(self, level: str, event: str, **fields: Any) -> None:
         """Leave something for the log."""
