@@ -1,7 +1,7 @@
 """The words of the trade as FIX 4.4 spells them; each enumeration carries its wire value."""
 
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 Symbol = NewType("Symbol", str)
 ParentID = NewType("ParentID", str)
@@ -91,6 +91,10 @@ class ExecType(StrEnum):
     TRADE_CORRECT = "G"
     TRADE_CANCEL = "H"
     ORDER_STATUS = "I"
+
+
+# What moves shares or money.
+EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 
 
 class OrdRejReason(StrEnum):

@@ -13,7 +13,6 @@ from daemon.gate.state import GateState
 from market.events import Stamp
 from market.parents import ParentOrder
 from market.people_events import BASKET_MAX, SubmitBasket
-from market.types import ParentID
 
 
 def submit(g: GateState, stamp: Stamp, event: SubmitBasket) -> None:
@@ -63,14 +62,9 @@ def kind_of(order: ParentOrder) -> tuple[str, str, int]:
 
 def named(g: GateState, orders: tuple[ParentOrder, ...]) -> list[ParentOrder]:
     """Return the parents with ids of their own where they came without."""
-    taken = {order.parent_id for order in orders} | g.parents.keys()
-    found, number = [], len(g.parents)
+    found, taken = [], {order.parent_id for order in orders}
     for order in orders:
-        if order.parent_id:
-            found.append(order)
-            continue
-        number += 1
-        while f"P{number}" in taken:
-            number += 1
-        found.append(msgspec.structs.replace(order, parent_id=ParentID(f"P{number}")))
+        parent_id = order.parent_id or gate_parents.free_id(g, taken)
+        taken.add(parent_id)
+        found.append(msgspec.structs.replace(order, parent_id=parent_id))
     return found

@@ -22,7 +22,7 @@ from risk.commands import CommandError, Role
 from risk.kill_switch import KillLatch
 
 
-class Desk:
+class ControlDesk:
     """The rim of what people may see and sign."""
 
     def __init__(

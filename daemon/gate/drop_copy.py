@@ -15,14 +15,13 @@ from daemon.gate.drop_copy_state import Counted, Said
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.copy_events import DropCopied, DropCopyLine
 from market.events import ExecutionReport, Stamp
-from market.types import ExecID, ExecType
+from market.types import EXECUTIONS, ExecID, ExecType
 from risk import checks
 from risk.controls import machine
 
 MATCHED_MAX: Final = 10_000  # executions remembered in memory; older ones are in the archive
 MATCHED_A_RECORD: Final = 64  # that go there at once
 MATCH_NS: Final = 2_000_000_000  # machine time that one side may be behind the other
-EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 SHOWN_MAX: Final = 5  # symbols in one line
 MS: Final = 1_000_000
 
@@ -214,7 +213,6 @@ def _lag(g: GateState, stamp: Stamp) -> None:
     g.risk.memory.measured.drop_copy_lag_ms = copy.lag_ms
     late = checks.trips(copy.lag_ms, g.risk.limits.machine.drop_copy_lag_max_ms)
     if late != ("R62L" in g.posture.causes):
-        text = (
-            f"the drop copy is down: {copy.reason}" if not copy.up else f"drop copy {copy.lag_ms} ms behind"
-        )
+        behind = f"drop copy {copy.lag_ms} ms behind"
+        text = behind if copy.up else f"the drop copy is down: {copy.reason}"
         machine.hold(g.posture, "R62L", late, text, stamp.mono_ns)

@@ -23,7 +23,7 @@ from daemon.ending import Ending
 from daemon.gate import engine as gate_engine
 from daemon.gate import recovery
 from daemon.gate import rehearsal as gate_rehearsal
-from daemon.gate.control import Desk, roles_of
+from daemon.gate.control import ControlDesk, roles_of
 from daemon.gate.control_server import ControlServer
 from daemon.gate.core import GateCore
 from daemon.gate.drop_copy_desk import DropCopyDesk
@@ -147,7 +147,7 @@ class Gate:
         self._shell = GateShell(self._core, self._clock, self._journal, self._latch, self._metrics, lockstep)
         self._keep.begin(self._shell, (self._journal, self._inbound), lockstep)
         self._links = Links(self._from_trader, self._tock)
-        desk = Desk(self._shell, section, self._keyring, self._latch, config.guard is not None)
+        desk = ControlDesk(self._shell, section, self._keyring, self._latch, config.guard is not None)
         self._control = ControlServer(
             self._from_control, desk.status, self._set_clock, desk.look, desk.signed, self._roles
         )

@@ -219,10 +219,8 @@ def _change_fault(
         return R.UNKNOWN_ORDER.value, f"no order {event.orig_cl_ord_id} of this session"
     terms = parent.order
     if event.order_id and event.order_id != terms.parent_id:
-        return (
-            R.UNKNOWN_ORDER.value,
-            f"37={event.order_id}: order {event.orig_cl_ord_id} is {terms.parent_id}",
-        )
+        text = f"37={event.order_id}: order {event.orig_cl_ord_id} is {terms.parent_id}"
+        return R.UNKNOWN_ORDER.value, text
     if event.orig_cl_ord_id != order.cl_ord_id:
         return R.UNKNOWN_ORDER.value, f"41={event.orig_cl_ord_id}: the order is {order.cl_ord_id} now"
     if (event.symbol, event.side) != (terms.symbol, terms.side):
@@ -248,15 +246,9 @@ def _refuse_change(
 ) -> int:
     assert fault is not None, "an unknown order is a fault"
     g.counters["oms_refused"] += 1
-    return told.change_refused(
-        g,
-        event.client,
-        event.cl_ord_id,
-        event.orig_cl_ord_id,
-        (order, parent) if order is not None and parent is not None else None,
-        response_to,
-        *fault,
-    )
+    names = event.client, event.cl_ord_id, event.orig_cl_ord_id
+    of = (order, parent) if order is not None and parent is not None else None
+    return told.change_refused(g, *names, of, response_to, *fault)
 
 
 # --- H, and what comes twice ----------------------------------------------------------------------

@@ -58,16 +58,14 @@ def look(g: GateState, stamp: Stamp, parent: Parent, event: Event) -> None:
     terms = (parent.order.qty, parent.order.limit_price_e4)
     if terms != (order.qty, order.price_e4) and not order.replace_id and not parent.ceiling_qty:
         order.qty, order.price_e4 = terms
-        _report(
-            g, stamp, order, parent, ExecType.RESTATED, restated=BROKER_OPTION, text="amended by the desk"
-        )
+        _restated(g, stamp, order, parent, "amended by the desk")
     paused = parent.progress.status is ParentStatus.PAUSED
     if parent.live and paused is not order.paused:
         order.paused = paused
         if paused:
             _report(g, stamp, order, parent, ExecType.SUSPENDED, text="paused by the desk")
         else:
-            _report(g, stamp, order, parent, ExecType.RESTATED, restated=BROKER_OPTION, text="resumed")
+            _restated(g, stamp, order, parent, "resumed")
     if not parent.live and not order.ended:
         _ended(g, stamp, order, parent)
 
@@ -91,16 +89,8 @@ def _executions(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent, eve
     last_qty, last_notional_e4 = (-qty, abs(notional_e4)) if qty else (0, 0)
     if not qty and report is not None:  # a correction states the execution as it is now
         last_qty, last_notional_e4 = report.last_qty, report.last_qty * report.last_price_e4
-    exec_id = _report(
-        g,
-        stamp,
-        order,
-        parent,
-        kind,
-        last_qty=last_qty,
-        last_notional_e4=last_notional_e4,
-        exec_ref_id=ours,
-    )
+    last = {"last_qty": last_qty, "last_notional_e4": last_notional_e4}
+    exec_id = _report(g, stamp, order, parent, kind, exec_ref_id=ours, **last)
     if report is not None and meant:
         order.executions[report.exec_id] = exec_id
 
@@ -112,16 +102,9 @@ def _ended(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
     asked, order.cancel_id = order.cancel_id, ""
     if status is ParentStatus.FILLED:
         if asked:
-            change_refused(
-                g,
-                order.client,
-                asked,
-                order.cl_ord_id,
-                (order, parent),
-                CxlRejResponseTo.CANCEL,
-                CxlRejReason.TOO_LATE_TO_CANCEL.value,
-                "filled before it could be cancelled",
-            )
+            late = CxlRejReason.TOO_LATE_TO_CANCEL.value, "filled before it could be cancelled"
+            names = order.client, asked, order.cl_ord_id
+            change_refused(g, *names, (order, parent), CxlRejResponseTo.CANCEL, *late)
         return
     if status is ParentStatus.CANCELED:
         orig = ""
@@ -164,28 +147,20 @@ def refused(g: GateState, stamp: Stamp, event: OmsNew, reason: str, text: str) -
 
 def pending_cancel(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
     """A cancel was taken up."""
-    _report(
-        g,
-        stamp,
-        order,
-        parent,
-        ExecType.PENDING_CANCEL,
-        cl_ord_id=order.cancel_id,
-        orig_cl_ord_id=order.cl_ord_id,
-    )
+    _pending(g, stamp, order, parent, ExecType.PENDING_CANCEL, order.cancel_id)
 
 
 def pending_replace(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
     """A replace was taken up; more works than it allows, and is being cancelled."""
-    _report(
-        g,
-        stamp,
-        order,
-        parent,
-        ExecType.PENDING_REPLACE,
-        cl_ord_id=order.replace_id,
-        orig_cl_ord_id=order.cl_ord_id,
-    )
+    _pending(g, stamp, order, parent, ExecType.PENDING_REPLACE, order.replace_id)
+
+
+def _pending(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent, kind: ExecType, name: str) -> None:
+    _report(g, stamp, order, parent, kind, cl_ord_id=name, orig_cl_ord_id=order.cl_ord_id)
+
+
+def _restated(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent, text: str) -> None:
+    _report(g, stamp, order, parent, ExecType.RESTATED, restated=BROKER_OPTION, text=text)
 
 
 def replaced(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
@@ -221,17 +196,8 @@ def change_refused(
 
 def status(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent, req_id: str = "") -> None:
     """How an order stands (150=I)."""
-    text = parent.progress.remainder_reason
-    _report(
-        g,
-        stamp,
-        order,
-        parent,
-        ExecType.ORDER_STATUS,
-        status_req_id=req_id,
-        text=text,
-        exec_id=STATUS_EXEC_ID,
-    )
+    answer = {"status_req_id": req_id, "text": parent.progress.remainder_reason, "exec_id": STATUS_EXEC_ID}
+    _report(g, stamp, order, parent, ExecType.ORDER_STATUS, **answer)
 
 
 def status_unknown(g: GateState, stamp: Stamp, event: OmsStatus, text: str) -> None:

@@ -4,6 +4,7 @@ A parent is admitted whole or refused whole, with every reason. Its end is the g
 cancelled, and the remainder is booked with the constraint that caused it.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -89,10 +90,10 @@ def begin(g: GateState, stamp: Stamp) -> None:
     advance(g, stamp)
 
 
-def free_id(g: GateState) -> ParentID:
-    """Return an id for a parent that came without one."""
+def free_id(g: GateState, taken: Collection[str] = ()) -> ParentID:
+    """Return an id for a parent that came without one; `taken`: ids that are given in the same step."""
     number = len(g.parents) + 1
-    while f"P{number}" in g.parents:
+    while f"P{number}" in g.parents or f"P{number}" in taken:
         number += 1
     return ParentID(f"P{number}")
 

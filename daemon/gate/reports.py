@@ -23,10 +23,9 @@ from market.events import (
 )
 from market.order_table import AWAITING
 from market.orders import DontKnow
-from market.types import ClOrdID, CxlRejReason, DKReason, ExecID, ExecType, OrdStatus
+from market.types import EXECUTIONS, ClOrdID, CxlRejReason, DKReason, ExecID, ExecType, OrdStatus
 from risk import checks
 
-EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 # These may answer about nothing, and then name no side.
 SIDELESS: Final = frozenset({ExecType.ORDER_STATUS, ExecType.REJECTED})
 DONT_KNOW_MAX: Final = 1_000  # in one journal: a broker that goes on after these is not reading them

@@ -19,9 +19,8 @@ from daemon.gate.archive import BROKERS, EXECUTION, ORDER, Record, linked
 from daemon.gate.state import GateState
 from market.child_order import ChildOrder
 from market.events import Stamp
-from market.types import ClOrdID, ExecID, ExecType
+from market.types import EXECUTIONS, ClOrdID, ExecID
 
-EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 A_STEP_MAX: Final = 4  # orders that one step lets go, some 20 us each; an order has two steps or more
 ENDED_MAX: Final = 10_000  # that wait to go; above it the oldest goes before its time, if nothing is open
 TOLD_MAX: Final = 50_000  # orders in one answer, the latest; the loop stands still for about 20 us each

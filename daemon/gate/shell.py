@@ -40,6 +40,7 @@ from daemon.journal import Journal
 from daemon.latency import Latency
 from gateways.fix.order_entry import OrderEntry, SendResult
 from market.events import EngineAlarm, Event, ReferenceAlive, ReferencePrice, SendFailed, Stamp, TraderStatus
+from market.orders import ReplaceOrder
 from market.updates import Update
 from risk.kill_switch import KillLatch
 
@@ -175,17 +176,13 @@ class GateShell:
             self.held.give(effect.cl_ord_id)
 
     def _send_order(self, effect: SendOrder) -> None:
-        assert self.entry is not None
         order = effect.approved.order
         if self._sync_first:
             self.journal.sync()
         decided_ns = time.monotonic_ns()
-        result = self.entry.send(effect.approved, self._stamp.ts_ns)
-        if not result.sent:
-            kind = "G" if hasattr(order, "terms") else "D"
-            self._failed(kind, order.cl_ord_id, result)
-            return
-        if self.lockstep:
+        result = self._line.send(effect.approved, self._stamp.ts_ns)
+        self._heed("G" if isinstance(order, ReplaceOrder) else "D", order.cl_ord_id, result)
+        if self.lockstep or not result.sent:
             return
         now_ns = time.monotonic_ns()
         arrived_ns = self._stamp.mono_ns
@@ -199,61 +196,47 @@ class GateShell:
             self.latency["decision_to_gate"].observe(arrived_ns - effect.decided_mono_ns)
 
     def _send_cancel(self, effect: SendCancel) -> None:
-        assert self.entry is not None
-        result = self.entry.cancel(effect.order, self._stamp.ts_ns)
-        if not result.sent:
-            self._failed("F", effect.order.cl_ord_id, result)
+        self._heed("F", effect.order.cl_ord_id, self._line.cancel(effect.order, self._stamp.ts_ns))
 
     def _ask_status(self, effect: AskStatus) -> None:
-        assert self.entry is not None
-        result = self.entry.status(effect.request, self._stamp.ts_ns)
-        if not result.sent:
-            self._failed("H", effect.request.cl_ord_id, result)
+        self._heed("H", effect.request.cl_ord_id, self._line.status(effect.request, self._stamp.ts_ns))
 
     def _ask_mass_status(self, effect: AskMassStatus) -> None:
-        assert self.entry is not None
-        result = self.entry.mass_status(effect.request)
-        if not result.sent:
-            self._failed("AF", effect.request.req_id, result)
+        self._heed("AF", effect.request.req_id, self._line.mass_status(effect.request))
 
     def _ask_positions(self, effect: AskPositions) -> None:
-        assert self.entry is not None
         now_ns = self._stamp.ts_ns or time.time_ns()  # it is asked before anybody may have told market time
-        result = self.entry.positions(effect.request, now_ns)
-        if not result.sent:
-            self._failed("AN", effect.request.req_id, result)
+        self._heed("AN", effect.request.req_id, self._line.positions(effect.request, now_ns))
 
     def _send_mass_cancel(self, effect: SendMassCancel) -> None:
-        assert self.entry is not None
-        result = self.entry.mass_cancel(effect.request, self._stamp.ts_ns)
-        if not result.sent:
-            self._failed("q", effect.request.cl_ord_id, result)
+        self._heed("q", effect.request.cl_ord_id, self._line.mass_cancel(effect.request, self._stamp.ts_ns))
 
     def _send_dont_know(self, effect: SendDontKnow) -> None:
-        assert self.entry is not None
-        result = self.entry.dont_know(effect.order)
-        if not result.sent:
-            self._failed("Q", effect.order.exec_id, result)
+        self._heed("Q", effect.order.exec_id, self._line.dont_know(effect.order))
 
-    def _failed(self, msg_type: str, ref_id: str, result: SendResult) -> None:
-        failed = SendFailed(
-            msg_type=msg_type, ref_id=ref_id, reason=result.reason, unsupported=result.unsupported
-        )
-        self._follow_ups.append(failed)
+    @property
+    def _line(self) -> OrderEntry:
+        assert self.entry is not None, "the engine stands before anything is sent"
+        return self.entry
+
+    def _heed(self, msg_type: str, ref_id: str, result: SendResult) -> None:
+        """Have the core hear of what did not leave."""
+        if not result.sent:
+            failed = SendFailed(
+                msg_type=msg_type, ref_id=ref_id, reason=result.reason, unsupported=result.unsupported
+            )
+            self._follow_ups.append(failed)
 
     def _latch_kill(self, effect: LatchKill) -> None:
         """Latch in the kernel now, and on the disk beside the cancels that follow."""
-        latch = self._latch
+        latch, scope = self._latch, effect.scope
         try:
-            self._latch_in(latch, effect)
+            known = scope in latch.scopes() if scope else latch.held() is not None
+            if not known or (not scope and latch.touched()):
+                latch.set(effect.reason, scope)
+                self.beside(latch.sync)
         except OSError as error:  # a full disk: the journal has it, and cancels follow
             log.error("the kill latch is not written", error=error.strerror)
-
-    def _latch_in(self, latch: KillLatch, effect: LatchKill) -> None:
-        known = effect.scope in latch.scopes() if effect.scope else latch.held() is not None
-        if not known or (not effect.scope and latch.touched()):
-            latch.set(effect.reason, effect.scope)
-            self.beside(latch.sync)
 
 
 def write_note(effect: Note) -> None:

@@ -15,6 +15,7 @@ from gateways.fix.sessions import DROP_COPY, FIX_44, ORDER, REFERENCE
 from gateways.fix.wire import fields
 from gateways.venue import actions as a
 from gateways.venue.line import PLAIN, Marks
+from market.types import EXECUTIONS
 
 if TYPE_CHECKING:
     from daemon.venue.parts import Parts
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 OFFLINE_REPORTS_MAX: Final = 100_000  # kept for a client that is away; beyond it the run is not clean
-EXECUTIONS: Final = frozenset("FGH")  # ExecType(150): trade, correct, cancel
 CANCEL_ON_DISCONNECT: Final = "7001"  # our profile's Logon(A) field, "Y"
 
 

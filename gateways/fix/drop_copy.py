@@ -1,13 +1,9 @@
 """The drop copy session of a broker, decoded: executions, busts and corrections of our account. Pure."""
 
-from typing import Final
-
 from gateways.fix.codec import Malformed, decode
 from market.copy_events import DropCopied
 from market.events import ExecutionReport
-from market.types import ExecID, ExecType, Symbol
-
-EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
+from market.types import EXECUTIONS, ExecID, Symbol
 
 
 def read(raw: str, offset: int, ours: dict[str, str]) -> DropCopied | None:

@@ -10,7 +10,7 @@ import pytest
 
 from daemon import heartbeat
 from daemon.config import GateSection
-from daemon.gate.control import Desk
+from daemon.gate.control import ControlDesk
 from daemon.gate.control_server import SignedText
 from daemon.guard import proof
 from daemon.guard.drill import drill, latched
@@ -146,7 +146,7 @@ def test_a_gate_with_a_guard_begins_no_day_without_its_proof(tmp_path: Path, gua
     first = load_private(tmp_path / "first.pem")
     section = GateSection.model_construct(state_dir=tmp_path, day_dir=tmp_path, kill_file=tmp_path / "KILL")
     latch = KillLatch(tmp_path / "KILLED", tmp_path / "KILL")
-    desk = Desk(cast("Any", None), section, ring, latch, guarded)
+    desk = ControlDesk(cast("Any", None), section, ring, latch, guarded)
     text = co.write("PAPER/paper/7", "0" * 32, 60 * 10**9, co.DayBegin(day="2024-01-02", manifest="0" * 64))
     sent = SignedText(cmd="signed", key=first.key_id, text=text, signature=first.sign(text))
 
