@@ -1,6 +1,7 @@
-"""What the trader writes down: every input before it is stepped, every output before it is sent.
+"""What the trader writes down: every input, what it led to, and now and then a hash of the state.
 
-One file a start, `trader-<epoch>.journal`, of frames whose first byte is their kind. `replay` reads
+It is written after what was decided has left, so that no order waits for it (docs/decisions/0010). One file a
+start, `trader-<wall clock in ns>.journal`, of frames whose first byte is their kind. `replay` reads
 them back and steps a new core through them.
 """
 

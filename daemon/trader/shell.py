@@ -3,8 +3,8 @@
 The journal comes last, since an order must not wait for it: this one may be lost, the gate's may not
 (docs/decisions/0010).
 
-Feed and link call in; what comes out goes to the link. It dials both again when they break. In
-lockstep it holds everything back until the gate says which instant it is.
+Feed and link call in; what comes out goes to the link. In lockstep it holds everything back until
+the gate says which instant it is.
 """
 
 import time
@@ -33,7 +33,7 @@ NS: Final = 1_000_000_000
 
 
 class Shell:
-    """What acts. `send` is the link's, `wake_at` the loop's timer; both are set by whoever runs it."""
+    """What acts. `send` is the link's, `wake_in` the loop's timer; both are set by whoever runs it."""
 
     def __init__(
         self, core: TraderCore, clock: Clock, metrics: TraderMetrics, journal: Journal | None

@@ -42,7 +42,6 @@ class Source:
         self._fail = fail
         self._client: SoupClient | MoldClient | None = None
         self._late = config.start == "snapshot"
-        self._tries = 0
         self._closed = False
 
     @property
