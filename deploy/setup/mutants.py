@@ -150,7 +150,7 @@ def changes(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[str, Any]]:
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SWAPPED:
         node.func = ast.Name(SWAPPED[node.func.id], ast.Load())
         yield said(short(node))
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and not is_none(node.value):
         node.value = ast.Constant(None)
         yield said("return None")
     elif isinstance(node, ast.AugAssign) and type(node.op) in ARITHMETIC:
@@ -188,6 +188,11 @@ def removable(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign):
         return any(isinstance(t, ast.Attribute | ast.Subscript | ast.Tuple) for t in node.targets)
     return isinstance(node, ast.AugAssign | ast.Delete | ast.Break | ast.Continue)
+
+
+def is_none(node: ast.expr | None) -> bool:
+    """Return whether a function already returns None there."""
+    return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
 def is_text(node: ast.AST) -> bool:

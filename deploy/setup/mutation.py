@@ -1,4 +1,4 @@
-"""Mutation testing: `python deploy/setup/mutation.py [--sample 500] [--log FILE] [--only PATH]`.
+"""Mutation testing: `python deploy/setup/mutation.py [--sample 500] [--seed 4] [--log FILE] [--only PATH]`.
 
 One small fault at a time is put into the code, and some test must notice. All of risk/controls,
 risk/checks.py and risk/overlay.py are mutated; of the rest of risk/, daemon/gate and market/order_table.py a
@@ -40,6 +40,10 @@ TESTS: Final = (
     "tests/daemon/test_gate_disk.py",
     "tests/daemon/test_positions.py", "tests/daemon/test_gate_counts.py", "tests/daemon/test_beginnings.py",
     "tests/daemon/test_birthplace.py",
+    "tests/daemon/test_oms_port.py", "tests/daemon/test_housekeeping.py", "tests/daemon/test_gate_end.py",
+    "tests/daemon/test_gate_desks.py", "tests/daemon/test_gate_positions.py", "tests/daemon/test_retiring.py",
+    "tests/daemon/test_retiring_model.py", "tests/daemon/test_limits_in_midday.py",
+    "tests/daemon/test_why_combined.py",
     "tests/scenarios", "tests/simulation/test_simulation.py",
 )  # fmt: skip
 REVIEWED: Final = ROOT / "docs" / "MUTATION.md"
@@ -47,13 +51,13 @@ SEED: Final = 4
 SAMPLE: Final = 500
 
 
-def choose(sample: int, only: str) -> tuple[list[Mutant], list[Mutant]]:
+def choose(sample: int, only: str, seed: int) -> tuple[list[Mutant], list[Mutant]]:
     """Return all mutants of the controls, and a seeded sample of the others."""
     whole = files(WHOLE)
     all_of = [m for path in whole for m in mutants(path)]
     others = [m for path in files(SAMPLED) if path not in whole for m in mutants(path)]
     # By hash and not by place: a module that changes leaves the sample of the others as it is.
-    some = sorted(others, key=lambda m: hashlib.sha256(f"{SEED} {m.key}".encode()).digest())[:sample]
+    some = sorted(others, key=lambda m: hashlib.sha256(f"{seed} {m.key}".encode()).digest())[:sample]
     some.sort(key=lambda m: (m.path, m.line))
     return ([m for m in all_of if only in m.path], [m for m in some if only in m.path])
 
@@ -93,6 +97,7 @@ def main() -> int:
         "--sample", type=int, default=SAMPLE, help="mutants of the rest (default %(default)s)"
     )
     parser.add_argument("--log", type=Path, default=Path.home() / ".cache" / "steadyhand-mutation.jsonl")
+    parser.add_argument("--seed", type=int, default=SEED, help="which sample (default %(default)s)")
     parser.add_argument("--only", default="", help="paths that contain this")
     parser.add_argument("--survivors", action="store_true", help="try again what survived")
     parser.add_argument("--tests", default="", help="only tests whose name contains one of these, by commas")
@@ -105,7 +110,7 @@ def main() -> int:
     args.log.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in args.log.read_text().splitlines()] if args.log.exists() else []
     done = {row["key"]: row for row in rows}
-    whole, some = choose(args.sample, args.only)
+    whole, some = choose(args.sample, args.only, args.seed)
     again = ("survived", "timeout") if args.survivors else ()
     same = reviewed()
     todo = [m for m in [*some, *whole] if m.key not in done or done[m.key]["fate"] in again]
