@@ -30,6 +30,21 @@ from market.types import OrdType, Side, TimeInForce
 ORD_TYPES: Final = {t.value: t for t in OrdType}
 TIMES_IN_FORCE: Final = {t.value: t for t in TimeInForce}
 POST_ONLY: Final = "6"  # ExecInst(18): participate, do not initiate
+EXEC_INSTS: Final = frozenset(("", "1", "5", POST_ONLY))  # not held and held change nothing here
+# Instructions that would change how an order trades, and that no venue of ours obeys: refused by name,
+# since an order that trades without its minimum or before its time is not the order that was sent.
+UNSERVED: Final = {
+    "99": "StopPx",
+    "110": "MinQty",
+    "111": "MaxFloor",
+    "126": "ExpireTime",
+    "168": "EffectiveTime",
+    "211": "PegOffsetValue",
+    "388": "DiscretionInst",
+    "423": "PriceType",
+    "432": "ExpireDate",
+    "847": "TargetStrategy",
+}
 OTHER_REASON: Final = "99"  # MassCancelRejectReason(532)
 SYMBOLS_MAX: Final = 64  # of one market data request
 
@@ -87,7 +102,13 @@ def _terms(f: Fields) -> tuple[int, OrdType, int | None, TimeInForce, bool]:
     time_in_force = TIMES_IN_FORCE.get(f.tags.get("59", TimeInForce.DAY.value))
     if time_in_force is None:
         raise Refusal("59 is unknown")
-    return qty, ord_type, price_e4, time_in_force, POST_ONLY in f.tags.get("18", "").split(" ")
+    unserved = next((tag for tag in UNSERVED if tag in f.tags), None)
+    if unserved is not None:
+        raise Refusal(f"{unserved} ({UNSERVED[unserved]}) is not served here")
+    exec_insts = frozenset(f.tags.get("18", "").split(" "))
+    if not exec_insts <= EXEC_INSTS:
+        raise Refusal("18 (ExecInst) is served as 1, 5 or 6 alone")
+    return qty, ord_type, price_e4, time_in_force, POST_ONLY in exec_insts
 
 
 def _head(f: Fields) -> tuple[int, bool, bool]:

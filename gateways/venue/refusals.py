@@ -7,6 +7,7 @@ client must learn the fate of each order; all else by a business reject (35=j).
 from typing import Any, Final
 
 from gateways.fix import codec
+from gateways.fix.counterparty import UNSERVED
 from gateways.fix.inbound import seq_num
 from gateways.fix.wire import Malformed, fields, read_id, read_price_e4, read_qty
 from gateways.venue.orders import OrderTable
@@ -30,8 +31,7 @@ OTHER: Final = "0"
 # What a field that cannot be used means for a new order; the field's tag begins the codec's reason.
 BY_TAG: Final = {
     "38": OrdRejReason.INCORRECT_QUANTITY,
-    "40": OrdRejReason.UNSUPPORTED_ORDER_CHARACTERISTIC,
-    "59": OrdRejReason.UNSUPPORTED_ORDER_CHARACTERISTIC,
+    **dict.fromkeys(("18", "40", "59", *UNSERVED), OrdRejReason.UNSUPPORTED_ORDER_CHARACTERISTIC),
 }
 SIDES: Final = {s.value: s for s in Side}
 
