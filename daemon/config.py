@@ -40,6 +40,7 @@ __all__ = [
     "with_absolute_policy",
 ]
 SCRIPT: Final = "script:"  # of trader.policy; what follows is a path
+TICK_BANDS_MAX: Final = 64  # the longest table of an exchange, MiFID II's, has 19
 
 
 class Section(BaseModel):
@@ -58,6 +59,13 @@ RoleName = Literal["view", "operate"]  # more than that needs a key
 CompID = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
 
+class TickSection(Section):
+    """From a price upwards prices are multiples of a tick."""
+
+    from_price_e4: Annotated[int, Field(ge=0, le=10**13)]
+    tick_e4: Annotated[int, Field(gt=0, le=10**9)]
+
+
 class InstrumentSection(Section):
     """One tradable symbol."""
 
@@ -66,6 +74,7 @@ class InstrumentSection(Section):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     zone: str = "America/New_York"
     tick_e4: Annotated[int, Field(gt=0, le=10**9)] = 100
+    ticks: Annotated[tuple[TickSection, ...], Field(max_length=TICK_BANDS_MAX)] = ()  # in place of tick_e4
     lot: Annotated[int, Field(gt=0, le=10**9)] = 1
     round_lot: Annotated[int, Field(gt=0, le=10**9)] = 100
     size_unit: str = "1"
@@ -87,6 +96,15 @@ class InstrumentSection(Section):
             raise ValueError("no such time zone; write Area/City") from None
         return value
 
+    @field_validator("ticks")
+    @classmethod
+    def bands(cls, value: tuple[TickSection, ...]) -> tuple[TickSection, ...]:
+        """Refuse a table that does not say one tick for each price."""
+        begins = [band.from_price_e4 for band in value]
+        if value and (begins[0] != 0 or begins != sorted(set(begins))):
+            raise ValueError("bands begin at from_price_e4 = 0 and rise")
+        return value
+
     @field_validator("close")
     @classmethod
     def after_open(cls, value: time, info: ValidationInfo) -> time:
@@ -97,8 +115,9 @@ class InstrumentSection(Section):
 
     def instrument(self) -> Instrument:
         """Return the value that the rest of the house works with."""
-        fields = self.model_dump(exclude={"tick_e4", "symbol"})
-        return Instrument(symbol=Symbol(self.symbol), ticks=(TickBand(0, self.tick_e4),), **fields)
+        fields = self.model_dump(exclude={"tick_e4", "ticks", "symbol"})
+        bands = tuple(TickBand(band.from_price_e4, band.tick_e4) for band in self.ticks)
+        return Instrument(symbol=Symbol(self.symbol), ticks=bands or (TickBand(0, self.tick_e4),), **fields)
 
 
 class ClockSection(Section):

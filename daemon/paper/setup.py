@@ -233,7 +233,6 @@ def compose_config(
         "mic": i.mic,
         "currency": i.currency,
         "zone": i.zone,
-        "tick_e4": i.ticks[0].tick_e4,
         "lot": i.lot,
         "round_lot": i.round_lot,
         "size_unit": i.size_unit,
@@ -245,7 +244,9 @@ def compose_config(
         **({"auctions": list(args.auctions)} if args.auctions else {}),
     }
     path = run / "config.toml"
-    path.write_text("\n".join(toml_lines(tree, "")) + "\n\n[[instrument]]\n" + toml_table(instrument))
+    bands = [f"[[instrument.ticks]]\n{toml_table(msgspec.structs.asdict(band))}" for band in i.ticks]
+    head = "\n".join(toml_lines(tree, ""))
+    path.write_text("\n\n".join([head, "[[instrument]]\n" + toml_table(instrument), *bands]))
     return path
 
 

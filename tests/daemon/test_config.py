@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.config import ConfigError, load
+from daemon.paper.options import parser
+from daemon.paper.setup import Market, compose_config
+from daemon.venue.options import SYNTHETIC_DAY
+from daemon.venue.settings import SYNTHETIC
+from market.instruments import TickBand
 
 GOOD = """
 [gate]
@@ -39,6 +45,11 @@ def test_the_configuration_of_these_tests_is_good(tmp_path: Path) -> None:
         (GOOD + '[[instrument]]\nsymbol = "SYN"\n', "instrument: symbol SYN is there twice"),
         (GOOD + 'zone = "Mars/X"\n', "instrument.0.zone: no such time zone; write Area/City, got 'Mars/X'"),
         (GOOD + 'zone = "America"\n', "instrument.0.zone: no such time zone; write Area/City, got 'America'"),
+        (
+            GOOD + "ticks = [{ from_price_e4 = 1, tick_e4 = 1 }]\n",
+            "bands begin at from_price_e4 = 0 and rise",
+        ),
+        (GOOD + "ticks = [{ from_price_e4 = 0, tick_e4 = 0 }]\n", "instrument.0.ticks.0.tick_e4"),
         (GOOD + "open = 17:00:00\n", "instrument.0.close: closes before it opens, at 17:00:00"),
     ],
 )
@@ -47,3 +58,15 @@ def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, reason: str)
         read(tmp_path, text)
 
     assert reason in str(refused.value)
+
+
+def test_a_paper_run_s_configuration_has_the_whole_tick_table_of_its_tape(tmp_path: Path) -> None:
+    table = (TickBand(0, 1), TickBand(10_000, 100))
+    instrument = msgspec.structs.replace(SYNTHETIC, ticks=table)
+    first_ns, last_ns = instrument.session(SYNTHETIC_DAY)
+    market = Market(instrument=instrument, day=SYNTHETIC_DAY, tape=None, from_ns=first_ns, to_ns=last_ns)
+    ports = {"fix": 9001, "reference": 9002, "itch": 9003, "glimpse": 9004}
+
+    path = compose_config(parser().parse_args([]), market, tmp_path, tmp_path, ports)
+
+    assert load(path).instrument[0].instrument().ticks == table
