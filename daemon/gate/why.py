@@ -110,7 +110,7 @@ def blockers(g: GateState, stamp: Stamp, parent_id: str = "", symbol: str = "") 
 
 def strategy_of(g: GateState, parent: Parent | None, symbol: str) -> str:
     """Return the policy that works a parent or symbol, "" where nobody does."""
-    epoch = g.trader_of(Symbol(symbol)) if symbol else next(iter(g.traders), None)
+    epoch = g.trader_of(Symbol(symbol))
     if epoch is not None:
         return g.traders[epoch].hello.policy
     return parent.strategy if parent is not None else ""
@@ -145,7 +145,7 @@ def of_posture(g: GateState, parent: Parent | None, symbol: str, strategy: str) 
                     text=posture.causes[key] or row.doc,
                     value=worst.name,
                     limit=Posture.ACTIVE.name,
-                    since_mono_ns=posture.since_ns.get(key, 0),
+                    since_mono_ns=posture.since_ns[key],
                     clears=clears,
                     reduces=worst is Posture.REDUCE_ONLY,
                 ),
