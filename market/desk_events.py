@@ -49,7 +49,7 @@ class LimitSignal(Event, frozen=True, kw_only=True):
 
 
 class DayStarted(Event, frozen=True, kw_only=True):
-    """The start-of-day procedure (R40, RISK 6): counts begin anew, latches and postures do not."""
+    """The start-of-day procedure (R40): counts begin anew, latches and postures do not."""
 
     request_id: int = 0
     day: str  # YYYY-MM-DD

@@ -11,7 +11,7 @@ BLOCK: Final = 100  # messages of an allowance that a start counts as used, what
 
 
 class Allowance:
-    """R21: messages of a day, taken in blocks. A start uses up the block that was begun (RISK, R21)."""
+    """R21: messages of a day, taken in blocks. A start uses up the block that was begun."""
 
     __slots__ = ("reserved", "used")
 

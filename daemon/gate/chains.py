@@ -63,6 +63,40 @@ def pull_parent(g: GateState, parent: Parent) -> None:
         unwant(g, chain_id)
 
 
+def pull_scope(g: GateState, scope: str) -> None:
+    """Cancel what works in a scope; "" is everything."""
+    for chain_id in list(g.ledger.held):
+        if in_scope(g, g.chains[chain_id], scope):
+            unwant(g, chain_id)
+
+
+def pull_opening(g: GateState, scope: str) -> None:
+    """R18: cancel what could enlarge or turn a position; what only brings it to zero may stand."""
+    for book in g.ledger.books.values():
+        position = book.position
+        for orders, leaves, room in (
+            (book.buys, book.buy_leaves, -position),
+            (book.sells, book.sell_leaves, position),
+        ):
+            if leaves > max(0, room):
+                for chain_id, chain in orders.items():
+                    if in_scope(g, chain, scope):
+                        unwant(g, chain_id)
+
+
+def in_scope(g: GateState, chain: ChildOrder, scope: str) -> bool:
+    """Return whether a chain belongs to a scope."""
+    letter, _, name = scope.partition("/")
+    terms = chain.terms
+    names = {
+        "A": terms.account,
+        "T": g.strategies.get(chain.chain_id, ""),
+        "P": terms.parent_id,
+        "S": terms.symbol,
+    }
+    return letter in ("", "C") or names.get(letter) == name
+
+
 def ask_status(g: GateState, chain: ChildOrder) -> None:
     """Ask the EMS what became of a chain and of a replace that has no answer (35=H).
 

@@ -1,4 +1,4 @@
-"""Signed commands: judged by nonce, time and role, then carried out (daemon.gate.people, daemon.gate.desk).
+"""Signed commands: judged by nonce, time and role, then carried out (daemon.gate.stops, people and desk).
 
 A signature was checked before a command came here; whether it is in time, new and allowed is judged from the
 gate's own time and memory, so that a replay judges alike and no restart forgets a nonce.
@@ -9,6 +9,7 @@ from typing import Final
 
 from daemon.gate import desk as gate_desk
 from daemon.gate import people as gate_people
+from daemon.gate import stops as gate_stops
 from daemon.gate.state import GateState
 from market.events import Stamp
 from market.people_events import SignedCommand
@@ -34,8 +35,8 @@ def signed(g: GateState, stamp: Stamp, event: SignedCommand) -> None:
 
 
 RULES: Final[dict[type[commands.Body], Callable[..., None]]] = {
-    commands.KillOrder: gate_people.kill_order,
-    commands.HaltOrder: gate_people.halt_order,
+    commands.KillOrder: gate_stops.kill_order,
+    commands.HaltOrder: gate_stops.halt_order,
     commands.RearmAsk: gate_people.rearm_ask,
     commands.RearmConfirm: gate_people.rearm_confirm,
     commands.LimitsApply: gate_desk.limits_apply,

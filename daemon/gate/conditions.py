@@ -1,16 +1,15 @@
 """What holds beside orders: the day, halts, lists, leases, signals, and what other parts watch.
 
-Each becomes a cause of the posture table or a word in the overlay's memory; a halt or a kill of a scope also
-takes back what works there.
+Each becomes a cause of the posture table or a word in the overlay's memory (what a cause takes back:
+daemon.gate.stops).
 """
 
 from typing import Final
 
 from daemon.gate import absence
 from daemon.gate import chains as gate_chains
-from daemon.gate.effects import LatchKill
+from daemon.gate.effects import Tell
 from daemon.gate.state import GateState
-from market.child_order import ChildOrder
 from market.desk_events import (
     Condition,
     DayStarted,
@@ -19,15 +18,16 @@ from market.desk_events import (
     MachineMeasured,
     RestrictedListed,
 )
-from market.events import SecurityStatus, Stamp
+from market.events import ClockAnchor, SecurityStatus, Stamp
 from market.instruments import closing_times
 from market.types import Symbol, TimeInForce
+from market.updates import AnchorUpdate
 from risk import canary
 from risk.calendar import may_begin
 from risk.closing import REPORTS_NS
 from risk.controls import machine
 from risk.memory import Restricted
-from risk.posture import CAUSES, Posture
+from risk.posture import CAUSES
 
 MS: Final = 1_000_000
 # What others may say; the rest the gate finds out by itself.
@@ -67,7 +67,7 @@ def restricted_listed(g: GateState, _: Stamp, event: RestrictedListed) -> None:
     g.risk.memory.restricted = Restricted(event.symbols, event.issued_ns, event.sha256)
     g.note("info", "restricted list", symbols=len(event.symbols), sha256=event.sha256[:12])
     for symbol in event.symbols:
-        pull_symbol(g, Symbol(symbol))
+        gate_chains.pull_scope(g, f"S/{symbol}")
 
 
 def limit_signal(g: GateState, stamp: Stamp, event: LimitSignal) -> None:
@@ -153,6 +153,24 @@ def self_test(g: GateState, stamp: Stamp) -> None:
         memory.canary_passed[control] = memory.canary_passed.get(control, 0) + 1
 
 
+def clock_anchor(g: GateState, _: Stamp, event: ClockAnchor) -> None:
+    """Market time begins; limits on rates follow the speed of a paper run."""
+    if g.anchor == event:
+        return
+    g.anchor = event
+    g.risk.rates.speed = event.speed if g.mode == "paper" else 1.0
+    if g.risk.rates.speed > 1:
+        rates = g.risk.limits.rates
+        g.note(
+            "info",
+            "R20 times the speed of this run",
+            speed=event.speed,
+            orders_per_second=g.risk.rates.scaled(rates.orders_per_second),
+            orders_per_second_symbol=g.risk.rates.scaled(rates.orders_per_second_symbol),
+        )
+    g.effects += [Tell(epoch, AnchorUpdate(anchor=event)) for epoch in g.traders]
+
+
 def begin_first_day(g: GateState, stamp: Stamp) -> None:
     """A new state directory of paper begins with the day that its first start names; live waits for `sod`."""
     memory = g.risk.memory
@@ -165,68 +183,6 @@ def begin_first_day(g: GateState, stamp: Stamp) -> None:
     if memory.restricted is None:
         memory.restricted = Restricted((), stamp.ts_ns, "paper")
         g.note("info", "R42 an empty restricted list, made for paper")
-
-
-def carry_out(g: GateState) -> None:
-    """A scope that is halted or killed, or whose fills came too fast, has nothing working."""
-    for key in g.posture.causes:
-        if key in g.posture.pulled:
-            continue
-        cause, _, scope = key.partition("@")
-        row = CAUSES[cause]
-        halts = row.posture >= Posture.HALTED and (scope or cause in CANCEL_ALL)
-        if halts or cause == "R25":
-            pull_scope(g, scope)
-        elif row.posture is Posture.REDUCE_ONLY:
-            pull_opening(g, scope)
-        if row.posture is Posture.KILLED and scope:
-            g.effects.append(LatchKill(f"{cause} {g.posture.causes[key]}"[:500], scope))
-        g.posture.pulled[key] = None
-    for key in [key for key in g.posture.pulled if key not in g.posture.causes]:
-        del g.posture.pulled[key]
-
-
-# Causes of the firm that take back everything: RISK's column "+CA". Kills do so by themselves.
-CANCEL_ALL: Final = frozenset({"R23", "R31", "R62", "R66", "R76H", "R67L", "R67C", "R63"})
-
-
-def pull_scope(g: GateState, scope: str) -> None:
-    """Cancel what works in a scope; "" is everything."""
-    for chain_id in list(g.ledger.held):
-        if in_scope(g, g.chains[chain_id], scope):
-            gate_chains.unwant(g, chain_id)
-
-
-def pull_opening(g: GateState, scope: str) -> None:
-    """R18: cancel what could enlarge or turn a position; what only brings it to zero may stand."""
-    for book in g.ledger.books.values():
-        position = book.position
-        for orders, leaves, room in (
-            (book.buys, book.buy_leaves, -position),
-            (book.sells, book.sell_leaves, position),
-        ):
-            if leaves > max(0, room):
-                for chain_id, chain in orders.items():
-                    if in_scope(g, chain, scope):
-                        gate_chains.unwant(g, chain_id)
-
-
-def in_scope(g: GateState, chain: ChildOrder, scope: str) -> bool:
-    """Return whether a chain belongs to a scope."""
-    letter, _, name = scope.partition("/")
-    terms = chain.terms
-    names = {
-        "A": terms.account,
-        "T": g.strategies.get(chain.chain_id, ""),
-        "P": terms.parent_id,
-        "S": terms.symbol,
-    }
-    return letter in ("", "C") or names.get(letter) == name
-
-
-def pull_symbol(g: GateState, symbol: Symbol) -> None:
-    """Cancel what works in a symbol."""
-    pull_scope(g, f"S/{symbol}")
 
 
 def closing(g: GateState, stamp: Stamp) -> None:

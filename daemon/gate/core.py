@@ -29,6 +29,8 @@ from daemon.gate import reports as gate_reports
 from daemon.gate import retiring as gate_retiring
 from daemon.gate import sessions as gate_sessions
 from daemon.gate import status as gate_status
+from daemon.gate import stops as gate_stops
+from daemon.gate import traders as gate_traders
 from daemon.gate.effects import Step
 from daemon.gate.state import GateState
 from market import copy_events as copy
@@ -66,10 +68,10 @@ class GateCore:
             rule(g, stamp, event)
         if g.overlay is not None and type(event) not in FAST:
             self._routine(stamp, event)
-        gate_sessions.settle_posture(g, stamp)
+        gate_stops.settle_posture(g, stamp)
         if g.posture.changes != g.carried_changes:
             g.carried_changes = g.posture.changes
-            gate_conditions.carry_out(g)
+            gate_stops.carry_out(g)
         if g.unwanted:
             gate_chains.pull(g, stamp)
         if type(event) not in FAST:
@@ -203,12 +205,12 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.PauseParent: gate_parents.pause,
     ev.ResumeParent: gate_parents.resume,
     ev.CancelParent: gate_parents.cancel,
-    ev.Kill: gate_sessions.kill,
+    ev.Kill: gate_stops.kill,
     ev.Rearm: gate_people.unsigned_rearm,
-    people.StopScope: gate_people.stop_scope,
+    people.StopScope: gate_stops.stop_scope,
     people.SubmitBasket: gate_basket.submit,
     people.SignedCommand: gate_commands.signed,
-    ev.Shutdown: gate_sessions.shutdown,
+    ev.Shutdown: gate_stops.shutdown,
     oms.OmsNew: gate_oms.new,
     oms.OmsReplace: gate_oms.replace,
     oms.OmsCancel: gate_oms.cancel,
@@ -225,10 +227,10 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     desk.RestrictedListed: gate_conditions.restricted_listed,
     desk.LimitSignal: gate_conditions.limit_signal,
     desk.DayStarted: gate_conditions.day_started,
-    ev.ClockAnchor: gate_sessions.clock_anchor,
-    ev.TraderHello: gate_sessions.trader_hello,
-    ev.TraderGone: gate_sessions.trader_gone,
-    ev.TraderStatus: gate_sessions.trader_status,
+    ev.ClockAnchor: gate_conditions.clock_anchor,
+    ev.TraderHello: gate_traders.hello,
+    ev.TraderGone: gate_traders.gone,
+    ev.TraderStatus: gate_traders.status,
     ev.SubmitIntent: gate_intents.submit,
     ev.ReplaceIntent: gate_intents.replace,
     ev.CancelIntent: gate_intents.cancel,

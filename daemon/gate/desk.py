@@ -1,4 +1,4 @@
-"""Limits, lease and day by signed command: R73, R71, and the start and end of a day (RISK 6).
+"""Limits, lease and day by signed command: R73, R71, and the start and end of a day.
 
 Tightening holds at once. What loosens waits for a second person with another key, and never passes the
 firm's ceiling. A day begins with prepared files that the signature names, and ends with nothing open.

@@ -1,7 +1,6 @@
-"""Stop and start again by people: a kill or halt of one scope, and the rearm of two persons (R72).
+"""What lets trade again or more: the rearm of two persons (R72), and an exception for one order (R73).
 
-Stopping needs one person and takes effect at once. What lets trade again needs two, with two keys: the
-first sees what would be lifted, the second signs for the very same.
+It takes two people with two keys: the first sees what would be lifted, the second signs for the very same.
 """
 
 import hashlib
@@ -9,23 +8,18 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.gate import conditions as gate_conditions
-from daemon.gate import parents as gate_parents
 from daemon.gate.effects import ClearKill
 from daemon.gate.state import GateState
 from market.events import Rearm, Stamp
-from market.parents import ParentTrigger
-from market.people_events import SignedCommand, StopScope
-from market.types import ParentID, ParentStatus
+from market.people_events import SignedCommand
+from market.types import ParentID
 from risk import checks, commands
 from risk.commands import Asked, Signer
 from risk.controls import machine
-from risk.limits import ANY
 from risk.memory import Exempt
 from risk.posture import Posture
 
 MICROS: Final = 1_000_000
-ENDS_PARENTS: Final = ("A", "P", "S")  # scopes whose kill ends parents; another strategy may take one over
 
 
 def identity(g: GateState) -> str:
@@ -48,93 +42,6 @@ def say_asked(g: GateState, event: SignedCommand, digest: str, **facts: Any) -> 
 def unsigned_rearm(g: GateState, _: Stamp, event: Rearm) -> None:
     """One person cannot rearm."""
     g.reply(event.request_id, ok=False, error="rearm takes two persons with two keys: `steadyhand rearm`")
-
-
-# --- stop -------------------------------------------------------------------------------------
-
-
-def stop_scope(g: GateState, stamp: Stamp, event: StopScope) -> None:
-    """Kill or halt a scope (R70)."""
-    if nobody := of_nobody(g, event.scope):
-        g.reply(event.request_id, ok=False, error=nobody)
-        return
-    text = f"{event.source}: {event.reason}" if event.reason else event.source
-    if event.halt:
-        g.posture.raise_("R70H", text, stamp.mono_ns, event.scope)
-    else:
-        kill(g, stamp, event.scope, text)
-    if event.request_id:
-        reply_stopped(g, event.request_id, event.scope)
-
-
-def kill(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
-    """Raise the cause and end the scope's parents; the posture's rules latch and cancel in this very step."""
-    g.posture.raise_("R70", text, stamp.mono_ns, scope)
-    if not scope:
-        return
-    g.note("error", "killed", scope=scope, reason=text)
-    if scope[0] in ENDS_PARENTS:
-        kind, _, name = scope.partition("/")
-        for parent in list(g.live_parents.values()):
-            order = parent.order
-            if {"A": order.account, "P": order.parent_id, "S": order.symbol}[kind] == name:
-                reason = f"killed {scope}: {text}"[:200]
-                gate_parents.move(g, stamp, parent, ParentTrigger.CANCEL, reason, ParentStatus.CANCELED)
-    for parent_id in g.live_parents:
-        g.touched[parent_id] = None
-
-
-def of_nobody(g: GateState, scope: str) -> str:
-    """Return why nothing can ever be of a scope, "" where something is, or might come: that is stopped."""
-    kind, _, name = scope.partition("/")
-    if kind == "S":
-        known = {*g.instruments, *g.ledger.books, *g.ledger.positions}
-        what, closed = "symbol", True
-    elif kind == "A":
-        allowed = g.risk.limits.allowed.accounts
-        known = {g.account, *allowed, *(p.order.account for p in g.live_parents.values())}
-        known |= {g.chains[c].terms.account for c in g.ledger.held}
-        what, closed = "account", allowed != (ANY,)
-    else:
-        return ""  # a parent or another trader's policy may come at any time
-    if not closed or name in known:
-        return ""
-    return f"nothing is stopped: there is no {what} {name[:20]}; there is {', '.join(sorted(known))}"
-
-
-def reply_stopped(g: GateState, request_id: int, scope: str) -> None:
-    """Say how it stands after a stop; of a name that nobody has yet, that too."""
-    posture = g.posture.scoped.get(scope, Posture.ACTIVE)
-    held = [c for c in g.ledger.held if gate_conditions.in_scope(g, g.chains[c], scope)]
-    body = {"ok": True, "posture": posture.name, "scope": scope, "open_orders": len(held)}
-    kind, _, name = scope.partition("/")
-    policies = {trader.hello.policy for trader in g.traders.values()}
-    names = {"P": g.parents, "T": policies, "A": {g.account}}.get(kind, {name})
-    if name not in names and not held and not any(p.order.account == name for p in g.live_parents.values()):
-        body["note"] = f"nothing is of {scope} now; what comes of it is stopped, too"
-    g.reply(request_id, **body)
-
-
-def kill_order(
-    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.KillOrder
-) -> None:
-    """A signed kill."""
-    if nobody := of_nobody(g, body.scope):
-        refuse(g, event, nobody)
-        return
-    kill(g, stamp, body.scope, f"{by.person}: {body.reason}")
-    reply_stopped(g, event.request_id, body.scope)
-
-
-def halt_order(
-    g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.HaltOrder
-) -> None:
-    """A signed halt."""
-    if nobody := of_nobody(g, body.scope):
-        refuse(g, event, nobody)
-        return
-    g.posture.raise_("R70H", f"{by.person}: {body.reason}", stamp.mono_ns, body.scope)
-    reply_stopped(g, event.request_id, body.scope)
 
 
 # --- R72 --------------------------------------------------------------------------------------

@@ -1,56 +1,34 @@
-"""Sessions and people: logon and reconciliation, traders coming and going, kill, rearm, shutdown.
+"""The FIX sessions: logon, reconciliation, what was lost on the way.
 
 DOWN, then RECONCILING (mass status, the status of every order that is not terminal, positions), then
-TRADING.
-Nothing is ever sent again: what is in doubt is asked for.
+TRADING. Nothing is ever sent again: what is in doubt is asked for.
 """
 
 from typing import Final
 
 from daemon.gate import absence
 from daemon.gate import chains as gate_chains
-from daemon.gate import parents as gate_parents
 from daemon.gate import positions as gate_positions
 from daemon.gate import retiring as gate_retiring
-from daemon.gate.effects import (
-    AskMassStatus,
-    DropTrader,
-    LatchKill,
-    SendMassCancel,
-    Tell,
-)
-from daemon.gate.state import GateState, Session, Trader
+from daemon.gate import stops as gate_stops
+from daemon.gate.effects import AskMassStatus
+from daemon.gate.state import GateState, Session
 from market.events import (
-    LINK_PROTOCOL,
-    ClockAnchor,
     EngineAlarm,
     ExecutionReport,
     GateStarted,
-    Kill,
     MessagesSkipped,
     MessagesUnsent,
     SessionDown,
     SessionUp,
-    Shutdown,
     Stamp,
-    TraderGone,
-    TraderHello,
-    TraderStatus,
 )
 from market.order_table import AWAITING
-from market.orders import MassCancel, MassStatus
-from market.parents import ParentTrigger
-from market.types import ClOrdID, ExecType, ParentStatus
-from market.updates import AnchorUpdate, HelloAck, OrderUpdate, PostureUpdate, Synced
-from risk.limits import is_listed
+from market.orders import MassStatus
+from market.types import ExecType
 from risk.posture import Posture
 
 REFERENCE: Final = "reference"
-EPOCHS_MAX: Final = 10_000  # starts of traders in one journal: a crash loop ends before
-TRADERS_MAX: Final = 64  # symbol groups
-USED_BEFORE: Final = "an epoch that was used before:"
-TAKEN: Final = "another trader works"
-PASSING: Final = (USED_BEFORE, TAKEN)  # refusals that a trader may meet with by asking again
 TOO_LOW: Final = "MsgSeqNum too low"  # as every engine words it: the two sides count differently
 
 
@@ -96,13 +74,7 @@ def session_up(g: GateState, stamp: Stamp, event: SessionUp) -> None:
     g.session.logons += 1
     _ask_for_all(g, stamp)
     if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
-        _mass_cancel(g)
-
-
-def _mass_cancel(g: GateState) -> None:
-    """35=q, counted (R21) and never judged, as every cancel."""
-    g.risk.firm.tally.messages.take()
-    g.effects.append(SendMassCancel(MassCancel(cl_ord_id=ClOrdID(g.next_request_id("Q")))))
+        gate_stops.mass_cancel(g)
 
 
 def skipped(g: GateState, stamp: Stamp, event: MessagesSkipped) -> None:
@@ -125,7 +97,7 @@ def unsent(g: GateState, stamp: Stamp, event: MessagesUnsent) -> None:
         if chain.chain_id in session.awaited or chain.status in AWAITING:
             gate_chains.ask_status(g, chain)
     if g.posture.posture is Posture.KILLED and g.ledger.open_orders:
-        _mass_cancel(g)
+        gate_stops.mass_cancel(g)
 
 
 def _ask_mass_status(g: GateState) -> None:
@@ -220,142 +192,3 @@ def engine_alarm(g: GateState, stamp: Stamp, event: EngineAlarm) -> None:
         g.posture.raise_("R70", f"engine: {event.text}", stamp.mono_ns)
     else:
         g.break_(event.text, stamp.mono_ns)
-
-
-# --- traders ----------------------------------------------------------------------------------
-
-
-def trader_hello(g: GateState, stamp: Stamp, event: TraderHello) -> None:
-    """A trader came: tell it everything that lives, oldest first."""
-    fault = hello_fault(g, event)
-    if fault:
-        ack = HelloAck(protocol=LINK_PROTOCOL, accepted=False, reason=fault, again=fault.startswith(PASSING))
-        g.effects += [Tell(event.epoch, ack), DropTrader(event.epoch, fault)]
-        g.note("warning", "trader refused", epoch=event.epoch, reason=fault)
-        return
-    g.epochs_seen.add(event.epoch)
-    g.traders[event.epoch] = Trader(hello=event)
-    absence.came(g, event.symbols)
-    ack = HelloAck(protocol=LINK_PROTOCOL, accepted=True, anchor=g.anchor, lockstep=g.lockstep)
-    g.effects.append(Tell(event.epoch, ack))
-    posture = PostureUpdate(posture=g.posture.posture.name, reason=g.posture.reason)
-    g.effects.append(Tell(event.epoch, posture))
-    for parent in g.live_parents.values():
-        if parent.order.symbol in event.symbols:
-            parent.told = None
-            gate_parents.tell(g, stamp, parent)
-    for chain in g.live_chains():
-        if chain.terms.symbol in event.symbols and chain.chain_id not in g.external:
-            update = OrderUpdate(order=chain.working(), ts_ns=stamp.ts_ns)
-            g.effects.append(Tell(event.epoch, update))
-    g.effects.append(Tell(event.epoch, Synced()))
-    g.note("info", "trader connected", epoch=event.epoch, policy=event.policy, symbols=event.symbols)
-
-
-def hello_fault(g: GateState, event: TraderHello) -> str:
-    """Return why a trader is not accepted, "" where it is."""
-    allowed = g.risk.limits.allowed
-    if event.protocol != LINK_PROTOCOL:
-        return f"link protocol {event.protocol}, the gate speaks {LINK_PROTOCOL}: run both of one version"
-    if event.epoch in g.epochs_seen or len(g.epochs_seen) >= EPOCHS_MAX:
-        return f"{USED_BEFORE} {event.epoch}"
-    unknown = [s for s in event.symbols if s not in g.instruments]
-    if unknown or not event.symbols:
-        return f"symbols not configured here: {', '.join(unknown) or 'none given'}"
-    taken = [s for s in event.symbols if g.trader_of(s) is not None]
-    if taken or len(g.traders) >= TRADERS_MAX:
-        return f"{TAKEN} {', '.join(taken)}"
-    if event.policy_sha256 and not is_listed(event.policy_sha256, allowed.artefacts):
-        return f"R51 artefact {event.policy_sha256[:12]} of {event.policy} is not in allowed.artefacts"
-    if not event.policy_sha256 and not is_listed(event.policy, allowed.policies):
-        return f"R50 policy {event.policy} is not in allowed.policies"
-    return ""
-
-
-def trader_gone(g: GateState, stamp: Stamp, event: TraderGone) -> None:
-    """The link closed: parents wait, time goes on; working orders stand for a while."""
-    trader = g.traders.pop(event.epoch, None)
-    if trader is not None:
-        absence.left(g, stamp, trader.hello.symbols)
-        g.note("warning", "trader gone", epoch=event.epoch, reason=event.reason)
-
-
-def trader_status(g: GateState, _: Stamp, event: TraderStatus) -> None:
-    """The trader's own word on its fitness."""
-    trader = g.traders.get(event.epoch)
-    if trader is not None:
-        trader.fit, trader.text, trader.decisions = event.fit, event.text, event.decisions
-        trader.silent_ns = 0
-
-
-def clock_anchor(g: GateState, _: Stamp, event: ClockAnchor) -> None:
-    """Market time begins; limits on rates follow the speed of a paper run."""
-    if g.anchor == event:
-        return
-    g.anchor = event
-    g.risk.rates.speed = event.speed if g.mode == "paper" else 1.0
-    if g.risk.rates.speed > 1:
-        rates = g.risk.limits.rates
-        g.note(
-            "info",
-            "R20 times the speed of this run",
-            speed=event.speed,
-            orders_per_second=g.risk.rates.scaled(rates.orders_per_second),
-            orders_per_second_symbol=g.risk.rates.scaled(rates.orders_per_second_symbol),
-        )
-    g.effects += [Tell(epoch, AnchorUpdate(anchor=event)) for epoch in g.traders]
-
-
-# --- kill, rearm, stop ------------------------------------------------------------------------
-
-
-def kill(g: GateState, stamp: Stamp, event: Kill) -> None:
-    """R70: latch first, then stop authorising, then cancel everything."""
-    text = f"{event.source}: {event.reason}" if event.reason else event.source
-    g.posture.raise_("R70", text, stamp.mono_ns)
-    pull_everything(g, stamp)
-    g.reply(event.request_id, ok=True, posture="KILLED", open_orders=g.ledger.open_orders)
-
-
-def pull_everything(g: GateState, stamp: Stamp) -> None:
-    """Mass cancel, a cancel for each order beside it, and the end of every parent."""
-    g.kill_done = True
-    reason = g.posture.reason
-    g.effects.append(LatchKill(reason[:500]))
-    g.note("error", "killed", reason=reason, open_orders=g.ledger.open_orders)
-    if g.session.up and g.ledger.open_orders:
-        _mass_cancel(g)
-    for chain_id in g.ledger.held:
-        gate_chains.unwant(g, chain_id)
-    for parent in list(g.live_parents.values()):
-        gate_parents.move(
-            g, stamp, parent, ParentTrigger.CANCEL, f"kill switch: {reason}"[:200], ParentStatus.CANCELED
-        )
-
-
-def shutdown(g: GateState, stamp: Stamp, event: Shutdown) -> None:
-    """No new orders; what works is cancelled; parents wait for the next start."""
-    g.posture.raise_("STOPPING", "shutting down", stamp.mono_ns)
-    g.risk.memory.stopped = True
-    for chain_id in g.ledger.held:
-        gate_chains.unwant(g, chain_id)
-    g.reply(event.request_id, ok=True)
-
-
-def settle_posture(g: GateState, stamp: Stamp) -> None:
-    """After every step: tell a new posture, and carry out a kill, from whatever it came."""
-    if g.posture.changes == g.settled_changes and (g.kill_done or g.posture.posture is not Posture.KILLED):
-        return
-    now = (g.posture.posture, g.posture.reason)
-    if now[0] is Posture.KILLED and not g.kill_done:
-        pull_everything(g, stamp)
-        now = (g.posture.posture, g.posture.reason)
-    g.settled_changes = g.posture.changes
-    if now == g.told_posture:
-        return
-    if now[0] is not g.told_posture[0]:
-        g.note("warning" if now[0] else "info", "posture", posture=now[0].name, reason=now[1])
-        g.touch_all()
-    g.told_posture = now
-    update = PostureUpdate(posture=now[0].name, reason=now[1])
-    g.effects += [Tell(epoch, update) for epoch in g.traders]

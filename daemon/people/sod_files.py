@@ -1,4 +1,4 @@
-"""The dated files of a trading day: read strictly, hashed, and told to the gate as one start of day (RISK 6).
+"""The dated files of a trading day: read strictly, hashed, and told to the gate as one start of day.
 
 A folder `<day_dir>/<day>` holds CSV files, each with its header and with the day in its first column, and
 `manifest.json`, which names every file with its SHA-256. The manifest's own hash is what a person signs. A

@@ -61,9 +61,9 @@ ITEMS: list[tuple[str, str, tuple[str, ...]]] = [
 ]  # fmt: skip
 # Where a control lives whose id is no argument of a call there.
 ELSEWHERE = {
-    "R51": ("daemon/gate/sessions.py: hello_fault", "policies/manifest.py"),
+    "R51": ("daemon/gate/traders.py: hello_fault", "policies/manifest.py"),
     "R52": ("daemon/gate/conditions.py: condition",),
-    "R70": ("daemon/gate/people.py: kill",),
+    "R70": ("daemon/gate/stops.py: kill_scope",),
     "R72": ("daemon/gate/people.py: rearm_ask", "daemon/gate/people.py: rearm_confirm"),
     "R76": ("daemon/gate/conditions.py: condition",),
     "R76H": ("daemon/gate/conditions.py: condition",),
