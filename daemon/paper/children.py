@@ -30,6 +30,10 @@ class ChildError(Exception):
         super().__init__(f"{name} {ending(code)}{': ' if why else ''}{why}")
 
 
+class Late(ChildError):  # noqa: N818  (it may yet come)
+    """A process runs and has not said what it was waited for."""
+
+
 class Interrupted(Exception):  # noqa: N818  (a wish, not a mistake)
     """Somebody asked the run to stop while it waited for a process."""
 
@@ -105,16 +109,19 @@ class Child:
         """Return the announcement `event`, now or when it comes.
 
         Raises:
-            ChildError: it ended first, or said nothing within `wait_s`.
+            ChildError: it ended first.
+            Late: it said nothing within `wait_s`.
             Interrupted: `stopping` was set meanwhile.
         """
         future, deadline = self._future(event), time.monotonic() + wait_s
         while not future.done():
             if stopping is not None and stopping.is_set():
                 raise Interrupted
-            if self._over or time.monotonic() > deadline:
-                late = "" if self._over else f"it did not say {event!r} within {wait_s:g} s"
-                raise ChildError(self.name, self.returncode, self.last_words or late)
+            if self._over:
+                raise ChildError(self.name, self.returncode, self.last_words)
+            if time.monotonic() > deadline:
+                late = f"it did not say {event!r} within {wait_s:g} s"
+                raise Late(self.name, self.returncode, self.last_words or late)
             await asyncio.wait({future}, timeout=HEED_S)
         return future.result()
 

@@ -19,7 +19,7 @@ import msgspec
 
 from daemon import control, parent_text
 from daemon.config import ConfigError
-from daemon.paper.children import Child, ChildError, Interrupted, ending
+from daemon.paper.children import Child, ChildError, Interrupted, Late, ending
 from daemon.paper.setup import (
     Market,
     choose_market,
@@ -45,7 +45,8 @@ from market.instruments import NS
 from market.parents import ParentOrder
 from market.types import Side
 
-READY_WAIT_S: Final = 120.0  # the first start on a machine compiles the kernels
+SOON_S: Final = 15.0  # for `ready`; a start that takes longer compiles its kernels, and says so
+READY_WAIT_S: Final = 600.0  # the first start on a machine does; a slow or a busy one needs minutes
 LOGON_WAIT_S: Final = 30.0  # two sessions on loopback take a second; a machine under load, some more
 POLL_S: Final = 0.25
 VENUE_NICE: Final = 5  # in life the exchange is another machine: here it gives way to gate and trader
@@ -132,7 +133,7 @@ class Paper:
         """Start venue, gate and trader, each ready before the next, and wait for both FIX sessions."""
         self._view.stage("venue")
         await self._venue.start(runtime.spawn)
-        ready = await self._venue.said("ready", READY_WAIT_S, self._stopping)
+        ready = await self._ready(self._venue)
         sells: dict[str, int] = {}
         for parent in self._parents:
             if parent.side is Side.SELL:
@@ -142,14 +143,14 @@ class Paper:
         self._view.stage("gate")
         self._gate = Child("gate", ["gate", "--config", str(self._config)], self._run / "gate.log")
         await self._gate.start(runtime.spawn)
-        await self._gate.said("ready", READY_WAIT_S, self._stopping)
+        await self._ready(self._gate)
         self._metrics = Child(
             "metrics", ["metrics", "--config", str(self._config)], self._run / "metrics.log", METRICS_NICE
         )
         await self._metrics.start(runtime.spawn)
         self._view.stage("trader")
         await self._start_trader(runtime)
-        page = await self._metrics.said("ready", READY_WAIT_S, self._stopping)
+        page = await self._ready(self._metrics)
         self._view.metrics_page(page["url"])
         self._view.stage("logon")
         deadline = time.monotonic() + LOGON_WAIT_S
@@ -160,10 +161,17 @@ class Paper:
                 raise ChildError("gate", None, f"not connected: {json.dumps(status.get('sessions'))}")
             await asyncio.sleep(POLL_S / 5)
 
+    async def _ready(self, child: Child) -> dict[str, Any]:
+        """Return what a process says when it is ready; of one that takes long, say what it does meanwhile."""
+        with contextlib.suppress(Late):
+            return await child.said("ready", SOON_S, self._stopping)
+        self._view.stage(f"{child.name}: it compiles its kernels, once on this machine")
+        return await child.said("ready", READY_WAIT_S, self._stopping)
+
     async def _start_trader(self, runtime: Runtime) -> None:
         self._trader = Child("trader", ["trader", "--config", str(self._config)], self._run / "trader.log")
         await self._trader.start(runtime.spawn)
-        ready = await self._trader.said("ready", READY_WAIT_S, self._stopping)
+        ready = await self._ready(self._trader)
         self._view.policy({"name": ready["policy"], "sha256": ready["sha256"], "describe": ready["describe"]})
         runtime.spawn(self._keep_trader(runtime, self._trader), "trader keeper")
 

@@ -12,7 +12,7 @@ from daemon.config import Config
 from daemon.options import USAGE
 from daemon.people.basket import BasketError, Place, Row, read
 from daemon.people.one_line import DONE, REFUSED, NoGate, Refused
-from daemon.people.operator import ask_any, day_of
+from daemon.people.operator import ask_any, day_of, say_held
 
 STDIN: Final = "-"
 
@@ -46,6 +46,9 @@ def submit_basket(config: Config, args: argparse.Namespace) -> int:
     else:
         show(rows, answer)
     if answer.get("ok"):
+        if not args.json:
+            for symbol in sorted({row.parent.symbol for row in rows}):
+                say_held(config, {"symbol": symbol})
         return DONE
     print(f"{args.prog}: {answer.get('error', 'refused')}", file=sys.stderr)
     return REFUSED

@@ -143,12 +143,19 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     answer = ask(config, {"cmd": "submit", "parent": msgspec.to_builtins(order), "dry_run": args.dry_run})
     done = "would be admitted" if args.dry_run else "admitted"
     _say(args, answer, f"{answer.get('parent_id')} {done}: {args.text}")
-    if not args.dry_run and not args.json:
-        from daemon.people.status_view import show_held
-
-        with contextlib.suppress(NoGate):  # it is admitted, whatever became of the gate
-            show_held(ask_any(config, {"cmd": "why", "parent_id": answer["parent_id"]}))
+    if not args.json:
+        say_held(config, {"parent_id": answer["parent_id"]} if not args.dry_run else {"symbol": order.symbol})
     return DONE
+
+
+def say_held(config: "Config", subject: dict[str, str]) -> None:
+    """Print why what was admitted waits, where trading is stopped for it."""
+    from daemon.people.status_view import held_lines
+
+    with contextlib.suppress(NoGate):  # it is admitted, whatever became of the gate
+        answer = ask_any(config, {"cmd": "why", **subject})
+        whose = subject.get("parent_id") or subject["symbol"]
+        print("".join(f"{line}\n" for line in held_lines(answer, whose)), end="")
 
 
 def _day(config: "Config", text: str, now_ns: int) -> Any:

@@ -13,6 +13,9 @@ from market.types import Side
 
 ORDERS_SHOWN: Final = 20
 BAR_CELLS: Final = 20
+BAR_CELLS_NARROW: Final = 8
+NARROW: Final = 120  # columns below which tables leave out what follows from the rest
+PIPE_WIDTH: Final = 160  # where there is no terminal: nothing is cut that somebody searches for
 POSTURES: Final = {"ACTIVE": "bold green", "REDUCE_ONLY": "bold yellow"}
 STATUSES: Final = {
     "working": "cyan",
@@ -27,6 +30,13 @@ STATUSES: Final = {
     "CANCELED": "dim",
     "EXPIRED": "dim",
 }
+NARROW_COLUMNS: Final = ("ClOrdID", "parent", "side", "price", "filled", "OrderID", "status")
+WIDE_COLUMNS: Final = (
+    *("ClOrdID", "OrigClOrdID", "parent", "side", "price", "OrderQty", "CumQty", "LeavesQty", "AvgPx"),
+    *("OrderID", "status"),
+)
+WHOLE: Final = ("ClOrdID", "OrderID", "status")  # what is read out on the telephone is never cut
+RIGHT: Final = ("price", "filled", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
 E4: Final = 10_000
 MICROS: Final = 1_000_000
 
@@ -34,13 +44,16 @@ MICROS: Final = 1_000_000
 def show(facts: dict[str, Any], instruments: dict[str, Instrument], all_orders: bool = False) -> None:
     """Print a status."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    narrow = console.width < NARROW
     console.print(Panel(Group(*head(facts, instruments)), title="steadyhand gate", title_align="left"))
     if facts["reference"]:
         console.print(prices(facts))
     if facts["parents"]:
-        console.print(parents(facts, instruments))
+        console.print(parents(facts, instruments, BAR_CELLS_NARROW if narrow else BAR_CELLS))
     if facts["orders"]:
-        console.print(orders(facts, all_orders))
+        console.print(orders(facts, all_orders, narrow))
     for text in facts["breaks"][:5]:
         console.print(Text(f"break: {text}", style="bold red"))
 
@@ -75,16 +88,17 @@ def head(facts: dict[str, Any], instruments: dict[str, Instrument]) -> list[Rend
     refused = "  ".join(f"{c} {n}" for c, n in counts["rejects_by_control"].items()) or "none"
     tallies = Text(
         f"orders {counts['orders']}   replaces {counts['replaces']}   cancels {counts['cancels']}   "
-        f"fills {counts['fills']}   open {facts['open_orders']}   refused by control: {refused}"
+        f"fills {counts['fills']}   open {facts['open_orders']}\nrefused by control: {refused}"
     )
     held = "  ".join(f"{s} {q:+,}" for s, q in facts["positions"].items()) or "none"
     money = Text.assemble(f"positions {held}   execution P&L ", signed(pnl["execution_micros"]))
     if pnl["inventory_micros"]:
         money.append_text(Text.assemble("   inventory ", signed(pnl["inventory_micros"])))
+    money.append(f" {instrument.currency}")
     tick = facts["latency_us"]["tick_to_order"]
     small = f"journal {facts['journal']['sequence']:,} inputs   limits {facts['limits']['sha256'][:12]}"
     if tick["count"]:
-        small += f"   tick to order p50 {tick['p50']:,.0f} µs  p99 {tick['p99']:,.0f} µs"
+        small += f"\ntick to order p50 {tick['p50']:,.0f} µs  p99 {tick['p99']:,.0f} µs"
     return [line, sessions, tallies, money, Text(small, style="dim")]
 
 
@@ -128,15 +142,16 @@ def prices(facts: dict[str, Any]) -> Table:
     return table
 
 
-def parents(facts: dict[str, Any], instruments: dict[str, Instrument]) -> Table:
+def parents(facts: dict[str, Any], instruments: dict[str, Instrument], cells: int) -> Table:
     """Return the parent orders with their progress."""
     table = Table(title="parents", title_justify="left", box=None, pad_edge=False)
     for name in ("id", "order", "window", "done", "", "average", "shortfall", "status"):
-        table.add_column(name, justify="right" if name in ("average", "shortfall") else "left")
+        right = name in ("average", "shortfall")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "status")
     for p in facts["parents"]:
         instrument = instruments[p["symbol"]]
         window = f"{instrument.clock(p['start_ns'])[:5]}-{instrument.clock(p['end_ns'])[:5]}"
-        full = round(BAR_CELLS * p["cum_qty"] / p["qty"])
+        full = round(cells * p["cum_qty"] / p["qty"])
         arrival, filled = p["arrival_mid_micros"], p["cum_qty"]
         cost = "-"
         if arrival and filled:
@@ -150,7 +165,7 @@ def parents(facts: dict[str, Any], instruments: dict[str, Instrument]) -> Table:
             f"{Side(p['side']).name} {p['qty']:,} {p['symbol']}",
             window,
             f"{filled:,}",
-            Text("█" * full + "░" * (BAR_CELLS - full), style="cyan"),
+            Text("█" * full + "░" * (cells - full), style="cyan"),
             f"{p['avg_price']:.4f}" if p["avg_price"] else "-",
             cost,
             status,
@@ -158,7 +173,7 @@ def parents(facts: dict[str, Any], instruments: dict[str, Instrument]) -> Table:
     return table
 
 
-def orders(facts: dict[str, Any], all_orders: bool) -> Table:
+def orders(facts: dict[str, Any], all_orders: bool, narrow: bool) -> Table:
     """Return the order table: live chains first, then the latest."""
     rows = facts["orders"]
     live = [o for o in rows if o["leaves_qty"]]
@@ -167,29 +182,42 @@ def orders(facts: dict[str, Any], all_orders: bool) -> Table:
     archived = facts["archived_orders"]
     title = f"orders ({len(shown)} of {max(len(rows), facts['counters']['orders'])}, {archived} archived)"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    names = ("ClOrdID", "OrigClOrdID", "parent", "side", "price", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
-    for name in (*names, "OrderID", "status"):
-        right = name in ("price", "OrderQty", "CumQty", "LeavesQty", "AvgPx")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    for o in shown:
-        table.add_row(
-            o["cl_ord_id"],
-            o["orig_cl_ord_id"] or "",
-            o["parent_id"],
-            Side(o["side"]).name,
-            f"{o['price_e4'] / E4:.2f}" if o["price_e4"] else "market",
-            f"{o['order_qty']:,}",
-            f"{o['cum_qty']:,}",
-            f"{o['leaves_qty']:,}",
-            f"{o['avg_px']:.4f}" if o["avg_px"] else "-",
-            o["order_id"],
-            Text(o["status"], style=STATUSES.get(o["status"], "")),
-        )
+    cells = [order_cells(o) for o in shown]
+    names = NARROW_COLUMNS if narrow else WIDE_COLUMNS
+    for name in names:
+        width = max((len(row[name]) for row in cells), default=0) if name in WHOLE else None
+        right = name in RIGHT
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=width)
+    for row in cells:
+        style = STATUSES.get(row["status"], "")
+        table.add_row(*[Text(row[name], style=style if name == "status" else "") for name in names])
     return table
 
 
-def show_held(answer: dict[str, Any]) -> None:
-    """Print what lets no order of a parent leave that has just been admitted."""
-    for b in answer.get("blockers", []):
-        if b["value"] in ("KILLED", "HALTED"):
-            print(f"  no order of it leaves: {b['value']}, {b['control']} {b['text']}; clears: {b['clears']}")
+def order_cells(o: dict[str, Any]) -> dict[str, str]:
+    """Return what is shown of an order, by column."""
+    return {
+        "ClOrdID": o["cl_ord_id"],
+        "OrigClOrdID": o["orig_cl_ord_id"] or "",
+        "parent": o["parent_id"],
+        "side": Side(o["side"]).name.replace("SELL_SHORT", "SHORT"),
+        "price": f"{o['price_e4'] / E4:.2f}" if o["price_e4"] else "market",
+        "filled": f"{o['cum_qty']:,}/{o['order_qty']:,}",
+        "OrderQty": f"{o['order_qty']:,}",
+        "CumQty": f"{o['cum_qty']:,}",
+        "LeavesQty": f"{o['leaves_qty']:,}",
+        "AvgPx": f"{o['avg_px']:.4f}" if o["avg_px"] else "-",
+        "OrderID": o["order_id"] or "",
+        "status": o["status"],
+    }
+
+
+def held_lines(answer: dict[str, Any], whose: str) -> list[str]:
+    """Return what lets no order of parents leave that have just been admitted: they wait."""
+    stops = [b for b in answer.get("blockers", []) if b["value"] in ("KILLED", "HALTED")]
+    if not stops:
+        return []
+    causes = "; ".join(f"{b['control']} {b['text']}" for b in stops)
+    clears = "; ".join(dict.fromkeys(b["clears"] for b in stops))
+    worst = "KILLED" if any(b["value"] == "KILLED" for b in stops) else "HALTED"
+    return [f"  {whose} waits, no order leaves: {worst} by {causes}", f"  clears: {clears}"]

@@ -1,8 +1,9 @@
 """`steadyhand why [PARENT|SYMBOL] [--at TIME]`: what keeps it from trading, and what would clear that.
 
 Without --at the running gate is asked. With it the gate's journal is replayed up to then, which also tells
-since when each thing held; nothing is written, and a gate may be running. Exit codes: 0 nothing keeps it, 1
-something does, 2 usage, 3 no gate, 78 configuration or journal.
+since when each thing held; nothing is written, and a gate may be running. `end` is the last that the gate saw
+of its market: that it was then shut down is said, and is no answer to what kept it from trading.
+Exit codes: 0 nothing keeps it, 1 something does, 2 usage, 3 no gate, 78 configuration or journal.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import date, time
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,8 @@ from daemon.journal import JournalError
 from daemon.options import USAGE
 from daemon.people.one_line import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused
 from daemon.people.operator import ask
-from market.events import Stamp, Timer
+from market.events import GateStarted, Kill, SessionDown, Shutdown, Stamp, Timer
+from market.people_events import SignedCommand, StopScope
 from market.types import ParentID
 
 NAME: Final = "steadyhand why"
@@ -76,9 +79,10 @@ def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     assert config.gate is not None
     path: Path = config.gate.state_dir / JOURNAL_NAME
     until_ns = FOREVER_NS if args.at == END else instant(config, args.at, path)
+    inputs, ended = last_word(path) if args.at == END else (None, "")
     core, since, stamp, looked_ns = GateCore(), why.Since(), Stamp(0, 0), 0
     parent, symbol = subject(config, args.what)
-    for frame in until(path, until_ns):
+    for frame in islice(until(path, until_ns), inputs):
         core.step(frame.stamp, frame.event)
         stamp = frame.stamp
         known = not parent or ParentID(parent) in core.state.parents
@@ -93,7 +97,31 @@ def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     found = since.observe(why.blockers(core.state, stamp, parent, symbol), stamp.mono_ns)
     if args.at != END and until_ns - stamp.ts_ns > SILENT_NS * answer["speed"]:
         found = [silent(stamp.ts_ns), *found]
-    return answer | {"blockers": [msgspec.to_builtins(b) for b in found]}
+    return answer | {"ended": ended, "blockers": [msgspec.to_builtins(b) for b in found]}
+
+
+def last_word(path: Path) -> tuple[int, str]:
+    """Return how many inputs came before the gate's orderly end, and what ended it; "" where nothing did.
+
+    In lockstep time is the venue's: what came after its last instant happened at none.
+    """
+    inputs, before, ended, lockstep = 0, 0, "", False
+    for _, frame in frames(path):
+        if not isinstance(frame, Input):
+            continue
+        match frame.event:
+            case GateStarted(lockstep=lockstep):
+                ended = ""
+            case Kill() | StopScope() | SignedCommand():
+                ended = ""  # somebody's word counts, even after the end
+            case Timer() if lockstep:
+                ended = ""
+            case Shutdown() if not ended:
+                before, ended = inputs, "the gate was shut down"
+            case SessionDown() if lockstep and not ended:
+                before, ended = inputs, "the venue was gone"
+        inputs += 1
+    return (before, ended) if ended else (inputs, "")
 
 
 def until(path: Path, until_ns: int) -> Iterator[Input]:
@@ -151,6 +179,8 @@ def show(config: Config, answer: dict[str, Any]) -> None:
     instrument = next(iter(config.instruments.values()))
     now_ns, mono_ns = answer["ts_ns"], answer["mono_ns"]
     when = f" at {instrument.clock(now_ns)[:8]}" if now_ns else ""
+    if answer.get("ended"):
+        when += f", before {answer['ended']}"
     if not answer["blockers"]:
         print(f"nothing keeps {answer['subject']} from trading{when}")
         return

@@ -211,6 +211,33 @@ def test_between_two_gates_nobody_ran_and_what_the_second_did_is_not_told_of_the
     assert "R60" in [c for c, _ in at(tmp_path, w, "end")]
 
 
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_the_end_is_the_last_of_the_market_and_not_the_shutdown_after_it(
+    tmp_path: Path, lockstep: bool
+) -> None:
+    w = fresh(lockstep=lockstep)
+    w.wait(1.0)
+    w.step(ev.PauseParent(request_id=1, parent_id=ParentID("P1")))
+    w.wait(1.0)
+    if lockstep:
+        w.step(ev.SessionDown(session="order", reason="the venue is gone"))
+    w.step(ev.Shutdown())
+
+    assert [c for c, _ in at(tmp_path, w, "end")] == ["PARENT"]
+    words = ("the gate was shut down", "the venue was gone")
+    assert why_command.last_word(tmp_path / JOURNAL_NAME)[1] == words[lockstep]
+
+
+def test_a_kill_after_the_shutdown_is_of_the_end(tmp_path: Path) -> None:
+    w = fresh()
+    w.wait(1.0)
+    w.step(ev.Shutdown())
+    w.step(ev.Kill(source="cli"))
+
+    assert [c for c, _ in at(tmp_path, w, "end")][:2] == ["R70", "STOPPING"]
+    assert why_command.last_word(tmp_path / JOURNAL_NAME)[1] == ""
+
+
 def test_a_clock_time_is_of_the_last_day_unless_another_is_named(tmp_path: Path) -> None:
     w = fresh()
     w.step(StopScope(source="cli", halt=True))
