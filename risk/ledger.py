@@ -59,7 +59,7 @@ class SymbolBook(msgspec.Struct):
         sign = side.sign
         signed = sign * qty
         before = self.exec_qty
-        if before and (before > 0) != (signed > 0) and signed:
+        if before * signed < 0:
             closed = min(abs(before), abs(signed))
             cost = self.open_cost_e4 * closed // abs(before)
             proceeds = sign * notional_e4 * closed // abs(signed)

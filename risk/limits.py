@@ -208,7 +208,7 @@ def explain() -> tuple[LimitDoc, ...]:
     for table, part in tables().items():
         for name, field in part.model_fields.items():
             told: Any = field.json_schema_extra
-            top = max((m.le for m in field.metadata if hasattr(m, "le")), default=1)
+            top = next((m.le for m in field.metadata if hasattr(m, "le")), 1)
             key = f"{table}.{name}"
             found.append(
                 LimitDoc(
