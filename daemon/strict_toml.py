@@ -56,7 +56,7 @@ def absolute_paths(tree: dict[str, Any], model: type[BaseModel], base: Path) -> 
     for key, field in model.model_fields.items():
         value, kind = tree.get(key), str(field.annotation)
         if isinstance(value, str) and "Path" in kind:
-            out[key] = base.resolve() / value
+            out[key] = beside(base.resolve(), value)
         elif isinstance(value, dict):
             inner = section_of(field.annotation)
             if inner is not None:
@@ -74,6 +74,14 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
     return None
+
+
+def beside(base: Path, value: str) -> Path:
+    """Return a path relative to a folder, its leading `..` folded away, so that messages name it plainly."""
+    parts = Path(value).parts
+    while parts[:1] == ("..",):
+        base, parts = base.parent, parts[1:]
+    return base.joinpath(*parts)
 
 
 def explain(path: Path, text: str, error: Any, model: type[BaseModel]) -> str:

@@ -11,7 +11,9 @@ class Loss(Part):
     reduce_at_bp: int = points("R30", "of that loss: reduce only", "half")
     inventory_max_ccy: int = money("R30", "loss of start-of-day positions: reduce only", "paper")
     drawdown_max_ccy: int = money("R31", "fall from the day's best: halted", "four fifths of the loss")
-    fee_e4: int = count("R30", "assumed per unit of quantity", "the paper venue charges none", "higher")
+    fee_e4: int = count(
+        "R30", "assumed per unit of quantity", "the paper venue charges none", "higher", "1e-4 ccy"
+    )
     stale_haircut_bp: int = points("R30", "off the last mark of a stale market", "1 %", "higher")
 
 
@@ -59,11 +61,11 @@ class Machine(Part):
     """R62 to R66: what the shells measure."""
 
     drop_copy_lag_max_ms: int = millis("R62", "drop copy late by so much: reduce only", "5 s")
-    clock_reduce_us: int = count("R63", "clock off by so much: reduce only", "10 ms")
-    clock_halt_us: int = count("R63", "clock off by so much: halted", "50 ms")
+    clock_reduce_us: int = count("R63", "clock off by so much: reduce only", "10 ms", unit="us")
+    clock_halt_us: int = count("R63", "clock off by so much: halted", "50 ms", unit="us")
     loop_lag_max_ms: int = millis("R64", "a timer late by so much: reduce only", "small shared machines")
-    disk_reduce_mb: int = count("R66", "less free than that: reduce only", "1 GB", "higher")
-    disk_halt_mb: int = count("R66", "less free than that: halted", "200 MB", "higher")
+    disk_reduce_mb: int = count("R66", "less free than that: reduce only", "a small disk", "higher", "MB")
+    disk_halt_mb: int = count("R66", "less free than that: halted", "a small disk", "higher", "MB")
 
 
 class Start(Part):
@@ -86,7 +88,7 @@ class Return(Part):
     reduce_only_ms: int = millis(
         "GR8", "reduce only for so long after a halt that cleared", "paper", "higher"
     )
-    relapses_max: int = count("GR8", "returns of one cause in an hour, then it latches", "3")
+    relapses_max: int = count("GR8", "returns of one cause in an hour, then it latches", "tests break often")
     rearmed_ms: int = millis("R72", "reduce only for so long after a rearm", "paper", "higher")
 
 

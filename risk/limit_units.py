@@ -23,9 +23,9 @@ def limit(control: str, unit: str, top: int, doc: str, why: str, tightens: Tight
     return Field(ge=0, le=top, strict=True, description=doc, json_schema_extra=told)
 
 
-def count(control: str, doc: str, why: str, tightens: Tightens = "lower") -> Any:
-    """Return a number of things."""
-    return limit(control, "count", COUNT_MAX, doc, why, tightens)
+def count(control: str, doc: str, why: str, tightens: Tightens = "lower", unit: str = "count") -> Any:
+    """Return a number of things, or of a unit that no other key has."""
+    return limit(control, unit, COUNT_MAX, doc, why, tightens)
 
 
 def shares(control: str, doc: str, why: str) -> Any:

@@ -6,6 +6,7 @@ codes: 0 done (diff: nothing loosens), 1 refused, or the file would loosen, 2 us
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from risk.commands import REASON_CHARS_MIN, ExceptionAsk, ExceptionConfirm, Limi
 from risk.limits import LimitDoc, Limits, changes, explain, overrides, value_of
 
 NAME: Final = "steadyhand limits"
+CONTROL: Final = re.compile(r"(R|GR)\d{1,2}[A-Z]?")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -33,7 +35,7 @@ def show(args: argparse.Namespace) -> int:
     own = {
         f"level.{level}.{name}.{key}": value
         for (level, name, key), value in overrides(law).items()
-        if key.startswith(args.key)
+        if not args.key or key in rows
     }
     if args.json:
         facts = {
@@ -143,7 +145,7 @@ def tell(args: argparse.Namespace) -> int:
 
 
 def documented(key: str) -> list[LimitDoc]:
-    """Return what there is to know of a table or key.
+    """Return what there is to know of a table, a key or a control's number (R10).
 
     Raises:
         Refused: there is none.
@@ -152,9 +154,15 @@ def documented(key: str) -> list[LimitDoc]:
     import difflib
 
     docs = explain()
-    found = [doc for doc in docs if not key or doc.key == key or doc.key.startswith(f"{key}.")]
+    found = [
+        doc
+        for doc in docs
+        if key in ("", doc.key) or doc.key.startswith(f"{key}.") or doc.control == key.upper()
+    ]
     if found:
         return found
+    if CONTROL.fullmatch(key.upper()):
+        raise Refused(f"no limit is of {key.upper()}; docs/RUNBOOK.md says what it is", USAGE)
     names = [doc.key for doc in docs] + sorted({doc.key.split(".")[0] for doc in docs})
     near = difflib.get_close_matches(key, names, n=1)
     raise Refused(f"no limit {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""), USAGE)

@@ -12,7 +12,7 @@ def parser() -> Parser:
     )
     kinds = p.add_subparsers(dest="what", required=True, metavar="show|diff|apply|except|explain")
     show = kinds.add_parser("show", help="what holds now: the gate's own, or the file where none runs")
-    show.add_argument("key", nargs="?", default="", help="table, or table.name")
+    show.add_argument("key", nargs="?", default="", help="table, table.name, or a control (R10); none: all")
     diff = kinds.add_parser("diff", help="what a file would change, and which way")
     diff.add_argument("file", type=Path)
     apply = kinds.add_parser("apply", help="tighten at once; loosening waits for a second person")
@@ -35,7 +35,10 @@ def parser() -> Parser:
     explain = kinds.add_parser(
         "explain", help="what a limit is for: unit, range, control, which way is tighter"
     )
-    explain.add_argument("key", nargs="?", default="", help="table, or table.name; none: all")
+    explain.add_argument(
+        "key", nargs="?", default="", help="table, table.name, or a control (R10); none: all"
+    )
+    explain.add_argument("--config", type=Path, help="not needed: what a limit is for is the same everywhere")
     for kind in (show, diff, apply, exempt):
         kind.add_argument("--config", type=Path, required=True, help="configuration (TOML) of the gate")
     for kind in (show, diff, apply, exempt, explain):

@@ -243,10 +243,16 @@ def _rearm(config: "Config", args: argparse.Namespace) -> int:
         return DONE
     answer = ask_signed(config, RearmAsk(reason=args.reason), args.key, "first")
     wait_s, digest = answer["confirm_after_s"], answer["digest"]
-    lines = [f"  {name:<17} {_flat(value)}" for name, value in answer["facts"].items()]
+    lines = ["  {:<17} {}".format(*_fact(name, value)) for name, value in answer["facts"].items()]
     then = f"another person, with another key, in {wait_s} s to 5 min: steadyhand rearm --confirm {digest}"
     _say(args, answer, "\n".join(["this would be lifted:", *lines, then]))
     return DONE
+
+
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    if name.endswith("_micros"):
+        return name.removesuffix("_micros") + " P&L", f"{int(value) / 1e6:+,.2f}"
+    return name, _flat(value)
 
 
 def _flat(value: Any) -> str:
@@ -344,7 +350,10 @@ def paper_key(config: "Config", which: str) -> Path:
     assert config.gate is not None
     keyring = config.gate.keyring
     if keyring is None:
-        raise ConfigError("gate.keyring is not configured: nobody can sign (steadyhand keys make --help)")
+        how = "steadyhand keys paper FOLDER" if config.mode == "paper" else "steadyhand keys make --help"
+        raise ConfigError(
+            f"gate.keyring is not configured: nobody can sign ({how}, and a restart of the gate)"
+        )
     path = keyring.parent / f"{which}.pem"
     if config.mode != "paper" or not path.exists():
         raise ConfigError("name your key: --key FILE")
