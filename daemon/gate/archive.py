@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, Protocol
 ORDER, EXECUTION, BROKERS, COPIED = "C", "E", "O", "D"  # a name's first letter: ClOrdID, ExecID, OrderID
 LET_GO: Final = 8  # written records that one put lets go: it takes a microsecond each, and always catches up
 NOTHING: Final = b""  # the hash before the first record
+BETWEEN: Final = b"\x01"  # names: no message holds it inside a field
 
 
 class ArchiveError(Exception):
@@ -50,10 +51,15 @@ class Store(Protocol):
         ...
 
 
-def linked(before: bytes, names: Sequence[str], chain_id: str, data: bytes) -> bytes:
+def label(chain_id: str, names: Sequence[str]) -> bytes:
+    """Return what a record is called, as it is hashed and stored."""
+    return BETWEEN.join(text.encode("utf-8", "surrogateescape") for text in (chain_id, *names))
+
+
+def linked(before: bytes, called: bytes, data: bytes) -> bytes:
     """Return the hash of a record and all before it."""
     digest = hashlib.blake2b(before, digest_size=16)
-    digest.update("\x01".join((chain_id, *names)).encode("utf-8", "surrogateescape") + b"\x02" + data)
+    digest.update(called + b"\x02" + data)
     return digest.digest()
 
 

@@ -55,7 +55,7 @@ def fault(state_dir: Path, account: str, mode: str) -> str:
         was = msgspec.json.decode(place.read_bytes()[:SIZE_MAX], type=Birthplace)
     except FileNotFoundError:
         return f"{place} is missing"
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:  # what msgspec does not take, and what is no text
         return f"{place} cannot be read: {error}"
     now = _here(state_dir, account, mode)
     wrong = [name for name in ("account", "mode", "host") if getattr(was, name) != getattr(now, name)]

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from daemon.gate.archive import BROKERS, EXECUTION, ORDER, Record, linked
+from daemon.gate.archive import BROKERS, EXECUTION, ORDER, Record, label, linked
 from daemon.gate.state import GateState
 from market.child_order import ChildOrder
 from market.events import Stamp
@@ -95,7 +95,7 @@ def keep(g: GateState, names: tuple[str, ...], chain_id: str, data: bytes) -> No
     """Put one record into the archive; the state knows how many there are, and their hash."""
     archived = g.archived
     archived.records += 1
-    archived.digest = linked(archived.digest, names, chain_id, data)
+    archived.digest = linked(archived.digest, label(chain_id, names), data)
     g.archive.put(Record(archived.records, archived.digest, chain_id, names, data))
 
 

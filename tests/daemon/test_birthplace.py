@@ -60,6 +60,12 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no key": (lambda s: (s / birthplace.KEY).unlink(), birthplace.KEY),
     "no note": (lambda s: (s / birthplace.NAME).unlink(), f"{birthplace.NAME} is missing"),
     "a spoilt note": (lambda s: (s / birthplace.NAME).write_bytes(b"{"), "cannot be read"),
+    "a note that is no text": (
+        lambda s: (s / birthplace.NAME).write_bytes(
+            (s / birthplace.NAME).read_bytes().replace(b"PA", b"\xff")
+        ),
+        "cannot be read",
+    ),
     "a folder for a note": (
         lambda s: ((s / birthplace.NAME).unlink(), (s / birthplace.NAME).mkdir()),
         "cannot be read",

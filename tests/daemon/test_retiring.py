@@ -1,11 +1,14 @@
 """Orders that have ended leave the state; what speaks of one later finds it. None is lost, none doubled."""
 
+from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from daemon.gate import archive_store, retiring, snapshot_process, snapshots
+from daemon.gate.archive import ArchiveError
 from daemon.gate.core import GateCore
 from daemon.gate.journal import Input, frames, replay
 from daemon.gate.people import open_break
@@ -203,6 +206,36 @@ def test_whatever_becomes_of_the_archive_a_start_ends_in_the_same_state(tmp_path
     assert [c.chain_id for c in retiring.every_chain(started.state)] == [
         c.chain_id for c in retiring.every_chain(w.core.state)
     ]
+
+
+def test_no_bit_of_the_archive_can_change_unseen(tmp_path: Path) -> None:
+    w, path = busy(tmp_path)
+    snapshot_process.make(tmp_path, places(path)[-1])
+    with closing(archive_store.opened(tmp_path / archive_store.NAME, "rw")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    archived = recovered(tmp_path).state.archived
+    file = tmp_path / archive_store.NAME
+    good = bytearray(file.read_bytes())
+    names = [f"C{chain}" for chain in (c.chain_id for c in retiring.every_chain(w.core.state))]
+    told = [archive_store.ArchiveStore(tmp_path).find(name, archived.records) for name in names]
+    chance, seen, lied = Random(4), 0, 0
+    for _ in range(200):
+        spoilt = bytearray(good)
+        spoilt[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+        file.write_bytes(spoilt)
+        store = archive_store.ArchiveStore(tmp_path)
+        try:
+            sound = store.holds(archived.records, archived.digest)
+            now = [store.find(name, archived.records) for name in names]
+        except ArchiveError:
+            sound, now = False, told
+        seen += not sound
+        lied += sum(new not in (None, old) for new, old in zip(now, told, strict=True))
+        lied += sound and now != told
+        store.close()
+
+    assert lied == 0
+    assert seen > 50
 
 
 class OtherPast(archive_store.ArchiveStore):
