@@ -212,7 +212,12 @@ def of_trader(g: GateState, symbol: Symbol) -> list[Blocker]:
     if trader.fit:
         return []
     return [
-        Blocker(TRADER, scope, trader.text or "the trader has not said that it is fit", clears="its own log")
+        Blocker(
+            TRADER,
+            scope,
+            trader.text or "the trader has not said that it is fit",
+            clears="what its log names",
+        )
     ]
 
 

@@ -32,10 +32,10 @@ def impact(case: Case) -> None:
         case.fail("R07", walked // qty, mid_e4, f"averages more than {limits.walk_max_bp} bp beyond the mid")
     cap = checks.share_of(shown, limits.depth_max_bp)
     if not checks.within(qty, cap):
-        case.fail("R07", qty, cap, "of what is displayed")
+        case.fail("R07", qty, cap, "more than one order may take of what is displayed")
     model = model_bp(case)
     if not checks.within(model, limits.model_max_bp) and not is_exempt(case, "R07"):
-        case.fail("R07", model, limits.model_max_bp, "bp of impact by the square-root model")
+        case.fail("R07", model, limits.model_max_bp, "impact by the square-root model, bp")
 
 
 def is_exempt(case: Case, control: str) -> bool:
@@ -138,7 +138,12 @@ def short_sale(case: Case) -> None:
             case.fail("R17", value, cap, "short sales of the day, of what was located")
     restricted = case.picture.short_restricted and terms.side is SHORT
     if restricted and not case.price_e4 > case.picture.bid_e4:
-        case.fail("R17", case.price_e4, case.picture.bid_e4, "short sale restriction: above the best bid")
+        case.fail(
+            "R17",
+            case.price_e4,
+            case.picture.bid_e4,
+            "short sale restriction: the price must be above the best bid",
+        )
 
 
 def session(case: Case) -> None:
@@ -150,14 +155,19 @@ def session(case: Case) -> None:
     if case.memory.day and now.day != case.memory.day:
         case.fail("R40", now.day, case.memory.day, "no start of day was done for this day")
     if ts_ns - now.from_ns < limits.opening_ms * MS:
-        case.fail("R40", (ts_ns - now.from_ns) // MS, limits.opening_ms, "ms after the open")
+        case.fail("R40", (ts_ns - now.from_ns) // MS, limits.opening_ms, "too soon after the open, ms")
     instrument, for_close = case.instrument, case.terms.time_in_force is CLOSE
     if for_close and instrument is not None and Auction.CLOSE not in instrument.auctions:
         case.fail("R40", "CLOSE", "instrument.auctions", "the closing auction is not enabled")
     if for_close and instrument is not None and ts_ns >= closing_times(instrument, ts_ns)[0]:
-        case.fail("R40", "after the cut-off", instrument.close_cutoff_s, "s before the close, for the close")
+        case.fail(
+            "R40",
+            "after the cut-off",
+            instrument.close_cutoff_s,
+            "orders for the close are cut off, s before it",
+        )
     if now.until_ns - ts_ns <= limits.closing_ms * MS:
-        case.fail("R40", (now.until_ns - ts_ns) // MS, limits.closing_ms, "ms before the close")
+        case.fail("R40", (now.until_ns - ts_ns) // MS, limits.closing_ms, "too near the close, ms")
 
 
 def halted(case: Case) -> None:

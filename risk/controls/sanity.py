@@ -134,7 +134,9 @@ def price_collar(case: Case) -> None:
     own.expire(case.stamp.ts_ns)
     average = (own.value_e4 + case.terms.qty * price) // max(1, own.qty + case.terms.qty)
     if not checks.collar_passes(case.is_buy, average, mid_e4, limits.vwap_collar_bp):
-        case.fail("R05", average, mid_e4, f"own orders average more than {limits.vwap_collar_bp} bp beyond")
+        case.fail(
+            "R05", average, mid_e4, f"own orders average more than {limits.vwap_collar_bp} bp beyond the mid"
+        )
 
 
 def market_data(case: Case) -> None:
