@@ -64,8 +64,12 @@ class Parts:
         note: Note | None = None,
     ) -> None:
         lockstep = options.lockstep_socket is not None
+        # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any, the feed's
+        # session least of all: who resumes it with another run's numbers must hear that it began anew.
+        self.run = run or (f"L{options.seed}" if lockstep else f"V{int(time.time()):X}")
+        session = f"{options.day:%y%m%d}{options.seed % 10_000:04d}" if lockstep else self.run
+        self.feed_session = session
         self.store = PacketStore()
-        session = f"{options.day:%y%m%d}{options.seed % 10_000:04d}"
         soup = SoupServer(self.store, session, options.username, options.password)
         mold = MoldServer(self.store, session, options.mold_lines) if options.mold_lines else None
         mirror = Mirror(self.store, options.midnight_ns, options.instrument.symbol)
@@ -84,8 +88,6 @@ class Parts:
             options.seed,
             options.close_e4,
         )
-        # In lockstep runs repeat exactly, so do their ids; otherwise no two runs share any.
-        self.run = run or (f"L{options.seed}" if lockstep else f"V{int(time.time()):X}")
         self.ems = Ems(
             self.exchange, self.run, lambda body: self.director.report(body), options.pending_reports
         )

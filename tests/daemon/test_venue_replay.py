@@ -241,3 +241,15 @@ def test_a_replay_does_not_overwrite_the_run(finished: Path, tmp_path: Path) -> 
     says = refusal(finished, tmp_path, lambda _: None, out="run")
 
     assert says.endswith("is the run itself; name another folder")
+
+
+def test_runs_in_real_time_share_no_feed_session_equal_runs_in_lockstep_do(tmp_path: Path) -> None:
+    def session(argv: list[str], run: str) -> str:
+        opts = read(parser().parse_args(["--from", "10:00", "--to", "10:01", "--seed", "5", *argv]))
+        lines = RecordOnly(Outbound(None))
+        return Parts(opts, build_flow(opts), lines, lines.reference, run).feed_session
+
+    lockstep = ["--lockstep", "--lockstep-socket", str(tmp_path / "lock.sock")]
+
+    assert session([], "V1") != session([], "V2"), "who resumes with the numbers of another run must hear it"
+    assert session(lockstep, "V1") == session(lockstep, "V2")
