@@ -21,10 +21,15 @@ from typing import Final
 import msgspec
 
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+from daemon.segments.checkpoints import NAME as CHECKPOINTS
 
 NAME: Final = "birthplace.json"
 FIX: Final = "fix"
-PARTS: Final = (".", JOURNAL_NAME, INBOUND_NAME, FIX)
+SIGNED: Final = (
+    f"{JOURNAL_NAME}/{CHECKPOINTS}",
+    f"{INBOUND_NAME}/{CHECKPOINTS}",
+)  # without, a cut is not seen
+PARTS: Final = (".", JOURNAL_NAME, INBOUND_NAME, FIX, *SIGNED)
 KEY: Final = "journal.pem"
 SIZE_MAX: Final = 4_096  # a handful of numbers and names
 MACHINE_ID: Final = Path("/etc/machine-id")

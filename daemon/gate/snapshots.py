@@ -29,7 +29,7 @@ from daemon.gate.core import GateCore
 from daemon.gate.journal import Replayed, replay
 from daemon.gate.state_codec import StateError, decode, encode
 from daemon.segments.layout import JournalError
-from daemon.segments.reading import chain_at
+from daemon.segments.reading import chain_at, segments
 
 FOLDER: Final = "snapshots"
 SUFFIX: Final = ".snapshot"
@@ -145,9 +145,16 @@ def read(path: Path, journal: Path) -> tuple[GateCore, Replayed]:
 
     Raises:
         SnapshotError: damaged, of another version of this program, or of another journal.
+        JournalError: the journal ends before it. What a snapshot is made of was on the disk: it has been cut.
 
     """
     snapshot = _opened(path)
+    end = max((segment.end for segment in segments(journal)), default=0)
+    if snapshot.offset > end:
+        raise JournalError(
+            f"{journal}: ends at offset {end}, and {path} was made of what stood before {snapshot.offset}: "
+            "it was cut; restore it, or remove the snapshot where that is another journal's"
+        )
     if snapshot.code != code_hash():
         raise SnapshotError(f"{path}: made by other code than this; the journal is stepped instead")
     try:

@@ -19,6 +19,8 @@ def state(tmp_path: Path) -> Path:
     folder = tmp_path / "state"
     for name in (JOURNAL_NAME, INBOUND_NAME, birthplace.FIX):
         (folder / name).mkdir(parents=True)
+    for name in birthplace.SIGNED:
+        (folder / name).touch()
     (folder / birthplace.KEY).write_text("a key")
     birthplace.note(folder, "PAPER", "paper")
     return folder
@@ -51,12 +53,13 @@ def replaced(name: str) -> Callable[[Path], object]:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a copy": (copied, f"the directory itself, {JOURNAL_NAME}, {INBOUND_NAME}, fix"),
+    "a copy": (copied, f"the directory itself, {JOURNAL_NAME}, {INBOUND_NAME}, fix, {JOURNAL_NAME}/"),
     "another inbound log": (replaced(INBOUND_NAME), INBOUND_NAME),
-    "no inbound log": (lambda s: (s / INBOUND_NAME).rmdir(), f"{INBOUND_NAME} (missing)"),
+    "no inbound log": (lambda s: shutil.rmtree(s / INBOUND_NAME), f"{INBOUND_NAME} (missing)"),
     "another fix folder": (replaced(birthplace.FIX), "fix"),
     "no fix folder": (lambda s: (s / birthplace.FIX).rmdir(), "fix (missing)"),
     "another key": (lambda s: (s / birthplace.KEY).write_text("another"), birthplace.KEY),
+    "no checkpoints": (lambda s: (s / birthplace.SIGNED[0]).unlink(), f"{birthplace.SIGNED[0]} (missing)"),
     "no key": (lambda s: (s / birthplace.KEY).unlink(), birthplace.KEY),
     "no note": (lambda s: (s / birthplace.NAME).unlink(), f"{birthplace.NAME} is missing"),
     "a spoilt note": (lambda s: (s / birthplace.NAME).write_bytes(b"{"), "cannot be read"),

@@ -282,15 +282,16 @@ def test_a_snapshot_of_other_code_or_of_another_journal_is_passed_over(
     assert recover(tmp_path / "a", GateCore()).differences == []
 
 
-def test_a_snapshot_beyond_a_journal_that_was_cut_is_passed_over(tmp_path: Path) -> None:
+def test_a_journal_that_ends_before_its_snapshot_was_cut_and_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, day())
     offsets = [offset for offset, _ in read(path)]
     made = snapshot_process.make(tmp_path, offsets[-1])
     first = next(path.glob("*.seg"))
     first.write_bytes(first.read_bytes()[: offsets[60]])
+    (path / "checkpoints").write_bytes(b"")
 
-    with pytest.raises(snapshots.SnapshotError, match="has no offset"):
-        snapshots.read(made, path)
+    with pytest.raises(JournalError, match=f"ends at offset {offsets[60]}, and {made} was made"):
+        recover(tmp_path, GateCore())
 
 
 def test_a_journal_that_would_be_another_state_makes_no_snapshot(tmp_path: Path) -> None:
