@@ -41,9 +41,11 @@ TESTS: Final = (
     "tests/daemon/test_positions.py", "tests/daemon/test_gate_counts.py", "tests/daemon/test_beginnings.py",
     "tests/daemon/test_birthplace.py",
     "tests/daemon/test_oms_port.py", "tests/daemon/test_housekeeping.py", "tests/daemon/test_gate_end.py",
-    "tests/daemon/test_gate_desks.py", "tests/daemon/test_gate_positions.py", "tests/daemon/test_retiring.py",
+    "tests/daemon/test_gate_desks.py", "tests/daemon/stories", "tests/daemon/test_gate_positions.py", "tests/daemon/test_retiring.py",
     "tests/daemon/test_retiring_model.py", "tests/daemon/test_limits_in_midday.py",
-    "tests/daemon/test_why_combined.py",
+    "tests/daemon/test_why_combined.py", "tests/daemon/test_why_answers.py",
+    "tests/daemon/test_status_facts.py", "tests/daemon/test_state_codec.py",
+    "tests/daemon/test_state_facts.py", "tests/test_states.py", "tests/test_traceability.py",
     "tests/scenarios", "tests/simulation/test_simulation.py",
 )  # fmt: skip
 REVIEWED: Final = ROOT / "docs" / "MUTATION.md"

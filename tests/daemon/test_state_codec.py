@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from daemon.gate.core import GateCore
-from daemon.gate.state_codec import INT_MAX, StateError, decode, encode
+from daemon.gate.state_codec import StateError, decode, encode
 from daemon.gate.value_types import class_of, is_leaf
 from daemon.segments.layout import JournalError
 from market.types import ParentID, Side
 from risk.lease import Lease
 from risk.rates import Ring
 
+INT_MAX = 2**63  # beyond it msgpack has no room
 Name = NewType("Name", str)
 Ratio = NewType("Ratio", float)
 
