@@ -16,6 +16,7 @@ from daemon.segments.layout import JournalError
 from market.types import ParentID, Side
 from risk.lease import Lease
 from risk.rates import Ring
+from tests.daemon.gate_harness import SYN, World, limits
 
 INT_MAX = 2**63  # beyond it msgpack has no room
 Name = NewType("Name", str)
@@ -194,9 +195,13 @@ def test_bytes_that_are_none_are_one_line() -> None:
         decode(msgspec.msgpack.encode([format_ + 1, *rest]))
     with pytest.raises(StateError, match="it is no core"):
         decode(msgspec.msgpack.encode([format_, [], {}, [], 5]))
-    for nodes, root in (([["z"]], 0), ([], ["z"]), ([], ["n", 0]), ([["o", 5]], 0)):
-        with pytest.raises(StateError, match="no state of this program"):
-            decode(msgspec.msgpack.encode([format_, [], {}, nodes, root]))
+    known = [["risk.rates:Ring", ["_times", "window_ns"]]]
+    for nodes, root in (
+        ([["z"]], 0), ([["z", 0]], 0), ([], ["z"]), ([], ["n", 0]), ([["o", 5]], 0), ([["o", 0, 7]], 0),
+        ([["o", 0, 7, 7, 7]], 0),
+    ):  # fmt: skip
+        with pytest.raises(StateError, match=r"no state of this program: (?!it is no core)"):
+            decode(msgspec.msgpack.encode([format_, known, {}, nodes, root]))
     with pytest.raises(StateError, match="there is no risk"):
         decode(msgspec.msgpack.encode([format_, [["risk.rates:Rong", []]], {}, [], 0]))
 
@@ -212,3 +217,16 @@ def test_what_is_no_core_is_no_core_even_where_it_is_of_the_gate() -> None:
 
     with pytest.raises(StateError, match="it is no core"):
         decode(msgspec.msgpack.encode(document))
+
+
+def test_a_day_that_has_begun_comes_back_with_its_limits_and_its_calendars() -> None:
+    w = World(limits(order={"qty_max": 77}))
+    w.open()
+    w.parent()
+    w.working(50)
+    core = decode(encode(w.core))
+
+    assert core.state_hash() == w.core.state_hash()
+    assert core.state.risk.limits == w.core.state.risk.limits
+    assert core.state.risk.phase(SYN, w.ts) == w.core.state.risk.phase(SYN, w.ts)
+    assert encode(core) == encode(w.core)

@@ -251,6 +251,15 @@ def test_what_does_not_know_since_when_is_told_when_it_was_first_seen(
     assert [b.since_mono_ns for b in why.Since().observe([one], 50)] == [told_ns]
 
 
+def test_what_knows_since_when_is_told_that_and_not_when_it_was_seen() -> None:
+    since, one = why.Since(), why.Blocker("R06", "S/SYN", "x")
+    since.observe([one], 40)
+
+    (found,) = since.observe([msgspec.structs.replace(one, since_mono_ns=50)], 50)
+
+    assert found.since_mono_ns == 50
+
+
 def test_since_when_begins_anew_after_a_break_and_after_a_restart_of_the_host() -> None:
     since, one = why.Since(), why.Blocker("R06", "S/SYN", "x")
     other = why.Blocker("R06", "S/OTH", "x")
