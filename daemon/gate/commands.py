@@ -1,4 +1,4 @@
-"""Signed commands: judged by nonce, time and role, then carried out (daemon.gate.stops, people and desk).
+"""Signed commands: judged by nonce, time and role, then carried out (daemon.gate.stops, people, limits, day).
 
 A signature was checked before a command came here; whether it is in time, new and allowed is judged from the
 gate's own time and memory, so that a replay judges alike and no restart forgets a nonce.
@@ -7,7 +7,8 @@ gate's own time and memory, so that a replay judges alike and no restart forgets
 from collections.abc import Callable
 from typing import Final
 
-from daemon.gate import desk as gate_desk
+from daemon.gate import day as gate_day
+from daemon.gate import limits as gate_limits
 from daemon.gate import people as gate_people
 from daemon.gate import stops as gate_stops
 from daemon.gate.state import GateState
@@ -39,11 +40,11 @@ RULES: Final[dict[type[commands.Body], Callable[..., None]]] = {
     commands.HaltOrder: gate_stops.halt_order,
     commands.RearmAsk: gate_people.rearm_ask,
     commands.RearmConfirm: gate_people.rearm_confirm,
-    commands.LimitsApply: gate_desk.limits_apply,
-    commands.LimitsConfirm: gate_desk.limits_confirm,
+    commands.LimitsApply: gate_limits.limits_apply,
+    commands.LimitsConfirm: gate_limits.limits_confirm,
     commands.ExceptionAsk: gate_people.exception_ask,
     commands.ExceptionConfirm: gate_people.exception_confirm,
-    commands.LeaseRenew: gate_desk.lease_renew,
-    commands.DayBegin: gate_desk.day_begin,
-    commands.DayEnd: gate_desk.day_end,
+    commands.LeaseRenew: gate_people.lease_renew,
+    commands.DayBegin: gate_day.day_begin,
+    commands.DayEnd: gate_day.day_end,
 }

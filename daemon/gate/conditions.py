@@ -1,4 +1,4 @@
-"""What holds beside orders: the day, halts, lists, leases, signals, and what other parts watch.
+"""What holds beside orders: halts, lists, leases, signals, time, and what other parts watch.
 
 Each becomes a cause of the posture table or a word in the overlay's memory (what a cause takes back:
 daemon.gate.stops).
@@ -12,19 +12,14 @@ from daemon.gate.effects import Tell
 from daemon.gate.state import GateState
 from market.desk_events import (
     Condition,
-    DayStarted,
     LeaseRenewed,
     LimitSignal,
     MachineMeasured,
     RestrictedListed,
 )
 from market.events import ClockAnchor, SecurityStatus, Stamp
-from market.instruments import closing_times
-from market.types import Symbol, TimeInForce
 from market.updates import AnchorUpdate
 from risk import canary
-from risk.calendar import may_begin
-from risk.closing import REPORTS_NS
 from risk.controls import machine
 from risk.memory import Restricted
 from risk.posture import CAUSES
@@ -81,40 +76,6 @@ def limit_signal(g: GateState, stamp: Stamp, event: LimitSignal) -> None:
     g.touch_all()
 
 
-def day_started(g: GateState, stamp: Stamp, event: DayStarted) -> None:
-    """R40: begin a trading day, where the calendar agrees and nothing is open."""
-    memory = g.risk.memory
-    phases = [g.risk.phase(symbol, stamp.ts_ns) for symbol in g.instruments]
-    error = may_begin(event.day, memory.day, phases)
-    if g.ledger.open_orders:
-        error = f"{g.ledger.open_orders} orders are still open"
-    elif g.live_parents:
-        error = f"{len(g.live_parents)} parents have not ended"
-    elif g.breaks:
-        error = f"{len(g.breaks)} breaks are not cleared up"
-    if error:
-        g.note("error", "no start of day", day=event.day, error=error)
-        g.reply(event.request_id, ok=False, error=error)
-        return
-    memory.new_day(event.day)
-    g.ledger.new_day()
-    g.drop_copy.new_day()
-    for scope in g.risk.scopes:
-        if scope is not g.risk.firm:
-            scope.ledger.new_day()
-        scope.peak_micros = 0
-    for account, symbol, qty in event.positions:
-        g.ledger.start_of_day(account, symbol, qty)
-        g.risk.scopes.start_of_day(account, symbol, qty)
-    for symbol, close_e4 in event.closes_e4:
-        g.references.picture(symbol).close_e4 = close_e4
-    memory.locates = {f"{account} {symbol}": qty for account, symbol, qty in event.locates}
-    memory.buying_power_micros = event.buying_power_micros
-    g.posture.clear("R40", stamp.mono_ns)
-    g.note("info", "day started", day=event.day, positions=len(event.positions))
-    g.reply(event.request_id, ok=True, day=event.day)
-
-
 def halt(g: GateState, stamp: Stamp, event: SecurityStatus) -> None:
     """R41: what works in a halted symbol is pulled; trading returns on the venue's word alone."""
     scope = f"S/{event.symbol}"
@@ -128,12 +89,10 @@ def halt(g: GateState, stamp: Stamp, event: SecurityStatus) -> None:
 
 
 def tick(g: GateState, stamp: Stamp) -> None:
-    """What a timer brings: the first day of a new state, postures that return, the close, the self-test."""
+    """What a timer brings: postures that return, symbols without a trader, the self-test."""
     limits = g.risk.limits
-    begin_first_day(g, stamp)
     if g.posture.returning and g.session.trading and not g.breaks:
         g.posture.settle(stamp.mono_ns, limits.resume.reduce_only_ms * MS)
-    closing(g, stamp)
     absence.tick(g, stamp)
     if stamp.ts_ns > 0 and stamp.mono_ns >= g.risk.memory.canary_next_ns:  # R01 lets none by before
         self_test(g, stamp)
@@ -169,47 +128,3 @@ def clock_anchor(g: GateState, _: Stamp, event: ClockAnchor) -> None:
             orders_per_second_symbol=g.risk.rates.scaled(rates.orders_per_second_symbol),
         )
     g.effects += [Tell(epoch, AnchorUpdate(anchor=event)) for epoch in g.traders]
-
-
-def begin_first_day(g: GateState, stamp: Stamp) -> None:
-    """A new state directory of paper begins with the day that its first start names; live waits for `sod`."""
-    memory = g.risk.memory
-    if memory.day or not stamp.ts_ns or g.mode != "paper":
-        return
-    days = sorted({p.day for p in (g.risk.phase(s, stamp.ts_ns) for s in g.instruments) if p.open and p.day})
-    if days:
-        memory.day = days[-1]
-        g.note("info", "day started", day=memory.day, positions=len(g.ledger.positions))
-    if memory.restricted is None:
-        memory.restricted = Restricted((), stamp.ts_ns, "paper")
-        g.note("info", "R42 an empty restricted list, made for paper")
-
-
-def closing(g: GateState, stamp: Stamp) -> None:
-    """R40: at the close nothing works any more."""
-    for symbol, book in g.ledger.books.items():
-        if book.open_orders and stamp.ts_ns and not g.risk.phase(symbol, stamp.ts_ns).open:
-            instrument = g.instruments.get(symbol)
-            crossing = (
-                instrument is not None
-                and stamp.ts_ns < closing_times(instrument, stamp.ts_ns)[1] + REPORTS_NS
-            )
-            for chain_id in list(g.ledger.held):
-                terms = g.chains[chain_id].terms
-                bound = crossing and terms.time_in_force is TimeInForce.CLOSE  # for the cross that comes
-                if terms.symbol == symbol and not bound:
-                    gate_chains.unwant(g, chain_id)
-
-
-def open_now(g: GateState, stamp: Stamp, symbol: Symbol) -> bool:
-    """Return whether the calendar, the lists and the day let a symbol trade (R40, R42)."""
-    memory, limits = g.risk.memory, g.risk.limits
-    now, listed = g.risk.phase(symbol, stamp.ts_ns), memory.restricted
-    if not now.open or (memory.day and now.day != memory.day):
-        return False
-    early = stamp.ts_ns - now.from_ns < limits.session.opening_ms * MS
-    if early or now.until_ns - stamp.ts_ns <= limits.session.closing_ms * MS:
-        return False
-    if listed is None or symbol in listed.symbols:
-        return False
-    return 0 <= stamp.ts_ns - listed.issued_ns <= limits.restricted.age_max_ms * MS

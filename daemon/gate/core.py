@@ -18,6 +18,7 @@ from daemon.gate import basket as gate_basket
 from daemon.gate import chains as gate_chains
 from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
+from daemon.gate import day as gate_day
 from daemon.gate import drop_copy as gate_drop_copy
 from daemon.gate import intents as gate_intents
 from daemon.gate import oms as gate_oms
@@ -85,6 +86,7 @@ class GateCore:
         gate_parents.advance(g, stamp)
         gate_sessions.reconcile(g, stamp)
         if isinstance(event, ev.Timer):
+            gate_day.tick(g, stamp)
             gate_conditions.tick(g, stamp)
             gate_drop_copy.tick(g, stamp)
             gate_chains.overdue(g, stamp)
@@ -141,7 +143,7 @@ def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> 
     """A new picture: marks, arrival prices, and who may trade."""
     picture = g.references.take(event, stamp.mono_ns, g.risk.limits.market)
     g.risk.priced(event, stamp)
-    gate_conditions.begin_first_day(g, stamp)
+    gate_day.begin_first_day(g, stamp)
     held = f"R06@S/{event.symbol}" in g.posture.causes
     if held and not g.references.fault(picture, stamp.mono_ns, g.risk.limits.market):
         gate_chains.fit_again(g, stamp, event.symbol)
@@ -226,7 +228,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     desk.LeaseRenewed: gate_conditions.lease_renewed,
     desk.RestrictedListed: gate_conditions.restricted_listed,
     desk.LimitSignal: gate_conditions.limit_signal,
-    desk.DayStarted: gate_conditions.day_started,
+    desk.DayStarted: gate_day.day_started,
     ev.ClockAnchor: gate_conditions.clock_anchor,
     ev.TraderHello: gate_traders.hello,
     ev.TraderGone: gate_traders.gone,

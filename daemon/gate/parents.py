@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon.gate import chains as gate_chains
-from daemon.gate import conditions as gate_conditions
+from daemon.gate import day as gate_day
 from daemon.gate.effects import ParentEnded
 from daemon.gate.state import GateState, Parent
 from market.events import CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
@@ -332,7 +332,7 @@ def can_trade(g: GateState, stamp: Stamp, parent: Parent) -> bool:
         and g.session.trading
         and posture <= Posture.REDUCE_ONLY
         and not g.overdue.get(symbol)
-        and gate_conditions.open_now(g, stamp, symbol)
+        and gate_day.open_now(g, stamp, symbol)
         and not g.references.fault(g.references.picture(symbol), stamp.mono_ns, g.risk.limits.market)
     )
 

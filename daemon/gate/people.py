@@ -1,6 +1,7 @@
-"""What lets trade again or more: the rearm of two persons (R72), and an exception for one order (R73).
+"""What lets trade again or more: the rearm (R72), an exception for one order (R73), the lease (R71).
 
-It takes two people with two keys: the first sees what would be lifted, the second signs for the very same.
+Rearm and exception take two people with two keys: the first sees what would be lifted, the second signs for
+the very same.
 """
 
 import hashlib
@@ -8,8 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from daemon.gate import conditions as gate_conditions
 from daemon.gate.effects import ClearKill
 from daemon.gate.state import GateState
+from market.desk_events import LeaseRenewed
 from market.events import Rearm, Stamp
 from market.people_events import SignedCommand
 from market.types import ParentID
@@ -199,3 +202,11 @@ def exception_confirm(
     g.note("warning", "exception", parent=wanted.parent_id, control=found.control, qty_max=found.qty_max,
            first=found.first, second=found.second, reason=asked.reason)  # fmt: skip
     g.reply(event.request_id, ok=True, parent=wanted.parent_id, control=found.control)
+
+
+# --- R71 --------------------------------------------------------------------------------------
+
+
+def lease_renew(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, _: commands.LeaseRenew) -> None:
+    """R71: somebody watches."""
+    gate_conditions.lease_renewed(g, stamp, LeaseRenewed(person=by.person, request_id=event.request_id))

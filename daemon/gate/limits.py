@@ -1,17 +1,12 @@
-"""Limits, lease and day by signed command: R73, R71, and the start and end of a day.
+"""Limits by signed command (R73): what tightens holds at once, what loosens waits for a second person.
 
-Tightening holds at once. What loosens waits for a second person with another key, and never passes the
-firm's ceiling. A day begins with prepared files that the signature names, and ends with nothing open.
+None passes the firm's ceiling, whoever signs.
 """
 
 from typing import Any, Final
 
-import msgspec
-
-from daemon.gate import conditions as gate_conditions
 from daemon.gate.people import digest_of, identity, refuse, say_asked
 from daemon.gate.state import GateState
-from market.desk_events import LeaseRenewed
 from market.events import Stamp
 from market.people_events import SignedCommand
 from risk import commands
@@ -125,62 +120,3 @@ def set_limits(g: GateState, limits: Limits) -> None:
     g.judge_by(limits, g.risk.rates, g.risk.memory, started=False)
     g.counters["limits_changed"] += 1
     g.touch_all()
-
-
-# --- lease and day ----------------------------------------------------------------------------
-
-
-def lease_renew(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, _: commands.LeaseRenew) -> None:
-    """R71: somebody watches."""
-    gate_conditions.lease_renewed(g, stamp, LeaseRenewed(person=by.person, request_id=event.request_id))
-
-
-def day_begin(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.DayBegin) -> None:
-    """Start of day, with the files that the signature names."""
-    if event.day is None or event.day.day != body.day:
-        refuse(g, event, f"no prepared files for {body.day}")
-        return
-    g.note("warning", "start of day asked", person=by.person, day=body.day, manifest=body.manifest)
-    if event.listed is not None:
-        gate_conditions.restricted_listed(g, stamp, event.listed)
-    gate_conditions.day_started(g, stamp, msgspec.structs.replace(event.day, request_id=event.request_id))
-    if g.risk.memory.day == body.day:
-        next_limits(g, by)
-        g.volumes = {symbol: (adv, volatility) for symbol, adv, volatility in event.day.volumes}
-        for symbol, instrument in g.instruments.items():
-            g.instruments[symbol] = g.as_of_today(instrument)
-
-
-def day_end(g: GateState, stamp: Stamp, event: SignedCommand, by: Signer, body: commands.DayEnd) -> None:
-    """End of day: nothing open, nothing unknown, and the broker's positions are ours."""
-    faults = day_faults(g, event, body)
-    if faults:
-        refuse(g, event, "; ".join(faults))
-        return
-    g.posture.raise_("R40", f"the day {body.day} has ended", stamp.mono_ns)
-    g.note("warning", "end of day", person=by.person, day=body.day, positions=len(g.ledger.positions))
-    facts = {"day": body.day, "positions": dict(sorted(g.ledger.positions.items())), "state": g.digest()}
-    g.reply(event.request_id, ok=True, **facts)
-
-
-def day_faults(g: GateState, event: SignedCommand, body: commands.DayEnd) -> list[str]:
-    """Return why the day cannot be ended."""
-    faults = []
-    if body.day != g.risk.memory.day:
-        faults.append(f"the day is {g.risk.memory.day or 'not begun'}, not {body.day}")
-    if g.ledger.open_orders:
-        faults.append(f"{g.ledger.open_orders} orders are still open")
-    if g.live_parents:
-        faults.append(f"{len(g.live_parents)} parents have not ended")
-    if g.breaks:
-        faults.append(f"{len(g.breaks)} breaks are not cleared up")
-    if event.compared is None:
-        faults.append("the broker's position file was not compared")
-        return faults
-    ours = {key: qty for key, qty in g.ledger.positions.items() if qty}
-    theirs = {f"{account} {symbol}": qty for account, symbol, qty in event.compared.positions if qty}
-    return faults + [
-        f"{key}: the broker holds {theirs.get(key, 0)}, we {ours.get(key, 0)}"
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key, 0) != theirs.get(key, 0)
-    ]
