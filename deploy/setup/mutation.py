@@ -46,7 +46,8 @@ TESTS: Final = (
     "tests/daemon/test_retiring_model.py", "tests/daemon/test_limits_in_midday.py",
     "tests/daemon/test_why_combined.py", "tests/daemon/test_why_answers.py",
     "tests/daemon/test_status_facts.py", "tests/daemon/test_state_codec.py",
-    "tests/daemon/test_state_facts.py", "tests/daemon/test_written_bounds.py", "tests/test_states.py", "tests/test_traceability.py",
+    "tests/daemon/test_state_facts.py", "tests/daemon/test_written_bounds.py",
+    "tests/test_states.py", "tests/test_traceability.py",
     "tests/scenarios", "tests/simulation/test_simulation.py",
 )  # fmt: skip
 REVIEWED: Final = ROOT / "docs" / "MUTATION.md"
