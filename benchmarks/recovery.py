@@ -27,8 +27,6 @@ from daemon.gate.keeper import SNAPSHOT_BYTES, Keeper
 from daemon.gate.recovery import recover
 from daemon.journal import Journal
 
-PAUSE_NS = 1_000_000  # the loop of the pause's measure looks at the clock this often
-
 
 def timed(act: Callable[[], object]) -> float:
     start = time.perf_counter()

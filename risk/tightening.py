@@ -38,10 +38,6 @@ class Tightening:
         """Return the limit that holds: never above the static one."""
         return static if self._bp == checks.BP else checks.share_of(static, self._bp)
 
-    def and_(self, other: "Tightening") -> "Tightening":
-        """Return the tighter of two."""
-        return self if self._bp <= other._bp else other
-
 
 NONE: Final = Tightening(checks.BP)
 

@@ -104,7 +104,7 @@ class Desk:
         self.notes: list[ef.Note] = []
         self.log: list[tuple[ev.Stamp, ev.Event]] = []
         self._limits = limits
-        self._n = self._decisions = 0
+        self._n = 0
         self.prices = (BID_E4, ASK_E4)
         self._failed: deque[ev.SendFailed] = deque(maxlen=FOLLOW_UPS_MAX)
 

@@ -5,7 +5,7 @@ answered with a reject. Free text is cleaned before it is sent, ids are echoed a
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from gateways.fix import fix42
 from gateways.fix import requests as rq
@@ -89,7 +89,8 @@ def _side(f: Fields) -> Side:
     return side
 
 
-def _terms(f: Fields) -> tuple[int, OrdType, int | None, TimeInForce, bool]:
+def _terms(f: Fields) -> dict[str, Any]:
+    """Return what D and G say of the order itself."""
     qty = f.qty("38")
     if not qty:
         raise Refusal("38 is missing or 0")
@@ -108,29 +109,32 @@ def _terms(f: Fields) -> tuple[int, OrdType, int | None, TimeInForce, bool]:
     exec_insts = frozenset(f.tags.get("18", "").split(" "))
     if not exec_insts <= EXEC_INSTS:
         raise Refusal("18 (ExecInst) is served as 1, 5 or 6 alone")
-    return qty, ord_type, price_e4, time_in_force, POST_ONLY in exec_insts
+    return {
+        "qty": qty,
+        "ord_type": ord_type,
+        "price_e4": price_e4,
+        "time_in_force": time_in_force,
+        "post_only": POST_ONLY in exec_insts,
+    }
 
 
-def _head(f: Fields) -> tuple[int, bool, bool]:
-    return f.count("34") or 0, f.flag("43"), f.flag("97")
+def _head(f: Fields) -> dict[str, Any]:
+    return {"seq_num": f.count("34") or 0, "poss_dup": f.flag("43"), "poss_resend": f.flag("97")}
+
+
+def _names(f: Fields) -> dict[str, Any]:
+    """Return how F and G name the order that they mean."""
+    return {"cl_ord_id": f.id("11"), "orig_cl_ord_id": f.id("41"), "order_id": f.id_or("37")}
 
 
 def _new_order(f: Fields) -> rq.NewOrderSingle:
-    qty, ord_type, price_e4, time_in_force, post_only = _terms(f)
-    seq_num, poss_dup, poss_resend = _head(f)
     return rq.NewOrderSingle(
-        seq_num=seq_num,
-        poss_dup=poss_dup,
-        poss_resend=poss_resend,
+        **_terms(f),
+        **_head(f),
         cl_ord_id=f.id("11"),
         symbol=f.id("55"),
         side=_side(f),
-        qty=qty,
-        ord_type=ord_type,
-        price_e4=price_e4,
-        time_in_force=time_in_force,
         account=f.id_or("1"),
-        post_only=post_only,
         mic=f.id_or("100") or f.id_or("207"),
         parent_id=f.id_or("526"),
         locate_id=f.id_or("5700"),
@@ -139,36 +143,21 @@ def _new_order(f: Fields) -> rq.NewOrderSingle:
 
 
 def _replace(f: Fields) -> rq.ReplaceRequest:
-    qty, ord_type, price_e4, time_in_force, post_only = _terms(f)
-    seq_num, poss_dup, poss_resend = _head(f)
     return rq.ReplaceRequest(
-        seq_num=seq_num,
-        poss_dup=poss_dup,
-        poss_resend=poss_resend,
-        cl_ord_id=f.id("11"),
-        orig_cl_ord_id=f.id("41"),
-        order_id=f.id_or("37"),
+        **_terms(f),
+        **_head(f),
+        **_names(f),
         symbol=f.id("55"),
         side=_side(f),
-        qty=qty,
-        ord_type=ord_type,
-        price_e4=price_e4,
-        time_in_force=time_in_force,
         account=f.id_or("1"),
-        post_only=post_only,
         transact_ns=f.ns("60"),
     )
 
 
 def _cancel(f: Fields) -> rq.CancelRequest:
-    seq_num, poss_dup, poss_resend = _head(f)
     return rq.CancelRequest(
-        seq_num=seq_num,
-        poss_dup=poss_dup,
-        poss_resend=poss_resend,
-        cl_ord_id=f.id("11"),
-        orig_cl_ord_id=f.id("41"),
-        order_id=f.id_or("37"),
+        **_head(f),
+        **_names(f),
         symbol=f.id("55"),
         side=_side(f),
         qty=f.qty("38") or 0,
@@ -178,11 +167,8 @@ def _cancel(f: Fields) -> rq.CancelRequest:
 
 
 def _status(f: Fields) -> rq.StatusRequest:
-    seq_num, poss_dup, poss_resend = _head(f)
     return rq.StatusRequest(
-        seq_num=seq_num,
-        poss_dup=poss_dup,
-        poss_resend=poss_resend,
+        **_head(f),
         cl_ord_id=f.id("11"),
         order_id=f.id_or("37"),
         symbol=f.id("55"),

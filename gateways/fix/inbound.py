@@ -49,30 +49,10 @@ ORD_STATUSES: Final = {s.value: s for s in OrdStatus}
 CXL_REJ_REASONS: Final = {r.value: r for r in CxlRejReason}
 RESPONSES: Final = {r.value: r for r in CxlRejResponseTo}
 # Tags of which a second one would change what we believe; others may repeat inside groups.
-ONCE: Final = frozenset(
-    [
-        "1",
-        "6",
-        "11",
-        "14",
-        "17",
-        "19",
-        "20",
-        "31",
-        "32",
-        "34",
-        "37",
-        "38",
-        "39",
-        "41",
-        "44",
-        "54",
-        "55",
-        "150",
-        "151",
-    ]
-)
-
+ONCE: Final = frozenset([
+    "1", "6", "11", "14", "17", "19", "20", "31", "32", "34", "37", "38", "39", "41", "44", "54", "55", "150",
+    "151",
+])  # fmt: skip
 POSITIONS: Final = frozenset(["AO", "AP"])
 PRICED: Final = frozenset([ExecType.TRADE, ExecType.TRADE_CORRECT])
 

@@ -328,11 +328,9 @@ def test_r75_nothing_above_one_can_be_made(bp: Any) -> None:
         Tightening(bp)
 
 
-def test_r75_the_tighter_of_two_wins_and_one_is_static() -> None:
+def test_r75_a_tightening_is_a_share_of_the_static_limit() -> None:
     assert Tightening(2_500).of(1_000) == 250
     assert Tightening(10_000).of(999) == 999
-    assert Tightening(3_000).and_(Tightening(2_000)).bp == 2_000
-    assert Tightening(1_000).and_(Tightening(2_000)).bp == 1_000
 
 
 def test_r75_a_signal_lowers_at_once_and_the_room_follows() -> None:
