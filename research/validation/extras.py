@@ -96,7 +96,7 @@ def midcap_pairs(ready: Prepared) -> list[tuple[Cell, Contender]]:
 def on_tapes(ready: Prepared, say: Say) -> list[Contender]:
     """Return who plays the tapes, ours first; what has numbers is tuned first."""
     session = ready.session
-    like = next((name for name in LIKE_TAPES if name in session.tuned), "")
+    like = next((name for name in (*LIKE_TAPES, *session.tuned) if name in session.tuned), "")
     numbers = dict(session.tuned.get(like, {}).get("numbers", {}))
     told: Told | None = None
     if session.budget:
@@ -144,4 +144,5 @@ def tapes(ready: Prepared, say: Say) -> dict[str, Any]:
     """Return the tapes."""
     ready.session.close()  # its books are not needed any more
     ours, *rivals = on_tapes(ready, say)
-    return tape_results.tapes(ready.args.tape, ready.args, ready.session.cells, ours, rivals, say)
+    cells = ready.session.cells
+    return tape_results.tapes(ready.args.tape, ready.args, ready.fitted, cells, ours, rivals, say)

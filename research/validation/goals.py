@@ -6,6 +6,7 @@ cannot be told, is `not measured`. A goal that is met on more passive fills than
 whose gate has not passed, is `met †`, and † is no claim.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from research.validation.statistics import CLUSTERS_TOLD
@@ -30,12 +31,12 @@ def goals(found: dict[str, Any]) -> list[Row]:
     rows: list[Row] = []
     if LEARNT in tiers:
         rows += gains(found, tiers[LEARNT])
-        rows += in_markets(tiers[LEARNT])
-        rows += [seeds(found, tiers[LEARNT]), impact(tiers[LEARNT]), worst(tiers[LEARNT])]
-        rows.append(deviation(tiers[LEARNT]))
-    rows += [*regimes(tiers), not_worse(tiers, "twap-passive")]
+        rows += in_markets(found, tiers[LEARNT])
+        rows += [seeds(found, tiers[LEARNT]), impact(found, tiers[LEARNT]), worst(tiers[LEARNT])]
+        rows.append(deviation(found, tiers[LEARNT]))
+    rows += [*regimes(found, tiers), not_worse(tiers, "twap-passive")]
     if LEARNT in tiers and OTHERS in tiers:
-        rows += [kept(tiers, "twap"), kept(tiers, "best")]
+        rows += [kept(found, tiers, "twap"), kept(found, tiers, "best")]
     rows += learners(found)
     rows += [aa(found), interval_size(tiers)]
     return rows + tapes(found.get("tape") or {})
@@ -57,12 +58,17 @@ def word(good: bool, doubtful: bool = False) -> str:
     return (DOUBTFUL if doubtful else MET) if good else MISSED
 
 
-def lower(d: dict[str, Any]) -> str:
+def unproven(found: dict[str, Any], *rows: dict[str, Any]) -> bool:
+    """Say whether a comparison rests on passive fills which no gate has passed."""
+    return not found["gate"]["passed"] and any(row["rests_on_passive_fills"] for row in rows)
+
+
+def lower(d: dict[str, Any], doubtful: bool = False) -> str:
     """Return whether a difference is below zero: met beyond its interval, not resolved within it."""
     if d["mean"] > 0.0:
         return MISSED
     told = d.get("clusters", CLUSTERS_TOLD) >= CLUSTERS_TOLD
-    return MET if told and d["high"] < 0.0 else OPEN
+    return word(True, doubtful) if told and d["high"] < 0.0 else OPEN
 
 
 def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
@@ -75,27 +81,28 @@ def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
             continue
         hidden = one["against_with_hidden"][name]
         good = all(reached(each, least) for each in (got, hidden))
-        doubtful = got["rests_on_passive_fills"] and not found["gate"]["passed"]
         who = f"the best rule ({got['is']})" if name == "best" else name
         rows.append(
             row(
                 f"{LEARNT}: shortfall against {who}",
                 f"-{least:.0%}, interval below 0",
                 f"{interval(got)}; with hidden price improvement {interval(hidden)}",
-                word(good, doubtful),
+                word(good, unproven(found, got)),
             )
         )
     return rows
 
 
-def in_markets(one: dict[str, Any]) -> list[Row]:
+def in_markets(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
     """Return the gain on each market's own best rule: one over all of them may be one market's alone."""
     rows = []
     for market, against in one.get("markets", {}).items():
         got = against.get("best")
         if got is not None and len(one["markets"]) > 1:
             goal = f"{LEARNT} in {market} alone: against its best rule ({got['is']})"
-            rows.append(row(goal, "interval below 0", interval(got), word(got["high"] < 0.0)))
+            rows.append(
+                row(goal, "interval below 0", interval(got), word(got["high"] < 0.0, unproven(found, got)))
+            )
     return rows
 
 
@@ -111,15 +118,15 @@ def seeds(found: dict[str, Any], one: dict[str, Any]) -> Row:
     """Return how many training seeds beat the best rule."""
     names = [s["name"] for s in found["subjects"]]
     rows = [one["subjects"].get(name, {}).get("best") for name in names]
-    good = sum(r is not None and r["high"] < 0.0 for r in rows)
-    said = f"{good} of {len(names)}"
-    verdict = UNKNOWN if len(names) < SEEDS else word(good == len(names))
+    good = [r for r in rows if r is not None and r["high"] < 0.0]
+    said = f"{len(good)} of {len(names)}"
+    verdict = UNKNOWN if len(names) < SEEDS else word(len(good) == len(names), unproven(found, *good))
     return row(
         f"{LEARNT}: training seeds significant against the best rule", f"{SEEDS} of {SEEDS}", said, verdict
     )
 
 
-def impact(one: dict[str, Any]) -> Row:
+def impact(found: dict[str, Any], one: dict[str, Any]) -> Row:
     """Return the twin-measured impact against the crossing TWAP's."""
     got, twap = one["impact_against"].get("twap"), one["contenders"].get("twap")
     goal, aim = f"{LEARNT}: impact measured by the twin, against twap", f"-{IMPACT:.0%}, interval below 0"
@@ -127,7 +134,8 @@ def impact(one: dict[str, Any]) -> Row:
         return row(goal, aim, "-", UNKNOWN)
     share = got["mean"] / twap["impact"]
     said = f"{got['mean']:+.3f} [{got['low']:+.3f}, {got['high']:+.3f}] bps ({share:+.1%})"
-    return row(goal, aim, said, word(got["high"] < 0.0 and share <= -IMPACT))
+    good = got["high"] < 0.0 and share <= -IMPACT
+    return row(goal, aim, said, word(good, unproven(found, one["against"]["twap"])))
 
 
 def worst(one: dict[str, Any]) -> Row:
@@ -141,17 +149,22 @@ def worst(one: dict[str, Any]) -> Row:
     return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", lower(d))
 
 
-def deviation(one: dict[str, Any]) -> Row:
+def deviation(found: dict[str, Any], one: dict[str, Any]) -> Row:
     """Return the deviation less the twin's exogenous move against the crossing TWAP's."""
     got = one["risk_against"].get("twap")
     goal, aim = f"{LEARNT}: deviation without the twin's move, against twap", "below"
     if got is None:
         return row(goal, aim, "-", UNKNOWN)
     d = got["sd_without_exogenous"]
-    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", lower(d))
+    return row(
+        goal,
+        aim,
+        f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps",
+        lower(d, unproven(found, one["against"]["twap"])),
+    )
 
 
-def regimes(tiers: dict[str, Any]) -> list[Row]:
+def regimes(found: dict[str, Any], tiers: dict[str, Any]) -> list[Row]:
     """Return how many regimes were won and lost, against the crossing TWAP and each tier's best rule."""
     played = [tiers[name] for name in (LEARNT, ELSEWHERE) if name in tiers]
     count = sum(one["regimes"] for one in played)
@@ -161,7 +174,8 @@ def regimes(tiers: dict[str, Any]) -> list[Row]:
     for who, suffix in (("twap", ""), ("the best rule", "_best")):
         won, lost = (sum(one[f"{what}{suffix}"] for one in played) for what in ("won", "lost"))
         said = f"{won} of {count} ({won / count:.0%})"
-        rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count)))
+        doubtful = unproven(found, *won_rows(played, suffix))
+        rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count, doubtful)))
         named = ", ".join(lost_names(played, suffix)[:NAMED_MAX])
         said = f"{lost}: {named}" if lost else "0"
         rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", said, word(lost == 0)))
@@ -179,17 +193,25 @@ def not_worse(tiers: dict[str, Any], name: str) -> Row:
 
 def lost_names(played: list[dict[str, Any]], suffix: str) -> list[str]:
     """Return the regimes that were lost."""
-    found = []
+    return [cell["scenario"] for cell, against in judged(played, suffix, "lost")]
+
+
+def won_rows(played: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
+    """Return the comparisons of the regimes that were won."""
+    return [cell["against"][against] for cell, against in judged(played, suffix, "won")]
+
+
+def judged(played: list[dict[str, Any]], suffix: str, verdict: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the regimes of one verdict and whom they were held against: TWAP, or the tier's best."""
     for one in played:
         best = one["against"].get("best", {}).get("is")
         for cell in one.get("cells", []):
             against = best if suffix else cell["against_what"]
-            if cell["verdicts"].get(against) == "lost":
-                found.append(cell["scenario"])
-    return found
+            if cell["verdicts"].get(against) == verdict:
+                yield cell, against
 
 
-def kept(tiers: dict[str, Any], name: str) -> Row:
+def kept(found: dict[str, Any], tiers: dict[str, Any], name: str) -> Row:
     """Return how much of the gain is kept in simulators that nothing was trained in."""
     here, there = (tiers[tier]["against"].get(name) for tier in (LEARNT, OTHERS))
     goal = f"gain against {'the best rule' if name == 'best' else name} kept in unseen simulators"
@@ -203,7 +225,7 @@ def kept(tiers: dict[str, Any], name: str) -> Row:
     else:
         share = shares[1] / shares[0]
         said = f"{share:.0%} ({shares[1]:+.1%} there, {shares[0]:+.1%} in {LEARNT})"
-    return row(goal, aim, said, word(share >= KEPT))
+    return row(goal, aim, said, word(share >= KEPT, unproven(found, here, there)))
 
 
 def learners(found: dict[str, Any]) -> list[Row]:
@@ -211,7 +233,9 @@ def learners(found: dict[str, Any]) -> list[Row]:
     rows = []
     for one in found["also"]:
         got = found["tiers"].get(LEARNT, {}).get("subjects", {}).get(one["name"], {}).get("twap")
-        said, verdict = ("-", UNKNOWN) if got is None else (interval(got), word(got["high"] < 0.0))
+        said, verdict = "-", UNKNOWN
+        if got is not None:
+            said, verdict = interval(got), word(got["high"] < 0.0, unproven(found, got))
         rows.append(row(f"{LEARNT}: {one['about']} against twap", "interval below 0", said, verdict))
     return rows
 

@@ -47,7 +47,8 @@ class Jobs:
             who = extras.on_tapes(self.prepared, self.say)
             for at in range(len(who) * len(args.tape)):
                 one, folder = who[at // len(args.tape)], args.tape[at % len(args.tape)]
-                if not session.cells.has(tape_results.facts_of(one, *tape_results.windows_of(folder, args))):
+                sha256, made, _ = tape_results.windows_of(folder, args, self.prepared.fitted)
+                if not session.cells.has(tape_results.facts_of(one, sha256, made)):
                     tapes.append(Job(TAPE, at))
         beside = [
             Job(BESIDE, at)
@@ -90,4 +91,5 @@ class Jobs:
             folders = prepared.args.tape
             one = extras.on_tapes(prepared, self.say)[job.at // len(folders)]
             folder = folders[job.at % len(folders)]
-            tape_results.on_one(session.cells, one, *tape_results.windows_of(folder, prepared.args))
+            sha256, made, _ = tape_results.windows_of(folder, prepared.args, prepared.fitted)
+            tape_results.on_one(session.cells, one, sha256, made)

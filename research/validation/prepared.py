@@ -15,6 +15,7 @@ from research.validation.cells import Cells, code_sha256
 from research.validation.play import Table
 from research.validation.session import Session, wanted
 from research.validation.subjects import Subject, subject
+from research.validation.tape_world import fitted
 from research.validation.tiers import Cell
 
 BUDGET_USUAL: Final = 3_200  # episodes for tuning, where the policy saw as many or more
@@ -33,6 +34,8 @@ class Prepared:
         usual = min(BUDGET_USUAL, self.median.episodes or BUDGET_USUAL)
         budget = args.budget if args.budget is not None else usual
         self.plan = planned(args, self.median)
+        own = (scenario for one in every for scenario in one.own)
+        self.fitted = fitted((*SCENARIOS.values(), *own))
         self.code = code_sha256()
         pace = plain(self.median.contender.settings)
         cells = Cells(args.out / "cells", self.code)

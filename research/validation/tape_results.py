@@ -17,7 +17,7 @@ from research.validation.cells import Cells
 from research.validation.play import PlayError
 from research.validation.statistics import CLUSTERS_TOLD, cvar, interval, paired
 from research.validation.tape_play import COLUMNS, LATENCY_NS, TIMES, Columns, play
-from research.validation.tape_world import Window, windows
+from research.validation.tape_world import Fitted, Window, windows
 
 NAMES: Final = (
     *("twap", "twap-passive", "vwap", "vwap-passive", "pov", "pov-passive", "almgren-chriss"),
@@ -27,7 +27,13 @@ IDENTITY_BPS: Final = 1e-6
 
 
 def tapes(
-    folders: list[Path], options: Any, cells: Cells, ours: Contender, rivals: list[Contender], say: Any
+    folders: list[Path],
+    options: Any,
+    known: Fitted,
+    cells: Cells,
+    ours: Contender,
+    rivals: list[Contender],
+    say: Any,
 ) -> dict[str, Any]:
     """Play every contender on every tape and compare.
 
@@ -36,9 +42,9 @@ def tapes(
         PlayError: the parts of a shortfall do not add up.
 
     """
-    chosen: list[tuple[str, list[Window]]] = [windows_of(folder, options) for folder in folders]
-    said = [windows(folder, options.first, options.last, options.minutes)[1] for folder in folders]
-    left_out = [one for one in said if one]
+    found = [windows_of(folder, options, known) for folder in folders]
+    chosen = [(sha256, made) for sha256, made, _ in found]
+    left_out = [said for _, _, said in found if said]
     tables: dict[str, Columns] = {}
     for who in (ours, *rivals):
         parts = [on_one(cells, who, sha256, made) for sha256, made in chosen]
@@ -50,10 +56,10 @@ def tapes(
     return summed(tables, ours.name, chosen, left_out)
 
 
-def windows_of(folder: Path, options: Any) -> tuple[str, list[Window]]:
-    """Return the hash of a tape and the windows of it that are played."""
-    made, _ = windows(folder, options.first, options.last, options.minutes)
-    return made[0].tape.meta.events_sha256, made
+def windows_of(folder: Path, options: Any, known: Fitted) -> tuple[str, list[Window], str]:
+    """Return the hash of a tape, the windows of it that are played, and a word on those left out."""
+    made, said = windows(folder, options.first, options.last, options.minutes, known)
+    return made[0].tape.meta.events_sha256, made, said
 
 
 def facts_of(who: Contender, sha256: str, made: list[Window]) -> list[str]:

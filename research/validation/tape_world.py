@@ -1,9 +1,11 @@
 """T4: recorded tapes, cut into windows, and what stood in them without us.
 
 Only hours that nothing was trained or calibrated on make a claim: `VALIDATION_FROM` names where they
-begin on the recordings that were. The touch of a window without us is the recording itself.
+begin on the recordings that were, and a calibration says itself which hours of which recording it was
+fitted to. The touch of a window without us is the recording itself.
 """
 
+from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,11 +15,13 @@ from numpy.typing import NDArray
 
 from market.book import OrderBook
 from market.book_events import Kind
+from market.flow.calibration import Calibration
 from market.tape import Tape, TapeError
 from policies.layout import ALMGREN_CHRISS, OBIZHAEVA_WANG, POV, VWAP
 from policies.policy import Cadence, Decision, Mask, Observation
 from policies.schedule import Situation, almgren_chriss, obizhaeva_wang, pov, twap, vwap
 from research.baselines.contenders import Contender
+from research.environment.scenarios import Scenario
 from research.validation.play import PlayError
 
 NS: Final = 1_000_000_000
@@ -68,8 +72,31 @@ class TapeUseError(Exception):
     """A tape on which nothing can be validated: one line."""
 
 
-def windows(folder: Path, first: time | None, last: time | None, minutes: int) -> tuple[list[Window], str]:
+Fitted = dict[str, tuple[int, int]]  # from when to when, of a tape by its events' SHA-256
+
+
+def fitted(scenarios: Iterable[Scenario]) -> Fitted:
+    """Return the hours that the markets of some scenarios were calibrated on."""
+    found: Fitted = {}
+    for scenario in scenarios:
+        told = scenario.market.provenance if isinstance(scenario.market, Calibration) else {}
+        begin, between, end = told.get("interval_utc_ns", "").partition("..")
+        if between and "events_sha256" in told:
+            found[told["events_sha256"]] = int(begin), int(end)
+    return found
+
+
+def windows(
+    folder: Path, first: time | None, last: time | None, minutes: int, known: Fitted
+) -> tuple[list[Window], str]:
     """Return the windows of a tape that may be used, and a word on hours that were left out.
+
+    Args:
+        folder: of the tape store.
+        first: clock time to begin at; None: the tape's.
+        last: clock time to end at; None: the tape's.
+        minutes: of a window.
+        known: hours that a market was fitted to; no window may touch them.
 
     Raises:
         TapeUseError: there is no whole store, or too few windows with both sides in it.
@@ -92,9 +119,17 @@ def windows(folder: Path, first: time | None, last: time | None, minutes: int) -
     if last is not None:
         end_ns = min(end_ns, tape.instrument.at(tape.day, last))
     made = cut(tape, begin_ns, end_ns, minutes * 60 * NS)
+    since, until = known.get(tape.meta.events_sha256, (0, 0))
+    unseen = [w for w in made if w.end_ns <= since or w.begin_ns >= until]
+    if len(unseen) < len(made):
+        clocks = f"{tape.instrument.clock(since)[:8]} to {tape.instrument.clock(until)[:8]}"
+        said = f"{tape.symbol}: {clocks} were calibrated on and were left out"
+        made = unseen
     if len(made) < WINDOWS_MIN:
         mend = "give shorter ones with --minutes, or a longer tape"
-        if not made and end_ns - begin_ns >= WINDOWS_MIN * minutes * 60 * NS:
+        if until:
+            mend = "a market was calibrated on this tape; give another one, or other hours of it"
+        elif not made and end_ns - begin_ns >= WINDOWS_MIN * minutes * 60 * NS:
             mend = "this tape has no trades there, or one side is empty"
         elif end_ns <= begin_ns:
             mend = "the tape has nothing there: other --from and --to"

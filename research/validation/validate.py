@@ -16,7 +16,8 @@ from research.validation import extras, fan, results
 from research.validation.play import PlayError, Table
 from research.validation.prepared import Prepared
 from research.validation.subjects import SubjectError
-from research.validation.tape_world import TapeUseError, windows
+from research.validation.tape_results import windows_of
+from research.validation.tape_world import TapeUseError
 from research.validation.tiers import Cell, TierError
 
 DONE, NOT_CLEAN, USAGE, CONFIG, INTERRUPTED = 0, 1, 2, 78, 130
@@ -64,6 +65,8 @@ def validated(args: argparse.Namespace) -> int:
             raise UsageError(f"--baselines {name}: there is {', '.join(NAMES)}")
     check_tapes(args)
     ready = Prepared(args, say)
+    for folder in args.tape:  # before anything is played
+        windows_of(folder, args, ready.fitted)
     try:
         if args.workers > 1 or args.ray is not None:
             fan.spread(ready, say)
@@ -89,13 +92,11 @@ def everything(ready: Prepared) -> list[tuple[Cell, dict[str, Table]]]:
 
 
 def check_tapes(args: argparse.Namespace) -> None:
-    """Hold --tape and T4 to each other, before anything is played."""
+    """Hold --tape and T4 to each other."""
     if args.tape and "T4" not in args.tiers:
         args.tiers = [*args.tiers, "T4"]
     if "T4" in args.tiers and not args.tape:
         raise UsageError("--tiers T4: give the tick stores with --tape DIR")
-    for folder in args.tape:
-        windows(folder, args.first, args.last, args.minutes)
 
 
 class Eta:

@@ -86,6 +86,27 @@ def test_what_rests_on_passive_fills_is_no_claim_until_the_gate_has_passed():
     assert verdict_of(tree | {"gate": {"passed": True}}, "shortfall against twap") == "met"
 
 
+def test_every_goal_that_rests_on_such_fills_carries_the_mark():
+    rests = {"rests_on_passive_fills": True}
+    tree = found(subjects=[{"name": "mine"}] * 5, also=[{"name": "table", "about": "dqn"}])
+    tier = tree["tiers"]["T1"]
+    for name, one in tier["against"].items():
+        tier["against"][name] = one | rests
+    tier["subjects"]["table"] = {"twap": compared(-1.0) | rests}
+    tier["markets"] = {m: {"best": compared(-0.3, **{"is": "rule"}) | rests} for m in ("small", "large")}
+    tier["risk_against"]["twap"]["sd_without_exogenous"] = {"mean": -0.4, "low": -0.5, "high": -0.1}
+    calm = {"scenario": "calm", "against_what": "twap", "verdicts": {"twap": "won"}}
+    tier["cells"] = [calm | {"against": {"twap": compared(-1.0) | rests}}]
+    tree["tiers"]["T3"] = {"against": {"twap": compared(-1.0, share=-0.5) | rests}}
+
+    for part in (
+        "shortfall against twap", "in small alone", "training seeds", "impact measured", "deviation without",
+        "regimes won against twap", "gain against twap kept", "dqn against twap",
+    ):  # fmt: skip
+        assert verdict_of(tree, part) == "met †", part
+        assert verdict_of(tree | {"gate": {"passed": True}}, part) == "met", part
+
+
 def test_a_gain_that_is_one_markets_alone_is_said():
     tree = found()
     tree["tiers"]["T1"]["markets"] = {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from research.baselines.contenders import contender
+from research.environment.scenarios import SCENARIOS
 from research.environment.vector import Settings
 from research.validation import tape_world
 from research.validation.tape_play import TIMES, play
@@ -21,7 +22,7 @@ def tape(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(tape):
-    return windows(tape, None, None, 2)[0]
+    return windows(tape, None, None, 2, {})[0]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,35 @@ def test_hours_of_training_are_left_out(tape, found, monkeypatch):
     key = (str(found[0].tape.symbol), found[0].tape.day)
     monkeypatch.setitem(tape_world.VALIDATION_FROM, key, time(10, 5))
 
-    kept, said = windows(tape, None, None, 2)
+    kept, said = windows(tape, None, None, 2, {})
 
     assert len(kept) < len(found)
     assert "before 10:05 are for training" in said
+
+
+def test_hours_that_a_market_was_fitted_to_are_left_out(tape, found):
+    sha256, second = found[0].tape.meta.events_sha256, found[1]
+    known = {sha256: (second.begin_ns + 1, second.begin_ns + 2)}
+
+    kept, said = windows(tape, None, None, 2, known)
+
+    assert [w.begin_ns for w in kept] == [w.begin_ns for w in found if w is not second]
+    assert "were calibrated on and were left out" in said
+    with pytest.raises(TapeUseError, match="a market was calibrated on this tape; give another one"):
+        windows(tape, None, None, 2, {sha256: (found[0].begin_ns, found[-1].end_ns)})
+    kept, said = windows(tape, None, None, 2, {"0" * 64: (0, 2**62)})
+    assert len(kept) == len(found)
+    assert not said
+
+
+def test_a_calibration_names_the_hours_that_it_was_fitted_to():
+    hours = tape_world.fitted(SCENARIOS.values())
+
+    assert len(hours) == 2  # GOOG's and Coinbase's; the built-in markets were fitted to nothing
+    assert hours["00f78b77d8b9567d9dae00d1f55adbe250c68b599204e95797d7c6768fc02d5a"] == (
+        1_340_285_400_015_105_074,
+        1_340_303_400_000_000_000,
+    )
 
 
 def test_the_recording_that_was_trained_on_is_named():
@@ -53,15 +79,15 @@ def test_the_recording_that_was_trained_on_is_named():
 
 def test_a_tape_that_is_too_short_is_refused_in_one_line(tape):
     with pytest.raises(TapeUseError, match="give shorter ones with --minutes"):
-        windows(tape, None, None, 60)
+        windows(tape, None, None, 60, {})
 
 
 def test_a_tape_without_trades_and_hours_that_it_lacks_say_so(tape, monkeypatch):
     with pytest.raises(TapeUseError, match="nothing there: other --from and --to"):
-        windows(tape, time(23, 0), None, 2)
+        windows(tape, time(23, 0), None, 2, {})
     monkeypatch.setattr(tape_world, "cut", lambda *_: [])
     with pytest.raises(TapeUseError, match="no trades there, or one side is empty"):
-        windows(tape, None, None, 2)
+        windows(tape, None, None, 2, {})
 
 
 def test_parents_of_both_sides_and_all_sizes_split_exactly(played):
