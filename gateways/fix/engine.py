@@ -8,8 +8,8 @@
     engine.stop()                      # log out, flush; then flush what is yours and os._exit
 
 `body` is `35=..` and the body's fields; the engine adds header, sequence number and checksum.
-Callbacks run on the engine's thread: they append and post to the loop, take no locks and let no
-exception out (an exception in one would leave a zombie: socket open, heartbeats dead).
+A client works on the loop's thread (gateways.fix.pump), an acceptor on one of quickfix's. Callbacks append
+and post to the loop, take no locks and let no exception out: one would leave a zombie, its heartbeats dead.
 quickfix never stores an order for later: offline and resent orders are refused in `toApp`.
 
 Importing quickfix sets SIGINT to its default; the handler that stood before is put back below.
@@ -21,10 +21,10 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread, current_thread, get_ident, main_thread
+from threading import current_thread, get_ident, main_thread
 from typing import Any, Final, TypeVar, cast
 
-from gateways.fix.numbers import SequenceNumbers
+from gateways.fix.pump import Address, Pump, sockets
 from gateways.fix.session_state import OwnSend, SessionState
 from gateways.fix.sessions import (
     NO_OFFSET,
@@ -201,6 +201,8 @@ class _Log(fix.Log):  # type: ignore[misc]
         """Remember the engine's last word, the reason of a later logout."""
         if self.session is not None:
             self.session.said(text)
+        if self.engine.pump is not None:
+            self.engine.pump.changed = True
 
 
 class _LogFactory(fix.LogFactory):  # type: ignore[misc]
@@ -237,7 +239,7 @@ class Engine:
         self.halted = False
         self.failures: list[str] = []
         self.own_send: OwnSend | None = None
-        self.reading: SessionState  # whose message the engine's thread is at: its log hears of it first
+        self.reading: SessionState  # whose message the engine is at: its log hears of it first
         self._sessions = {spec.name: SessionState(spec) for spec in sessions}
         self.by_id = {s.id_text: s for s in self._sessions.values()}
         if len(self.by_id) != len(sessions):
@@ -247,6 +249,7 @@ class Engine:
         self._inbox = inbox
         self._loop = loop
         self._connector: Any = None
+        self.pump: Pump | None = None  # a client's; an acceptor has a thread of quickfix's
         self.kept: list[Any] = []  # what quickfix points to must live as long as it does
         versions = {spec.version for spec in sessions}
         self._dictionaries = {v: fix.DataDictionary(str(DICTIONARIES[v])) for v in versions}
@@ -264,22 +267,12 @@ class Engine:
                     session.port = listening_port(session.spec.port)
             try:
                 self.prepare()
-                if self.role is Role.INITIATOR:
-                    Thread(target=self._run, name="fix", daemon=True).start()
-                else:
-                    self._connector.start()  # it binds its port, and says here where it cannot
+                (self.pump or self._connector).start()  # an acceptor's says here that its port is taken
                 return
             except (fix.ConfigError, fix.RuntimeError) as error:
                 fixed = self.role is Role.INITIATOR or all(s.spec.port for s in self._sessions.values())
                 if fixed or attempt == PORT_TRIES - 1:
                     raise EngineError(f"the FIX engine does not start: {error}") from None
-
-    def _run(self) -> None:
-        """Be the engine's thread. One that quickfix starts is new to Python at each of its callbacks."""
-        try:
-            self._connector.block()
-        finally:
-            self.failed("block", EngineError("the FIX engine's thread has ended"))
 
     def stop(self) -> None:
         """Log out and flush; the process must then end by os._exit.
@@ -303,6 +296,8 @@ class Engine:
             if not any(session.logged_on for session in self._sessions.values()):
                 return
             time.sleep(STOP_POLL_S)
+            if self.pump is not None:
+                self.pump.poll()
 
     def send(self, name: str, body: str) -> bool:
         """Send a pre-encoded body; False is a definite local refusal."""
@@ -353,8 +348,10 @@ class Engine:
 
     def post(self, session: SessionState, message: Message) -> None:
         """Hand a message to the loop; after the loop has closed there is nobody to tell."""
+        loop = self._loop
+        later = loop.call_soon if self.pump is not None else loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._inbox, session.spec.name, message)
+            later(self._inbox, session.spec.name, message)
 
     def failed(self, where: str, error: BaseException) -> None:
         """Halt: our own code failed inside a callback."""
@@ -375,26 +372,27 @@ class Engine:
         settings = fix.SessionSettings()
         settings.set(fix.Dictionary())
         self._state_dir.mkdir(parents=True, exist_ok=True)
+        addresses: set[Address] = set()
         for session in self._sessions.values():
             spec = session.spec
             session.session_id = fix.SessionID(spec.version, spec.sender_comp_id, spec.target_comp_id)
-            texts = fix.Dictionary()
-            for key, value in session_settings(self.role, spec, session.port, self._state_dir).items():
+            texts, values = fix.Dictionary(), session_settings(self.role, spec, session.port, self._state_dir)
+            for key, value in values.items():
                 texts.setString(key, value)
             settings.set(session.session_id, texts)
+            addresses.add((values.get("SocketConnectHost", ""), session.port))
             if self.role is Role.INITIATOR and not spec.in_memory:
-                session.numbers = numbers = SequenceNumbers(self._state_dir / f"{spec.name}.numbers")
-                numbers.set_theirs(min(numbers.theirs, spec.theirs_at_most or numbers.theirs))
+                session.keep_numbers(self._state_dir)
         # A client of ours resends nothing, so its numbers are all that must outlive the process.
         in_memory = self.role is Role.INITIATOR or all(s.spec.in_memory for s in self._sessions.values())
         store = fix.MemoryStoreFactory() if in_memory else fix.FileStoreFactory(settings)
         application, logs = _Application(self), _LogFactory(self)
         kind = fix.SocketInitiator if self.role is Role.INITIATOR else fix.SocketAcceptor
+        before = sockets()
         connector = kind(application, store, settings, logs)
+        if self.role is Role.INITIATOR:
+            self.pump = Pump(connector, addresses, sockets() - before, self._loop)
         self.kept += [settings, store, application, logs, connector]
         for session in self._sessions.values():
-            session.session = fix.Session.lookupSession(session.session_id)
-            if session.numbers is not None:
-                session.session.setNextSenderMsgSeqNum(session.numbers.ours)
-                session.session.setNextTargetMsgSeqNum(session.numbers.theirs)
+            session.take(fix.Session.lookupSession(session.session_id))
         self._connector = connector

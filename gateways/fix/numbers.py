@@ -8,7 +8,7 @@ bytes leave (a number used twice would end the session), theirs after the messag
 A mapped page belongs to the kernel: what is stored in it outlives the process, however that ends. A store
 may be cut in half, though, so each number has two slots with a check sum, written in turn: the one that was
 being written is whole or known to be torn, and then the other one holds, the last that anybody acted on. The
-two numbers share no slot: ours is written by whoever sends, one at a time, theirs by the engine's thread.
+two numbers share no slot: ours is written by whoever sends, one at a time, theirs where the engine reads.
 """
 
 import mmap

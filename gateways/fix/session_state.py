@@ -1,5 +1,6 @@
-"""What the engine knows of one session; written by quickfix's thread, read by the loop."""
+"""What the engine knows of one session; written where quickfix works, read by the loop."""
 
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gateways.fix.inbound import seq_num
@@ -37,6 +38,18 @@ class SessionState:
         self.logon_fields: dict[str, str] = {}
         self.reason = ""
         self.resend_asked: Received | None = None  # the last request to send again
+
+    def keep_numbers(self, folder: Path) -> None:
+        """Keep its sequence numbers in a file, and go on with those that stand there."""
+        self.numbers = numbers = SequenceNumbers(folder / f"{self.spec.name}.numbers")
+        numbers.set_theirs(min(numbers.theirs, self.spec.theirs_at_most or numbers.theirs))
+
+    def take(self, session: Any) -> None:
+        """Be quickfix's session, with the numbers that were kept."""
+        self.session = session
+        if self.numbers is not None:
+            session.setNextSenderMsgSeqNum(self.numbers.ours)
+            session.setNextTargetMsgSeqNum(self.numbers.theirs)
 
     def told(self, kind: str, raw: str, mono_ns: int) -> Message:
         """Return what a session message is to us: a Reject and what skips messages, or a sign of life.

@@ -44,7 +44,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     in_memory: bool = False  # sequence numbers do not outlive the process
     theirs_at_most: int = 0  # client: the next number to want, where the one that was kept is higher; 0 = it
     logon_fields: tuple[tuple[int, str], ...] = ()  # added to our Logon(A), e.g. ((7001, "Y"),)
-    # Called on the engine's thread, before the engine advances its sequence number; returns the
+    # Called where the engine reads, before it advances its sequence number; returns the
     # offset of the frame. None: the session is not logged.
     append_inbound: Callable[[bytes], int] | None = None
 

@@ -48,9 +48,22 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
     return values | {
         "HeartBtInt": str(spec.heartbeat_s),
         "ReconnectInterval": str(spec.reconnect_s),
-        "SocketConnectHost": spec.host,
+        "SocketConnectHost": address_of(spec.host),
         "SocketConnectPort": str(port),
     }
+
+
+def address_of(host: str) -> str:
+    """Return a host's IPv4 address: asked once, for a name that is looked up late stops whoever waits for it.
+
+    Raises:
+        EngineError: it is not known.
+
+    """
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise EngineError(f"FIX host {host!r}: {error.strerror}; give its IPv4 address") from None
 
 
 def listening_port(port: int) -> int:

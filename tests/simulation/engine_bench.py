@@ -257,7 +257,7 @@ class Double(Bench):
     def leaves(self, names: tuple[str, str], raw: str) -> None:
         pass
 
-    def call_soon_threadsafe(self, act: Callable[..., None], *args: Any) -> None:
+    def call_soon(self, act: Callable[..., None], *args: Any) -> None:
         act(*args)
 
     def begin(self) -> None:

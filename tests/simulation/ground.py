@@ -90,15 +90,14 @@ class Face:
             self, {"message": "a callback failed", "exception": error}
         )
 
-    def call_soon_threadsafe(self, act: Callable[..., Any], *args: Any) -> Call:
-        """From the engine's thread: in order, and some time later, but for prices, which are seen at once."""
+    def call_soon(self, act: Callable[..., Any], *args: Any) -> Call:
+        """In order and some time later, as what was read in one go, but for prices: they are seen at once."""
         ground = self._ground
         late = 0 if args and args[0] == "reference" else ground.rng.randint(10_000, 400_000)
         self._last_ns = max(self._last_ns, ground.loop.now_ns + late)
         return ground.loop.at(self._last_ns, act, *args, owner=self._process)
 
-    def call_soon(self, act: Callable[..., Any], *args: Any) -> Call:
-        return self._ground.loop.after(0, act, *args, owner=self._process)
+    call_soon_threadsafe = call_soon
 
     def call_later(self, seconds: float, act: Callable[..., Any], *args: Any) -> Call:
         return self._ground.loop.after(int(seconds * SECOND), act, *args, owner=self._process)

@@ -239,19 +239,20 @@ class SocketInitiator:
             self._sides.append(side)
             application.onCreate(session_id)
 
-    def start(self) -> None:
+    def begin(self) -> None:
         for side in self._sides:
             world.loop.after(0, side.begin, owner=side.process)
 
 
-class Thread:
-    """The engine's thread: a world has one alone, so that the connector begins and is back at once."""
+class Pump:
+    """Nothing need be called for a session of this world to read, to write or to keep time."""
 
-    def __init__(self, target: Any, **_: Any) -> None:
-        self._connector = target.__self__._connector
+    def __init__(self, connector: SocketInitiator, *_: Any) -> None:
+        self.changed = False
+        self.start = connector.begin
 
-    def start(self) -> None:
-        self._connector.start()
+    def poll(self) -> None:
+        pass
 
 
 def load() -> ModuleType:
@@ -264,7 +265,7 @@ def load() -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        vars(module)["Thread"] = Thread
+        vars(module).update(Pump=Pump, sockets=frozenset)
     finally:
         if before is None:
             del sys.modules["quickfix"]

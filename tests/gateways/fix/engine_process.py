@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from daemon.journal import Journal
 from gateways.fix import settings as fix_settings
@@ -22,14 +23,7 @@ from gateways.fix.sessions import EngineError, Message, Role, SessionSpec
 
 
 def say(**fields: Any) -> None:
-    os.write(1, (json.dumps(fields) + "\n").encode())  # one write: two threads speak
-
-
-class DirectLoop:
-    """Stands in for the event loop: what is posted is printed where it happens."""
-
-    def call_soon_threadsafe(self, act: Any, *args: Any) -> None:
-        act(*args)
+    os.write(1, (json.dumps(fields) + "\n").encode())  # one write, whole
 
 
 def inbox(name: str, message: Message) -> None:
@@ -63,7 +57,7 @@ def appender(how: str, state_dir: Path) -> Any:
     return None
 
 
-def main() -> None:
+async def main() -> None:
     options = json.loads(sys.argv[1])
     state_dir = Path(options["state_dir"])
     specs = [
@@ -77,7 +71,7 @@ def main() -> None:
         ports = iter([options["taken_port"]])
         real = fix_settings.free_port
         fix_settings.free_port = lambda: next(ports, None) or real()
-    loop: asyncio.AbstractEventLoop = DirectLoop()  # type: ignore[assignment]
+    loop = asyncio.get_running_loop()
     try:
         engine = Engine(Role(options["role"]), specs, state_dir, Path(options["tap"]), inbox, loop)
         engine.start()
@@ -85,10 +79,11 @@ def main() -> None:
         say(error=str(error))
         os._exit(1)
     say(ports={spec.name: engine.port(spec.name) for spec in specs})
-    for line in sys.stdin:
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
         command = json.loads(line)
         if "send" in command:
-            say(sent=engine.send(command["send"], command["body"]), n=engine.sent(command["send"]))
+            sent = [engine.send(command["send"], command["body"]) for _ in range(command.get("times", 1))]
+            say(sent=all(sent), n=engine.sent(command["send"]))
         elif "numbers" in command:
             say(numbers=engine.numbers(command["numbers"]))
         elif "status" in command:
@@ -140,8 +135,8 @@ class EngineProcess:
         self.process.stdin.write(json.dumps(fields) + "\n")
         self.process.stdin.flush()
 
-    def send(self, body: str, name: str = "order") -> bool:
-        self.command(send=name, body=body.replace("|", "\x01"))
+    def send(self, body: str, name: str = "order", times: int = 1) -> bool:
+        self.command(send=name, body=body.replace("|", "\x01"), times=times)
         return bool(self.next("sent")["sent"])
 
     def status(self) -> dict[str, Any]:
@@ -163,4 +158,4 @@ class EngineProcess:
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(main())

@@ -292,6 +292,17 @@ def test_tap_holds_every_message_before_validation(
     assert kinds == [(b"OUT", b"A"), (b"IN", b"A"), (b"IN", b"8"), (b"IN", b"8"), (b"OUT", b"D")]
 
 
+def test_what_a_counterparty_did_not_read_for_a_while_reaches_it_whole_and_soon(
+    start: Start, acceptor: RawAcceptor
+) -> None:
+    engine, peer = log_on(start, acceptor)
+    many = 800  # 13 MB: more than the kernel takes at both ends, so that quickfix holds hundreds of them
+
+    assert engine.send(f"{CANCEL}58={'x' * 16_000}|", times=many)
+
+    assert [int(peer.expect("F").get(34)) for _ in range(many)] == list(range(2, many + 2))
+
+
 def test_stop_logs_out_and_exits_cleanly(start: Start, acceptor: RawAcceptor) -> None:
     engine, peer = log_on(start, acceptor)
 

@@ -1,0 +1,127 @@
+"""Calls quickfix's initiator from the loop, so that it needs no thread (docs/decisions/0034).
+
+    pump = Pump(connector, addresses, wakers, loop)
+    pump.start()          # quickfix's ConfigError where it does not like its settings
+    pump.poll()           # let it read, write and keep time once
+    pump.changed = True   # a connection came or went: the next poll looks for it
+
+A poll is due when one of quickfix's sockets can be read, and fifty times a second for its timers and its
+dialling. It does not name its sockets, so they are found among this process's descriptors: connections by
+the address that they go to, its waker by having come with the connector.
+"""
+
+import asyncio
+import fcntl
+import os
+import socket
+import stat
+import time
+from collections.abc import Set
+from termios import TIOCOUTQ
+from typing import Any, Final
+
+TICK_S: Final = 0.02  # so late at most it dials or sends a heartbeat; it counts in seconds itself
+FLUSH_TICK_S: Final = 0.001
+FLUSH_POLLS: Final = 32  # messages that a tick of flushing can write: quickfix writes one a poll
+FLUSH_CALM_S: Final = 1.0  # nothing on its way for so long: all of it was written
+
+Address = tuple[str, int]
+
+
+class Pump:
+    """Calls quickfix when there is something to read, to write, or a second has passed."""
+
+    def __init__(
+        self,
+        connector: Any,
+        addresses: Set[Address],
+        wakers: Set[int],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.changed = True
+        self._connector = connector
+        self._addresses = addresses
+        self._wakers = wakers
+        self._loop = loop
+        self._lines: frozenset[int] = frozenset()  # connections that are read
+        self._flush_until_s = 0.0
+
+    def start(self) -> None:
+        """Begin to dial."""
+        self._tick()
+        for fd in self._wakers:
+            self._loop.add_reader(fd, self._write_on)
+
+    def poll(self) -> None:
+        """Let quickfix read, write and keep time; then see to its connections."""
+        self._connector.poll()
+        if self.changed:
+            self.changed = False
+            self._watch()
+
+    def _tick(self) -> None:
+        self.poll()
+        self._loop.call_later(TICK_S, self._tick)
+
+    def _watch(self) -> None:
+        """Wait for what comes on connections that are new, and no more for those that are gone."""
+        now = connections(self._addresses)
+        for fd in self._lines - now:
+            self._loop.remove_reader(fd)
+        for fd in now - self._lines:
+            self._loop.add_reader(fd, self.poll)
+        self._lines = now
+
+    def _write_on(self) -> None:
+        """Be told, by its waker, that quickfix was not rid of a message at once."""
+        idle = time.monotonic() >= self._flush_until_s
+        self._flush_until_s = time.monotonic() + FLUSH_CALM_S
+        self.poll()
+        if idle:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what waits, until nothing has been on its way for a while."""
+        for _ in range(FLUSH_POLLS):
+            self.poll()
+        now_s = time.monotonic()
+        if any(on_its_way(fd) for fd in self._lines):
+            self._flush_until_s = now_s + FLUSH_CALM_S
+        if now_s < self._flush_until_s:
+            self._loop.call_later(FLUSH_TICK_S, self._flush)
+
+
+def sockets() -> frozenset[int]:
+    """Return the descriptors of this process that are sockets."""
+    with os.scandir("/proc/self/fd") as entries:
+        return frozenset(fd for fd in (int(entry.name) for entry in entries) if is_socket(fd))
+
+
+def is_socket(fd: int) -> bool:
+    """Return whether a descriptor is a socket's; one that is closed is none."""
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+def connections(addresses: Set[Address]) -> frozenset[int]:
+    """Return the descriptors of this process that are connected to one of these addresses."""
+    return frozenset(fd for fd in sockets() if peer(fd) in addresses)
+
+
+def peer(fd: int) -> Address | None:
+    """Return where a connection goes, None for what is not connected over IPv4."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as found:
+            return found.getpeername() if found.family == socket.AF_INET else None
+    except OSError:
+        return None
+
+
+def on_its_way(fd: int) -> bool:
+    """Return whether something was written to a connection that the other side has not acknowledged."""
+    try:
+        return any(fcntl.ioctl(fd, TIOCOUTQ, bytes(4)))
+    except OSError:
+        return False  # closed by now
