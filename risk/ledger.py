@@ -76,6 +76,11 @@ class SymbolBook(msgspec.Struct):
         else:
             self.sold += qty
 
+    def first_mark(self, picture: Picture) -> None:
+        """Take what the start-of-day position is held against, once."""
+        if self.sod_qty and not self.sod_mark_e4:
+            self.sod_mark_e4 = picture.mark_bid_e4 if self.sod_qty > 0 else picture.mark_ask_e4
+
     def execution_micros(self, picture: Picture) -> int:
         """Profit of our own fills, marked at the side that would close them, fees off."""
         if not self.fills:

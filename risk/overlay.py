@@ -279,8 +279,11 @@ class RiskOverlay:
 
     def priced(self, event: ReferencePrice, stamp: Stamp) -> None:
         """A picture came: worst cases are worth something else, and others have traded."""
+        picture = self.references.picture(event.symbol)
         for scope in self.scopes:
-            if event.symbol in scope.ledger.books:
+            book = scope.ledger.books.get(event.symbol)
+            if book is not None:
+                book.first_mark(picture)
                 scope.ledger.unvalued[event.symbol] = None
                 scope.moved = True
         window_ns = self.limits.participation.window_ms * MS

@@ -92,14 +92,19 @@ class Scopes:
         return found
 
     def start_of_day(self, account: str, symbol: Symbol, qty: int) -> None:
-        """Give a position to the scopes that count it; no strategy owns what was there before."""
-        for name in (f"A/{account}", f"S/{symbol}", f"C/{ORDER_SESSION}"):
+        """Give a position to the scopes that count it."""
+        for name in holders(account, symbol):
             if name in self.own:
                 self.own[name].ledger.start_of_day(account, symbol, qty)
 
     def rebuild(self, name: str, chains: Iterable[tuple[ChildOrder, str, int]], fee_e4: int) -> None:
-        """Feed a new scope with what its orders did today: (chain, strategy, fills) of every order."""
-        scope = self.own[name]
+        """Feed a new scope with the day: positions, and (chain, strategy, fills) of every order."""
+        scope, firm = self.own[name], self.firm.ledger
+        for held, qty in firm.starts.items():
+            account, _, symbol = held.partition(" ")
+            if name in holders(account, symbol):
+                scope.ledger.start_of_day(account, Symbol(symbol), qty)
+                scope.ledger.book(Symbol(symbol)).sod_mark_e4 = firm.book(Symbol(symbol)).sod_mark_e4
         for chain, strategy, fills in chains:
             if scope not in self.of(chain.terms.account, strategy, chain.terms.symbol):
                 continue
@@ -118,3 +123,8 @@ class Scopes:
     def state(self) -> list[object]:
         """Return everything, for the state hash."""
         return [scope.state() for scope in (self.firm, *self.own.values())]
+
+
+def holders(account: str, symbol: str) -> tuple[str, ...]:
+    """Return the scopes that a position of the start of day is in; no strategy owns what was there before."""
+    return f"A/{account}", f"S/{symbol}", f"C/{ORDER_SESSION}"
