@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from gateways.fix.sessions import EngineError
+
 
 @lru_cache(8)
 def _second_text(second: int) -> str:
@@ -18,11 +20,21 @@ def _second_text(second: int) -> str:
 
 
 class Tap:
-    """An append-only file of raw messages."""
+    """An append-only file of raw messages.
+
+    Raises:
+        EngineError: it cannot be written there.
+
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise EngineError(
+                f"{path}: the log of raw messages cannot be written: {error.strerror}"
+            ) from None
 
     def write(self, direction: str, raw: str) -> None:
         """Append one message."""

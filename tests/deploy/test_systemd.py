@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.config import load
+from daemon.gate.engine import RUN_LOG
+
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXPOSURE_MAX = {
     "steadyhand-gate": 1.0,
@@ -79,3 +82,37 @@ def test_only_the_gate_can_do_without_writable_code() -> None:
 
     assert "MemoryDenyWriteExecute=yes" in gate
     assert "MemoryDenyWriteExecute=yes" not in trader  # numba compiles
+
+
+def test_what_the_example_lets_a_unit_write_is_where_the_unit_may_write() -> None:
+    """`ProtectSystem=strict`: a log beside a state directory needs a place of its own too."""
+    config = load(UNITS.parent / "live.example.toml")
+    assert config.gate is not None
+    assert config.guard is not None
+    assert config.trader is not None
+    assert config.metrics is not None
+    gate, shared = config.gate, config.metrics.directory
+    written: dict[str, list[Path | None]] = {
+        "steadyhand-gate": [gate.state_dir, gate.state_dir.parent / RUN_LOG, gate.control_socket, shared],
+        "steadyhand-guard": [config.guard.state_dir, gate.state_dir, shared],
+        "steadyhand-trader": [config.trader.journal_dir, shared],
+    }
+
+    for name, paths in written.items():
+        unit = (UNITS / f"{name}.service").read_text()
+        places = [
+            f"/var/lib/{f}" for f in re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)[0].split()
+        ]
+        places += [f"/run/{f}" for f in re.findall(r"^RuntimeDirectory=(.+)$", unit, re.MULTILINE)]
+        places += re.findall(r"^ReadWritePaths=(.+)$", unit, re.MULTILINE)
+        for path in paths:
+            assert any(path is not None and path.is_relative_to(place) for place in places), (name, path)
+
+
+def test_raw_messages_are_rotated_where_they_stand() -> None:
+    text = (UNITS / "steadyhand.logrotate.conf").read_text()
+    config = load(UNITS.parent / "live.example.toml")
+    assert config.gate is not None
+
+    assert f"{config.gate.state_dir.parent}/fix-*.log" in text
+    assert "copytruncate" in text  # the gate holds it open, for append
