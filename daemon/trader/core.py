@@ -26,11 +26,12 @@ from daemon.trader.events import (
 )
 from daemon.trader.intents import intent_of
 from daemon.trader.market import Market, shared_out
-from daemon.trader.parents import ENDED, ParentView
+from daemon.trader.parents import ParentView
 from market import events as ev
 from market import updates as up
 from market.book import OrderBook
 from market.instruments import Instrument
+from market.parents import TERMINAL
 from market.types import ParentID, Symbol
 from policies import actions, executor, schedule, scripted, state
 from policies.executor import Act, Move
@@ -222,7 +223,7 @@ class TraderCore:
         working = sum(c.leaves_qty for c in self.table.of(parent_id))
         view.update(update, working, stamp.mono_ns)
         view.plan_close(market.instrument)
-        if update.progress.status in ENDED:
+        if update.progress.status in TERMINAL:
             del self.parents[parent_id]
 
     def _refused(self, stamp: ev.Stamp, update: up.IntentRefused) -> None:

@@ -13,9 +13,6 @@ from policies.schedule import Corridor, Situation
 from policies.schedule_kernels import NEVER, next_decision_ns
 from policies.state import Facts, StateBuilder
 
-ENDED: Final = frozenset(
-    {ParentStatus.FILLED, ParentStatus.EXPIRED, ParentStatus.CANCELED, ParentStatus.REJECTED}
-)
 CLOSE_LEAD_NS: Final = 60_000_000_000  # before the cut-off: an order that comes too late is not executed
 RATE_WINDOW_NS: Final = 1_000_000_000  # R20 counts messages of any one second
 BP: Final = 10_000

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon.config import ConfigError, load
+from daemon.control import SOCKET_PATH_BYTES_MAX
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
 from gateways.fix.sessions import FIX_44
 from market.instruments import Auction, Instrument
@@ -16,7 +17,6 @@ from market.types import Symbol
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
 ZERO_INTELLIGENCE: Final = "zero-intelligence"
 QUEUE_REACTIVE: Final = "queue-reactive"  # :CALIBRATION
-SOCKET_PATH_MAX: Final = 107  # bytes of a unix socket's path
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +220,8 @@ def _lockstep_socket(args: argparse.Namespace, base: dict[str, Any]) -> Path | N
     path: Path | None = args.lockstep_socket or base.get("lockstep_socket")
     if path is None:
         raise ConfigError("--lockstep needs --lockstep-socket PATH (or clock.lockstep_socket)")
-    if len(str(path).encode()) > SOCKET_PATH_MAX:
-        raise ConfigError(f"--lockstep-socket {path}: over {SOCKET_PATH_MAX} bytes; name a shorter path")
+    if len(str(path).encode()) > SOCKET_PATH_BYTES_MAX:
+        raise ConfigError(
+            f"--lockstep-socket {path}: over {SOCKET_PATH_BYTES_MAX} bytes; name a shorter path"
+        )
     return path

@@ -7,7 +7,7 @@ no more than has traded ends the order as filled at CumQty (FIX 4.4 volume 4, ma
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -111,8 +111,7 @@ class Ems:
         asked = codec.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
-                if not self.table.used(asked.cl_ord_id):
-                    self.table.use(asked.cl_ord_id)
+                self.table.burn(asked.cl_ord_id)
                 self._refuse(asked, reason, text)
             case rq.CancelRequest() | rq.ReplaceRequest():
                 of_cancel = isinstance(asked, rq.CancelRequest)
@@ -137,8 +136,7 @@ class Ems:
             return
         fault = self._new_fault(asked)
         if fault is not None:
-            if not self.table.used(asked.cl_ord_id):
-                self.table.use(asked.cl_ord_id)
+            self.table.burn(asked.cl_ord_id)
             self._refuse(asked, fault.reason, fault.text)
             return
         exchange = self.exchange
@@ -203,23 +201,15 @@ class Ems:
         order.status = OrdStatus.CANCELED
         if orig_cl_ord_id:
             order.orig_cl_ord_id, order.cl_ord_id = orig_cl_ord_id, cl_ord_id
-        report = reports.of_order(
-            order,
-            ExecType.CANCELED,
-            self.exec_ids.next(),
-            self.exchange.now_ns,
-            orig_cl_ord_id=orig_cl_ord_id,
-            text=text,
-        )
-        self.report(report, order.account)
+        now_ns = self.exchange.now_ns
+        self._tell(order, ExecType.CANCELED, now_ns, orig_cl_ord_id=orig_cl_ord_id, text=text)
 
     def _mass_cancel(self, asked: rq.MassCancelRequest) -> None:
         used = self.table.used(asked.cl_ord_id)
         fault = checks.mass_cancel_fault(asked, used, self.exchange.instrument)
         symbol = asked.symbol if asked.request_type == checks.OF_SYMBOL else ""
         working = self.table.working(symbol) if fault is None else []
-        if not used:
-            self.table.use(asked.cl_ord_id)
+        self.table.burn(asked.cl_ord_id)
         self.rejects += fault is not None
         self._send(self._statuses.mass_cancel_report(asked, fault, len(working)))
         for order in working:
@@ -265,14 +255,7 @@ class Ems:
             self._tell_pending(order, "G", asked.cl_ord_id, order.cl_ord_id)
         self.table.use(asked.cl_ord_id, order)
         order.replace(asked.cl_ord_id, qty, price_e4)
-        report = reports.of_order(
-            order,
-            ExecType.REPLACED,
-            self.exec_ids.next(),
-            self.exchange.now_ns,
-            orig_cl_ord_id=order.orig_cl_ord_id,
-        )
-        self.report(report, order.account)
+        self._tell(order, ExecType.REPLACED, self.exchange.now_ns, orig_cl_ord_id=order.orig_cl_ord_id)
 
     # --- both -------------------------------------------------------------------------------------
 
@@ -293,8 +276,7 @@ class Ems:
     ) -> None:
         """`code`: a CxlRejReason(102) of the scenario's instead of the fault's."""
         self.rejects += 1
-        if not self.table.used(asked.cl_ord_id):
-            self.table.use(asked.cl_ord_id)
+        self.table.burn(asked.cl_ord_id)
         reject = OrderCancelReject(
             cl_ord_id=ClOrdID(asked.cl_ord_id),
             orig_cl_ord_id=ClOrdID(asked.orig_cl_ord_id),
@@ -309,16 +291,8 @@ class Ems:
 
     def _tell_pending(self, order: VenueOrder, asked: str, cl_ord_id: str, orig_cl_ord_id: str) -> None:
         exec_type, status = PENDING[asked]
-        report = reports.of_order(
-            order,
-            exec_type,
-            self.exec_ids.next(),
-            self.exchange.now_ns,
-            status=status,
-            cl_ord_id=cl_ord_id,
-            orig_cl_ord_id=orig_cl_ord_id,
-        )
-        self.report(report, order.account)
+        names = {"cl_ord_id": cl_ord_id, "orig_cl_ord_id": orig_cl_ord_id}
+        self._tell(order, exec_type, self.exchange.now_ns, status=status, **names)
 
     def happened(self, own: Own) -> None:
         """Turn an outcome into what its owners are told."""
@@ -344,32 +318,14 @@ class Ems:
             order.text = checks.ENDINGS.get(own.reason, Why(own.reason).name)
             self._tell(order, ExecType.EXPIRED if missed else ExecType.CANCELED, own.ts_ns)
 
-    def _tell(self, order: VenueOrder, exec_type: ExecType, ts_ns: int) -> None:
-        self.report(reports.of_order(order, exec_type, self.exec_ids.next(), ts_ns), order.account)
+    def _tell(self, order: VenueOrder, exec_type: ExecType, ts_ns: int, **more: Any) -> None:
+        """Report on an order as it stands; `more`: see `reports.of_order`."""
+        self.report(reports.of_order(order, exec_type, self.exec_ids.next(), ts_ns, **more), order.account)
 
     def _traded(self, order: VenueOrder, own: Own, maker: bool) -> None:
         order.trade(own.size, own.price_e4)
         exec_id = self.exec_ids.next()
-        self.table.fills.append(
-            Fill(
-                exec_id,
-                order.cl_ord_id,
-                order.order_id,
-                order.account,
-                order.symbol,
-                order.side.value,
-                own.size,
-                own.price_e4,
-                own.ts_ns,
-                maker,
-            )
-        )
-        report = reports.of_order(
-            order,
-            ExecType.TRADE,
-            exec_id,
-            own.ts_ns,
-            last_qty=own.size,
-            last_price_e4=own.price_e4,
-        )
-        self.report(report, order.account)
+        names = exec_id, order.cl_ord_id, order.order_id, order.account, order.symbol, order.side.value
+        self.table.fills.append(Fill(*names, own.size, own.price_e4, own.ts_ns, maker))
+        last: dict[str, Any] = {"last_qty": own.size, "last_price_e4": own.price_e4}
+        self.report(reports.of_order(order, ExecType.TRADE, exec_id, own.ts_ns, **last), order.account)

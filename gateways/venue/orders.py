@@ -7,18 +7,10 @@ Quantities are FIX's: OrderQty counts CumQty, LeavesQty is what can still trade.
 from typing import Final, NamedTuple
 
 from gateways.fix.requests import NewOrderSingle
+from market.order_table import TERMINAL
 from market.types import ExecType, OrdStatus, OrdType, Side, TimeInForce
 
 ORDERS_MAX: Final = 1 << 20  # of one run; a client that sends more has lost its mind
-TERMINAL: Final = frozenset(
-    {
-        OrdStatus.FILLED,
-        OrdStatus.CANCELED,
-        OrdStatus.REJECTED,
-        OrdStatus.EXPIRED,
-        OrdStatus.DONE_FOR_DAY,
-    }
-)
 
 
 class Fill(NamedTuple):
@@ -158,9 +150,13 @@ class OrderTable:
         """True where a ClOrdID was seen before: it names one request, for ever."""
         return cl_ord_id in self._by_cl_ord_id
 
-    def use(self, cl_ord_id: str, order: VenueOrder | None = None) -> None:
-        """Note that a ClOrdID is taken, by a request of an order or by a refused one."""
+    def use(self, cl_ord_id: str, order: VenueOrder) -> None:
+        """Note that a request of an order has taken a ClOrdID."""
         self._by_cl_ord_id[cl_ord_id] = order
+
+    def burn(self, cl_ord_id: str) -> None:
+        """Note that a refused request has taken a ClOrdID; one that names something goes on naming it."""
+        self._by_cl_ord_id.setdefault(cl_ord_id, None)
 
     def add(self, order: VenueOrder) -> None:
         """Keep a new order."""

@@ -46,8 +46,8 @@ def answer_malformed(raw: str, asked: Any, table: OrderTable, exec_ids: ExecIds,
     cl_ord_id = read_id(tags.get("11", ""))
     if not isinstance(asked, Malformed):
         return business_reject(raw, msg_type, UNSUPPORTED_TYPE, "message type is not supported here")
-    if cl_ord_id and not table.used(cl_ord_id):
-        table.use(cl_ord_id)
+    if cl_ord_id:
+        table.burn(cl_ord_id)
     if msg_type == "D" and cl_ord_id and tags.get("54") in SIDES and read_id(tags.get("55", "")):
         return codec.encode_report(order_refusal(tags, cl_ord_id, asked.reason, exec_ids, ts_ns))
     orig = read_id(tags.get("41", ""))
