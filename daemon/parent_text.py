@@ -27,6 +27,7 @@ NAME: Final = re.compile(r"[A-Z0-9._-]{1,20}")
 CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 SPAN: Final = re.compile(r"\+([0-9]{1,5})(s|m|h)")
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+QTY_MAX: Final = 10**12 - 1  # what a wire and a position file can say
 PRICE_E4_MAX: Final = 10**13  # a thousand million a share: nothing trades there
 DECLARED_MAX: Final = 10**12  # in currency units: more than any desk is worth
 TEXT_MAX: Final = 500  # every option once, with room to spare
@@ -176,8 +177,10 @@ def option(name: str, value: str) -> dict[str, Any]:
 def quantity(text: str, what: str) -> int:
     """Return a whole number above zero; 2,000 and 2000 are the same."""
     plain = text.replace(",", "").replace("_", "")
-    if not plain.isascii() or not plain.isdigit() or not 0 < int(plain) < 2**53:
+    if not plain.isascii() or not plain.isdigit() or not int(plain):
         raise ParentTextError(f"{what} {text!r}: a whole number above 0")
+    if int(plain) > QTY_MAX:
+        raise ParentTextError(f"{what} {text!r}: at most {QTY_MAX:,}")
     return int(plain)
 
 

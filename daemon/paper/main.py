@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon import control, parent_text
-from daemon.config import ConfigError
+from daemon.config import ConfigError, load_profile
 from daemon.paper.children import Child, ChildError, Interrupted, Late, ending
 from daemon.paper.setup import (
     Market,
@@ -365,6 +365,7 @@ def main(args: argparse.Namespace) -> int:
             for n, text in enumerate(texts, start=1)
         ]
         market = choose_market(args, parents)
+        load_profile(args.profile)  # before there is a folder to leave behind
         paper = Paper(args, market, parents)
     except (ConfigError, parent_text.ParentTextError) as error:
         print(f"steadyhand paper: {error}", file=sys.stderr)

@@ -39,6 +39,7 @@ def test_the_window_may_begin_now() -> None:
         ("HOLD 100 GOOG 10:00-10:10", "side 'HOLD'"),
         ("BUY -5 GOOG 10:00-10:10", "quantity '-5'"),
         ("BUY 1.5 GOOG 10:00-10:10", "quantity '1.5'"),
+        ("BUY 1000000000000 GOOG 10:00-10:10", "at most 999,999,999,999"),
         ("BUY ٣ GOOG 10:00-10:10", "quantity"),
         ("BUY 100 MSFT 10:00-10:10", "not configured; there is BTC-USD, GOOG"),
         ("BUY 100 GOOG 10:00", "give HH:MM-HH:MM"),
