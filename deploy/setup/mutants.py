@@ -266,7 +266,7 @@ def install(mutant: Mutant) -> bool:
 
 
 def defaults_of(tree: ast.Module, scope: str, old: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-    """Return what a function's parameters are where nobody says: the numbers of its text, else as they were."""
+    """Return what parameters are where nobody says: the constants of the text, else as they were."""
     node: Any = tree
     for name in scope.split("."):
         node = next(n for n in node.body if getattr(n, "name", "") == name)
