@@ -194,4 +194,4 @@ def chapters(book: str) -> dict[str, str]:
     return {part.partition(":")[0]: f"== {part}" for part in text.split("== ")[1:]}
 
 
-__all__ = ["Story", "chapters", "stories", "told"]
+__all__ = ["Story", "chapters", "stories", "text_of", "told"]

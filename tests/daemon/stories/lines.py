@@ -148,8 +148,8 @@ def a_restart_while_prices_are_unfit() -> Story:
     s = Story.begun(DWELL)
     s.working(Q)
     s.price(ASK, ASK)
-    s.go(1.5)
-    s.step(ev.Timer())
+    s.at(2.5)
+    s.at(5.0)
     s.step(ev.GateStarted(**s.start_fields | {"epoch": 2}))
     s.step(ev.SessionUp(session="reference"))
     s.step(ev.SessionUp(session="order"))
@@ -157,10 +157,10 @@ def a_restart_while_prices_are_unfit() -> Story:
     s.step(s.mass_status_empty())
     s.price(ASK, ASK)
     s.hello(8)
-    for n in (2.0, 2.6, 6.9, 7.0, 8.0):
+    for n in (5.9, 6.0, 6.1, 7.6, 10.9, 11.0, 12.0):
         s.at(n)
     s.price()
-    for n in (8.1, 8.5, 8.6):
+    for n in (12.1, 12.5, 12.6):
         s.at(n)
     return s
 

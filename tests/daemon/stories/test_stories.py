@@ -4,17 +4,11 @@ from typing import Final
 
 import pytest
 
-from tests.daemon.stories import desk, lines, oms, orders, parents, waits
+from tests.daemon.stories import desk, leaving, lines, oms, orders, parents, waits
 from tests.daemon.stories.book import HERE, chapters, stories, told
 
-BOOKS: Final = {
-    "orders": orders,
-    "parents": parents,
-    "waits": waits,
-    "lines": lines,
-    "desk": desk,
-    "oms": oms,
-}
+MODULES: Final = (orders, parents, waits, leaving, lines, desk, oms)
+BOOKS: Final = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 ALL: Final = [(book, name) for book, module in BOOKS.items() for name in stories(module)]
 
 
