@@ -81,7 +81,6 @@ def plain(risk: RiskOverlay, symbol: Symbol, stamp: Stamp) -> Case:
 def terms(case: Case, **changes: object) -> None:
     """Change the order."""
     case.terms = msgspec.structs.replace(case.terms, **changes)
-    case.order = case.terms
     case.is_buy = case.terms.side is Side.BUY
     price_e4 = case.terms.price_e4
     assert price_e4 is not None, "a canary has a price"

@@ -5,7 +5,7 @@ import msgspec
 from market.child_order import ChildOrder
 from market.events import Stamp
 from market.instruments import Instrument
-from market.orders import NewOrder, ReplaceOrder
+from market.orders import NewOrder
 from market.parents import ParentOrder, Progress
 from market.types import Side
 from risk.calendar import DayPhase
@@ -33,7 +33,6 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 class Case(msgspec.Struct):
     """Deny by default: what is None is not known, and what is not known fails."""
 
-    order: NewOrder | ReplaceOrder
     terms: NewOrder
     chain: ChildOrder | None  # None: a new order
     stamp: Stamp

@@ -159,7 +159,6 @@ class RiskOverlay:
         picture, book = self.references.picture(symbol), self.ledger.book(symbol)
         law = self.scopes.law(terms.account, strategy, symbol)
         return Case(
-            order=order,
             terms=terms,
             chain=context.chain,
             stamp=stamp,
