@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from market.desk_events import MachineMeasured
+from market.types import NS
 
 SENDING_TIME: Final = re.compile(r"\x0152=(\d{8}-\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?\x01")
-NS: Final = 1_000_000_000
 US: Final = 1_000
 MB: Final = 1_048_576
 

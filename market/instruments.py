@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from market.types import NS as NS
 from market.types import Symbol
-
-NS = 1_000_000_000
 
 
 class TickBand(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ ExecID = NewType("ExecID", str)
 
 PRICE_SCALE = 10_000  # every price inside is an integer of 1e-4 currency units, suffix `_e4`
 MICROS_PER_E4 = 100  # money is an integer of 1e-6 currency units, suffix `_micros`
+NS = 1_000_000_000  # in a second; times are integers, suffix `_ns`
+MS = 1_000_000  # ns in a millisecond
 
 
 class Side(StrEnum):

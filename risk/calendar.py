@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from market.instruments import Instrument, to_ns
+from market.types import NS
 
 SHIPPED: Final = Path(__file__).with_name("calendars.json")
 ALWAYS: Final = "24x7"
@@ -27,7 +28,6 @@ TAPE: Final = "tape"
 NEXT_SESSION_DAYS_MAX: Final = 30  # the longest closure of a venue in the table is 11 days
 TS_NS_MAX: Final = 2**62  # the year 2116; beyond it is no time
 UTC: Final = ZoneInfo("UTC")
-NS: Final = 1_000_000_000
 
 
 class CalendarError(Exception):

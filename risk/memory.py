@@ -17,7 +17,6 @@ from risk.tally import Tally
 from risk.tightening import Multipliers
 from risk.volumes import Volumes
 
-MS: Final = 1_000_000
 REPEAT_KEYS_MAX: Final = 4_096  # kinds of parents remembered; a desk starts dozens of kinds
 OUTCOMES_MAX: Final = 1_000  # last orders of which rejects are told as a share
 EXITS_MAX: Final = 1_000  # abnormal exits remembered; the third within minutes already stops

@@ -15,7 +15,7 @@ from market.events import ReferencePrice, Stamp
 from market.instruments import Instrument
 from market.orders import NewOrder, ReplaceOrder
 from market.parents import ParentOrder, Progress
-from market.types import Side, Symbol
+from market.types import MS, Side, Symbol
 from risk import checks
 from risk.calendar import UNKNOWN, DayCalendar, DayPhase, Table
 from risk.case import Case, Decision
@@ -29,7 +29,6 @@ from risk.reference import References
 from risk.scopes import FIRM, Scope, Scopes
 from risk.verdict import _SEAL, Approved, Refused, Verdict
 
-MS: Final = 1_000_000
 BUY: Final = Side.BUY
 CONTROL_ERRORS: Final = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 # R01 comes first; the others read fields that it has found sound.

@@ -7,11 +7,9 @@ a live, gap-free session is fit.
 import msgspec
 
 from market.events import ReferencePrice, SecurityStatus
-from market.types import Symbol
+from market.types import MS, Symbol
 from risk import checks
 from risk.limit_tables import Market
-
-MS: int = 1_000_000
 
 
 class Picture(msgspec.Struct):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from market.child_order import ChildOrder
-from market.types import Symbol
+from market.types import MS, Symbol
 from risk.ledger import Ledger
 from risk.limits import LEVELS, Limits, effective, tightened
 from risk.tally import Allowance, Tally
@@ -16,7 +16,6 @@ from risk.tally import Allowance, Tally
 FIRM: Final = "F"
 LETTERS: Final = {"account": "A", "strategy": "T", "symbol": "S", "session": "C"}
 ORDER_SESSION: Final = "order"  # the name of the only session that orders leave by
-MS: Final = 1_000_000
 CACHED_MAX: Final = 4_096  # combinations of account, strategy and symbol; a desk has dozens
 
 

@@ -11,10 +11,10 @@ from typing import Final, final
 
 import msgspec
 
+from market.types import MS
 from risk import checks
 from risk.limit_tables_desk import Dynamic
 
-MS: Final = 1_000_000
 SIGNALS_MAX: Final = 64  # scopes times signals of a desk
 
 

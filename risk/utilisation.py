@@ -6,6 +6,7 @@ judged order by order (sizes, prices, lists) has no use of its own between order
 
 from collections.abc import Iterator
 
+from market.types import MS
 from risk import checks
 from risk.controls import money
 from risk.overlay import RiskOverlay
@@ -13,7 +14,6 @@ from risk.scopes import Scope
 
 E4 = 10_000
 MICROS = 1_000_000
-MS = 1_000_000
 
 
 def utilisation(risk: RiskOverlay, mono_ns: int) -> dict[str, float]:

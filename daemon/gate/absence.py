@@ -16,9 +16,8 @@ from daemon.gate import chains as gate_chains
 from daemon.gate.effects import DropTrader
 from daemon.gate.state import GateState
 from market.events import GateStarted, Stamp
-from market.types import Symbol
+from market.types import MS, Symbol
 
-MS: Final = 1_000_000
 TICK_NS: Final = 500_000_000  # five timers: of more the gate itself saw nothing
 
 

@@ -12,11 +12,9 @@ from daemon.gate.effects import DropHeld, SendHeld
 from daemon.gate.state import GateState
 from market.child_order import ChildOrder
 from market.events import SendDue, SendFailed, Stamp
-from market.types import OrdStatus, ParentStatus, Side
+from market.types import MS, OrdStatus, ParentStatus, Side
 from risk import checks
 from risk.posture import Posture
-
-MS = 1_000_000
 
 
 def due(g: GateState, stamp: Stamp, event: SendDue) -> None:

@@ -18,13 +18,13 @@ from market.desk_events import (
     RestrictedListed,
 )
 from market.events import ClockAnchor, SecurityStatus, Stamp
+from market.types import MS
 from market.updates import AnchorUpdate
 from risk import canary
 from risk.controls import machine
 from risk.memory import Restricted
 from risk.posture import CAUSES
 
-MS: Final = 1_000_000
 # What others may say; the rest the gate finds out by itself.
 TOLD: Final = frozenset({"R14", "R52", "R62", "R62L", "R63", "R63S", "R64", "R66", "R66S", "R76", "R76H"})
 

@@ -3,8 +3,6 @@
 It begins and ends with nothing open. The clock alone begins none, but the first one of a new paper state.
 """
 
-from typing import Final
-
 import msgspec
 
 from daemon.gate import chains as gate_chains
@@ -16,14 +14,12 @@ from market.desk_events import DayStarted
 from market.events import Stamp
 from market.instruments import closing_times
 from market.people_events import SignedCommand
-from market.types import Symbol, TimeInForce
+from market.types import MS, Symbol, TimeInForce
 from risk import commands
 from risk.calendar import may_begin
 from risk.closing import REPORTS_NS
 from risk.commands import Signer
 from risk.memory import Restricted
-
-MS: Final = 1_000_000
 
 
 def tick(g: GateState, stamp: Stamp) -> None:

@@ -15,7 +15,7 @@ from daemon.gate.drop_copy_state import Counted, Said
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.copy_events import DropCopied, DropCopyLine
 from market.events import ExecutionReport, Stamp
-from market.types import EXECUTIONS, ExecID, ExecType
+from market.types import EXECUTIONS, MS, ExecID, ExecType
 from risk import checks
 from risk.controls import machine
 
@@ -23,7 +23,6 @@ MATCHED_MAX: Final = 10_000  # executions remembered in memory; older ones are i
 MATCHED_A_RECORD: Final = 64  # that go there at once
 MATCH_NS: Final = 2_000_000_000  # machine time that one side may be behind the other
 SHOWN_MAX: Final = 5  # symbols in one line
-MS: Final = 1_000_000
 
 
 def line(g: GateState, stamp: Stamp, event: DropCopyLine) -> None:

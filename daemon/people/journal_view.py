@@ -13,10 +13,10 @@ import msgspec
 from daemon.gate import journal as gate_journal
 from daemon.segments.layout import HEADER, JournalError
 from daemon.segments.reading import frames, opened, segments
+from market.types import NS
 
 FIX: Final = b"8=FIX"
 SOH: Final = "\x01"
-NS: Final = 1_000_000_000
 TEXT_CHARS_MAX: Final = 400  # of a line's fields; --json has all of them
 
 

@@ -24,12 +24,12 @@ from daemon.trader.metrics import TraderMetrics
 from gateways.feeds.glimpse import Snapshot, pieces
 from market import events as ev
 from market import updates as up
+from market.types import NS
 
 log = structlog.get_logger()
 
 HASH_EVERY: Final = 20_000  # inputs between two state hashes in the journal: one takes a millisecond
 HELD_MAX: Final = 100_000  # lockstep: reads and updates of one instant; more is no instant
-NS: Final = 1_000_000_000
 
 
 class Shell:

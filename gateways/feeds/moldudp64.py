@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from gateways.feeds.moldudp64_kernels import HEADER_BYTES, sequenced_packets
 from gateways.feeds.soupbintcp import FeedListener
+from market.types import MS
 
 HEADER: Final = struct.Struct(">10sQH")
 HEARTBEAT: Final = 0  # in place of a count
 END_OF_SESSION: Final = 0xFFFF
-MS: Final = 1_000_000
 DATAGRAM_BYTES_MAX: Final = 65_507  # of UDP over IPv4; exchanges stay below 1,500
 # Copies of a packet come microseconds apart; what neither line has brought by then is lost on both.
 ARBITRATION_NS: Final = 2 * MS

@@ -20,8 +20,8 @@ from gateways.fix.oms_checks import ADMIN_TYPES, TIME, malformed
 from gateways.fix.oms_frames import FIX_44, frame
 from gateways.fix.oms_store import OmsStore
 from gateways.fix.wire import SOH, fields, read_id, read_int, read_text, read_utc_ns, utc_text
+from market.types import NS
 
-NS: Final = 1_000_000_000
 LATENCY_MAX_S: Final = 120  # of SendingTime(52), the FIX default
 GAP_WAIT_S: Final = 10  # until what was asked for again is asked for once more
 GAP_ASKS_MAX: Final = 3  # then the line is closed: an OMS that does not resend cannot be served

@@ -8,13 +8,14 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from market.types import NS
+
 SOH: Final = b"\x01"
 HEAD: Final = re.compile(rb"8=(FIX\.\d\.\d)\x019=(\d{1,6})\x01")
 BODY_BYTES_MAX: Final = 1 << 16  # a mass status of thousands of orders comes in as many messages
 HEAD_BYTES_MAX: Final = 32  # of 8 and 9
 TRAILER: Final = re.compile(rb"10=(\d{1,3})\x01")
 TRAILER_BYTES_MIN: Final = 7  # 10=nnn and its end; with less digits the next message has come, too
-NS: Final = 1_000_000_000
 NUMBER: Final = re.compile(r"[0-9]{1,9}")
 TWICE: Final = "twice"  # no tag: tags are numbers
 WRONG: Final = 1  # how much a garbled length or checksum is off

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from gateways.venue.actions import RefuseLogon, ResetOnLogon
 from gateways.venue.line import PLAIN, Marks
-from gateways.venue.plain_frames import NS, TWICE, Framer, framed, number_of, tags_of, time_ns, time_text
+from gateways.venue.plain_frames import TWICE, Framer, framed, number_of, tags_of, time_ns, time_text
 from gateways.venue.plain_host import Host
+from market.types import NS
 
 LATENCY_NS_MAX: Final = 120 * NS  # of SendingTime(52), the standard's
 LOGON_S: Final = 10.0  # a client that needs longer has nothing to say

@@ -1,13 +1,10 @@
 """What the machine and its people bring about: R62 to R66 by measured numbers, R67 starts, R71 the lease."""
 
-from typing import Final
-
+from market.types import MS
 from risk import checks
 from risk.limits import Limits
 from risk.memory import EXITS_MAX, Memory
 from risk.posture import PostureTable
-
-MS: Final = 1_000_000
 
 
 def measured(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:

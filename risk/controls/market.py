@@ -5,7 +5,7 @@ from typing import Final
 
 from market.child_order import ChildOrder
 from market.instruments import Auction, closing_times
-from market.types import Side, Symbol, TimeInForce
+from market.types import MS, Side, Symbol, TimeInForce
 from risk import checks
 from risk.case import Case
 from risk.ledger import SymbolBook
@@ -16,7 +16,6 @@ from risk.reference import Picture
 SELL: Final = Side.SELL
 SHORT: Final = Side.SELL_SHORT
 CLOSE: Final = TimeInForce.CLOSE
-MS: Final = 1_000_000
 ROOT: Final = 10_000  # the square root of a share is taken with four decimals
 
 

@@ -1,12 +1,12 @@
 """R50 who decided and when; R61, R65 orders without an answer; R18, R70 and other postures."""
 
+from market.types import MS
 from risk import checks
 from risk.case import Case
 from risk.controls.exposure import reduce_only
 from risk.limits import is_listed
 from risk.posture import Posture, posture_in
 
-MS = 1_000_000
 ACTIVE = Posture.ACTIVE
 
 

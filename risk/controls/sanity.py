@@ -3,7 +3,7 @@
 import functools
 import re
 
-from market.types import OrdType, TimeInForce
+from market.types import MS, OrdType, TimeInForce
 from risk import checks
 from risk.case import Case
 from risk.limit_tables import OrderCaps
@@ -13,7 +13,6 @@ MARKET, LIMIT = OrdType.MARKET, OrdType.LIMIT  # by name: an enumeration is slow
 QTY_MAX = 2**31 - 1  # fits every counterparty's integer
 PRICE_E4_MAX = 2**53  # exact wherever a float looks at it
 WIRE_NAME = re.compile(r"[A-Z0-9._-]{1,20}")  # what may go into a FIX field
-MS = 1_000_000
 NAMES_MAX = 4_096  # symbols and accounts whose names were found sound; a desk has hundreds
 ORD_TYPES = {kind: kind.name for kind in OrdType}
 TIMES_IN_FORCE = {kind: kind.name for kind in TimeInForce}

@@ -6,7 +6,7 @@ Each raises a cause of the posture table; cancelling what then works is the gate
 from typing import Final
 
 from market.parents import ParentOrder, Progress
-from market.types import Side
+from market.types import MS, Side
 from risk import checks
 from risk.controls.day import fills_cap
 from risk.limits import Limits
@@ -14,7 +14,6 @@ from risk.memory import Memory
 from risk.posture import PostureTable
 from risk.scopes import FIRM, Scope
 
-MS: Final = 1_000_000
 E4: Final = 10_000
 
 

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.feeds import moldudp64 as mold
-from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER, MS, Arbiter, Refusal
+from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER, Arbiter, Refusal
 from gateways.feeds.moldudp64_client import MoldClient
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp import packet
 from gateways.feeds.soupbintcp_server import PacketStore
+from market.types import MS
 from tests.gateways.feeds.listener import WAIT_S, Listener
 
 SESSION = "20240102"
