@@ -226,6 +226,17 @@ def test_a_file_that_is_no_snapshot_says_whether_it_is_damaged_or_of_another_ver
     assert snapshots.place_of(path, tmp_path / "journal") is None
 
 
+def test_a_start_says_why_a_snapshot_was_passed_over(tmp_path: Path) -> None:
+    folder, said = tmp_path / snapshots.FOLDER, list[str]()
+    folder.mkdir()
+    for name in ("1", "2", "3"):
+        (folder / f"{name}{snapshots.SUFFIX}").touch()
+    (folder / "4.half").touch()
+
+    assert snapshots.newest(tmp_path, tmp_path / JOURNAL_NAME, said.append) is None
+    assert said == [f"{folder / name}.snapshot: damaged" for name in ("3", "2", "1")]
+
+
 def test_a_snapshot_is_no_larger_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "1.snapshot"
     path.write_bytes(b"x" * 11)

@@ -179,6 +179,15 @@ def test_a_desk_that_has_done_nothing_uses_nothing_of_any_limit() -> None:
     assert {control: used for control, used in utilisation(w.core.state.risk, w.now).items() if used} == {}
 
 
+def test_the_limits_of_an_order_are_merged_once() -> None:
+    scopes = World(own("strategy", order={"qty_max": 5})).core.state.risk.scopes
+    law = scopes.law("PAPER", "twap", "SYN")
+
+    assert law.order.qty_max == 5
+    assert scopes.law("PAPER", "twap", "SYN") is law
+    assert scopes.law("PAPER", "other", "SYN").order.qty_max == LIMITS.order.qty_max
+
+
 def test_a_scope_begins_with_no_profit_no_loss_and_nothing_to_mark() -> None:
     w = World()
     scope = Scope("A/X", LIMITS, w.core.state.ledger, Tally(1))
@@ -382,8 +391,9 @@ def test_a_jump_of_the_marks_waits_for_a_second_tick() -> None:
         (1, 12_000, 12_200, 12_213),
         (12_100, 12_110, 12_100, 12_110),
         (12_100, 99_999, 12_100, 12_110),
-        (12_110, 12_109, 12_100, 12_110),  # crossed: no mark
-        (0, 12_109, 12_100, 12_110),
+        (12_105, 12_105, 12_105, 12_105),  # locked: a mark
+        (12_110, 12_109, 12_105, 12_105),  # crossed: no mark
+        (0, 12_109, 12_105, 12_105),
     ):
         references.take(ReferencePrice(symbol=SYN, bid_e4=bid, ask_e4=ask), 2 * S, MARKET)
         assert (picture.mark_bid_e4, picture.mark_ask_e4) == (bid_mark, ask_mark)
