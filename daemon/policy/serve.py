@@ -145,10 +145,13 @@ def state_of(desk: Desk) -> dict[str, Any]:
         "cum_qty": progress.cum_qty,
         "decisions": desk.core.decisions,
     }
+    market = desk.core.markets[desk.symbol]
     if why := desk.core.why_unfit:
         answer["unfit"] = why
+    if market.anomalies:
+        answer["anomalies"] = market.anomalies
     if desk.ended and progress.arrival_mid_micros:
-        bid_e4, ask_e4 = desk.core.markets[desk.symbol].builder.bid_ask_e4
+        bid_e4, ask_e4 = market.builder.bid_ask_e4
         answer["shortfall_bps"] = shortfall_bps(
             parent.side, progress.qty, progress.cum_qty, progress.notional_e4, progress.arrival_mid_micros,
             (bid_e4 + ask_e4) * 50,

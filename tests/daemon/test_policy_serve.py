@@ -74,6 +74,18 @@ def test_the_same_market_gives_the_same_lines() -> None:
     assert play(str(CLONED), seed=4)[2].said == play(str(CLONED), seed=4)[2].said
 
 
+def test_events_that_are_not_true_of_the_book_are_counted() -> None:
+    talk = Talk("twap")
+    talk(hello(Market(3, START, END)) | {"book": [[17, 300, 999_900, 1], [18, 200, 1_000_100, -1]]})
+    assert "anomalies" not in talk(parent())
+    rows = [[START + 1, 3, 99, 100, 999_900, 1], [START + 2, 1, 17, 100, 999_900, 1],
+            [START + 3, 4, 18, 5_000, 1_000_100, -1]]  # fmt: skip
+
+    answer = talk({"type": "step", "ts_ns": START + NS, "events": rows})
+
+    assert answer["anomalies"] == 3  # an order that is not there, one that is, more than there was
+
+
 def test_a_limit_away_from_the_market_leaves_a_remainder_and_nothing_open() -> None:
     market, answer, _ = play("twap", seed=3, limit_price_e4=1_020_000)
     assert answer["status"] == "expired"
