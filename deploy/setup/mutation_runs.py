@@ -28,7 +28,8 @@ NOT_IN_PLACE: Final = 2  # exit code of a child: the change is made while the mo
 # Of the boundary rows one state; what Hypothesis and other seeds drive the seeded model drives as well.
 SKIPPED: Final = ("pending new]", "pending cancel]", "pending replace]", "unknown]", "agree[0]", "agree[1]")
 EVERYTHING: Final = "test_model.py::test_short_walks_agree"
-DEFAULTS: Final = "test_beginnings.py"  # looks at the defaults of classes, which run no line of a module
+# They look at defaults, constants and tables, which run no line of a module.
+DEFAULTS: Final = ("test_beginnings", "test_written_", "test_states.py", "test_traceability.py")
 LAST_S: Final = 60.0  # what such a test may take
 BUDGET_S: Final = 10.0  # of the tests of one mutant, followed line by line: two seconds
 TIMEOUT_S: Final = 20  # and four times what its tests took without a fault: then it loops, and that is seen
@@ -141,7 +142,7 @@ class Runner:
         }
         if not mutant.scope or not tests:  # a table or a class: whoever runs a line of its module may use it
             tests = {n for (path, _), found in self.reach.items() if path == mutant.path for n in found}
-            tests |= {n for n, item in enumerate(items) if DEFAULTS in item.nodeid}
+            tests |= {n for n, item in enumerate(items) if any(name in item.nodeid for name in DEFAULTS)}
         tests = tests or set(range(len(items)))
         if mutant.path in self.deep:
             tests |= set(self.last)

@@ -4,9 +4,12 @@ import pytest
 
 from market.types import Symbol
 from risk.lease import Lease
+from risk.ledger import Ledger
 from risk.memory import EXITS_MAX, OUTCOMES_MAX, Exempt, Memory, Restricted
 from risk.rates import INSTANTS_MAX, SECOND_NS, Prices, Rates, Ring
+from risk.scopes import Scope
 from risk.tally import BLOCK, Allowance, Tally
+from tests.daemon.gate_harness import LIMITS
 
 SYN = Symbol("SYN")
 S = 1_000_000_000
@@ -172,8 +175,14 @@ def test_a_new_day_keeps_what_is_no_count_of_the_day() -> None:
     memory.rejected(5, 10)
     memory.volumes.printed(SYN, 5, 1, 10)
     memory.restricted = Restricted((), 1)
+    scope = Scope("A/X", LIMITS, Ledger(), Tally(10))
+    scope.peak_micros = 9
+    scope.tally.fills = 3
+    memory.own["A/X"] = scope
+    memory.tally.fills = 4
     memory.new_day("2024-01-03")
 
+    assert (scope.peak_micros, scope.tally.fills, memory.tally.fills) == (0, 0, 0)
     assert (memory.day, memory.peak_micros) == ("2024-01-03", 0)
     assert memory.buying_power_micros is None
     assert (memory.locates, memory.shorted, memory.exempt) == ({}, {}, {})
