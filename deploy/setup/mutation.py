@@ -41,7 +41,7 @@ TESTS: Final = (
     "tests/daemon/test_positions.py", "tests/daemon/test_gate_counts.py", "tests/daemon/test_beginnings.py",
     "tests/daemon/test_birthplace.py",
     "tests/daemon/test_oms_port.py", "tests/daemon/test_housekeeping.py", "tests/daemon/test_gate_end.py",
-    "tests/daemon/test_gate_desks.py", "tests/daemon/stories",
+    "tests/daemon/test_gate_desks.py", "tests/daemon/stories", "tests/daemon/test_gate_edges.py",
     "tests/daemon/test_gate_positions.py", "tests/daemon/test_retiring.py",
     "tests/daemon/test_retiring_model.py", "tests/daemon/test_limits_in_midday.py",
     "tests/daemon/test_why_combined.py", "tests/daemon/test_why_answers.py",

@@ -118,6 +118,30 @@ def test_a_scrape_is_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found == WRITTEN.read_text().splitlines(), f"read {tmp_path}/now.txt, then write it anew"
 
 
+def test_what_it_is_is_told_as_one(tmp_path: Path) -> None:
+    w = CountedWorld(tmp_path)
+
+    assert w.seen("steadyhand_build_info") == 1
+    assert w.seen("steadyhand_config_info", limits=LIMITS.digest()[:12]) == 1
+
+
+def test_the_oldest_question_is_told_from_the_moment_it_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = CountedWorld(tmp_path)
+    Watch(monkeypatch, w)
+    w.open()
+    w.parent()
+    oldest = "steadyhand_orders_unacked_oldest_timestamp_seconds"
+    assert w.seen(oldest) == 0
+    w.intent(100, BID)
+    asked = w.ts / SECOND
+    assert w.seen(oldest) == asked
+    w.now, w.ts = w.now + SECOND, w.ts + SECOND
+    w.intent(100, BID)
+    assert w.seen(oldest) == asked
+
+
 def test_in_lockstep_no_time_of_the_machine_is_told(tmp_path: Path) -> None:
     w = CountedWorld(tmp_path, law=LIMITS, lockstep=True)
     w.ts = w.now = OPEN_NS

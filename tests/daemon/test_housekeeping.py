@@ -219,6 +219,20 @@ def test_little_space_is_told_when_it_becomes_little_and_when_it_is_so_no_longer
     assert gate.waits == []
 
 
+def test_every_look_looks_after_snapshots_too(tmp_path: Path) -> None:
+    gate = Watched(tmp_path)
+    looked: list[int] = []
+
+    def act() -> None:
+        assert gate.keeping._keeper is not None
+        gate.keeping._keeper.look = lambda: looked.append(1)  # type: ignore[method-assign]
+        gate.keeping.look()
+
+    watch(gate, act)
+
+    assert looked == [1]
+
+
 def test_in_lockstep_the_machines_disk_does_not_count(tmp_path: Path) -> None:
     gate = Watched(tmp_path / "nowhere", lockstep=True)
 

@@ -32,7 +32,7 @@ START_NS: Final = 10 * SECOND  # of a world's machine clock
 MANY: Final = 20  # that are counted and not told
 SILENT: Final = (ev.Timer, ev.ReferenceAlive)  # written down where they led to something
 HIDDEN: Final = _words(  # of every value: what is always the same, long, or a hash
-    "instruments limits decided_mono_ns raw account mic symbols protocol digest key signature sha256 gate "
+    "instruments limits decided_mono_ns raw account mic symbols protocol digest signature sha256 gate "
     "nonce state manifest"
 )
 HIDDEN_OF: Final = {
@@ -41,7 +41,7 @@ HIDDEN_OF: Final = {
     "NewOrder": {"symbol", "parent_id"},
     "CancelOrder": {"symbol"},
     "StatusRequest": {"symbol", "side", "order_id"},
-    "SignedCommand": {"text", "request_id", "role"},
+    "SignedCommand": {"text", "request_id", "role", "key"},
     "TraderHello": {"state_spec_sha256", "action_table_sha256"},
     "ParentUpdate": {"parent"},
     "OmsNew": {"terms"},
@@ -53,7 +53,7 @@ HIDDEN_OF: Final = {
 SHOWN_ROW: Final = _words(
     "parent_id chain_id qty order_qty status cum_qty leaves_qty committed_qty notional_e4 price_e4 "
     "limit_price_e4 arrival_mid_micros arrival_ns end_mid_micros ended_ts_ns children fees_micros "
-    "remainder_reason refused cl_ord_id orig_cl_ord_id order_id exec_ids text doubt"
+    "remainder_reason refused ord_type cl_ord_id orig_cl_ord_id order_id exec_ids text doubt"
 )
 ENDING: Final = _words("posture causes sessions trader oms drop_copy positions pnl breaks counters")
 

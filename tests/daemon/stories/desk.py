@@ -209,6 +209,8 @@ def a_day_ends_and_the_next_begins() -> Story:
     s.step(ev.CancelParent(request_id=50, parent_id=ParentID("P1")))
     s.canceled(chain, cum_qty=40)
     end(539)
+    nothing = DayCompared(day="2024-01-02", positions=())
+    s.sign("alice", co.DayEnd(day="2024-01-02", positions="x"), compared=nothing)
     s.sign(
         "alice",
         co.LimitsApply(limits=_version(law, order={"qty_max": 300}), reason="for tomorrow", next_day=True),
@@ -296,6 +298,8 @@ def at_the_close() -> Story:
     s.ts = OPEN_NS + 6 * 3_600 * SECOND - 60 * SECOND  # a minute before the close
     s.open()
     s.parent(start_ns=s.ts, end_ns=s.ts + 59 * SECOND)
+    parent = s.ask_parent()  # whatever its window says
+    parent.order = msgspec.structs.replace(parent.order, end_ns=s.ts + 3_600 * SECOND)
     s.working(Q)
     close = s.ts + 59 * SECOND
     for seconds in (-2.001, -2.0, -0.001, 0.0, 1.0, 600.0):

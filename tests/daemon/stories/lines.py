@@ -195,6 +195,19 @@ def prices_that_are_unfit() -> Story:
     return s
 
 
+def prices_that_are_unfit_for_a_moment() -> Story:
+    """pull nothing, however often"""
+    s = Story.begun()
+    s.working(Q)
+    for n in range(3):
+        s.price(ASK, ASK)
+        s.at(3.0 + 5 * n)
+        s.at(5.9 + 5 * n)
+        s.price()
+        s.at(6.0 + 5 * n)
+    return s
+
+
 def traders_come_and_go() -> Story:
     """each is told what lives in its symbols; who may not come hears why"""
     two = (INSTRUMENT, Instrument(symbol=ABC, adv=2_000_000))

@@ -70,6 +70,27 @@ def a_cancel_that_waits() -> Story:
     return s
 
 
+def filled_while_its_rest_is_canceled() -> Story:
+    """there is nothing left to change"""
+    s = Story()
+    s.open()
+    s.new("A1", 200)
+    chain = s.working(100)
+    s.say(_change("G", "A2", "A1", qty=60))
+    s.fill(chain, 59, BID)
+    s.say(_change("F", "A3", "A1", qty=60))
+    s.fill(chain, 1, BID)
+    s.say(_change("F", "A4", "A1", qty=60))
+    s.canceled(chain, cum_qty=60)
+    s.say(_change("F", "A5", "A2", qty=60))
+    s.new("B1", 200)
+    other = s.working(100, pid="P2")
+    s.say(_change("G", "B2", "B1", qty=60))
+    s.fill(other, 60, BID)
+    s.say(_change("F", "B3", "B1", qty=60))
+    return s
+
+
 def requests_that_cannot_be() -> Story:
     """are refused, each with its reason and by its name"""
     s = _world()

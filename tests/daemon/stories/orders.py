@@ -103,6 +103,7 @@ def a_report_that_does_not_fit() -> Story:
         leaves_qty=99,
     )
     s.intent(Q, BID)
+    s.at(1.5)
     for n in range(5):
         s.at(2 + n)
     return s
@@ -111,17 +112,20 @@ def a_report_that_does_not_fit() -> Story:
 def a_cancel_that_is_refused() -> Story:
     """of an order that nobody wants any more is sent again after a second, sixty times and no more"""
     s = Story.begun()
-    chain = s.working(Q)
+    chain, other = s.working(Q), s.working(Q, BID - 100)
     s.step(ev.PauseParent(request_id=2, parent_id=ParentID("P1")))
     _refused(
         s, s.cancel_of(chain), chain, CxlRejReason.BROKER_OPTION, ord_status=OrdStatus.NEW, text="not now"
     )
+    s.replace(chain, 150, BID)  # it stands again, and shall go all the same
     s.at(1.999)
     s.at(2.0)
     s.core.state.unwanted[chain].tries = 59  # type: ignore[index]
     for n in (3.0, 4.0):
         _refused(s, s.cancel_of(chain), chain, CxlRejReason.BROKER_OPTION, ord_status=OrdStatus.NEW)
         s.at(n)
+    _refused(s, s.cancel_of(other), other, CxlRejReason.BROKER_OPTION, ord_status=OrdStatus.NEW)
+    s.at(5.0)  # the other one is still asked for
     s.step(ev.ResumeParent(request_id=3, parent_id=ParentID("P1")))
     s.step(ev.ResumeParent(request_id=4, parent_id=ParentID("P1")))
     return s

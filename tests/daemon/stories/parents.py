@@ -130,3 +130,15 @@ def without_a_price() -> Story:
     s.step(ev.SecurityStatus(symbol=SYN, trading=False, text="LULD"))
     s.step(ev.SecurityStatus(symbol=SYN, trading=True))
     return s
+
+
+def the_same_again_and_again() -> Story:
+    """stops the strategy that begins it (R23), at the start and not at the admission"""
+    s = Story(limits(repeats={"starts_max": 3}))
+    s.open()
+    for n in range(4):
+        s.parent(pid=f"P{n + 1}", qty=1_000 + n, start_ns=OPEN_NS + (2 + n) * SECOND)
+    for n in range(4):
+        s.at(2.0 + n)
+        s.intent(Q, BID, pid=f"P{n + 1}")
+    return s
