@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from market.types import ParentID, ParentStatus, Side, TimeInForce
+from market.types import ParentID, ParentStatus, TimeInForce
 from risk import checks
 from risk.case import Case
 from risk.ledger import ANY_PRICE_E4, Ledger
@@ -118,11 +118,15 @@ def self_trade(case: Case) -> None:
 
 
 def reduce_only(case: Case) -> None:
-    """R18: in REDUCE_ONLY an order may bring the position nearer to zero and no further."""
-    book = case.book
-    same = book.buy_leaves if case.terms.side is Side.BUY else book.sell_leaves
-    if checks.opens_or_flips(case.is_buy, case.adds, book.position, same):
-        case.fail("R18", case.adds, book.position, "only orders that reduce the position")
+    """R18: in REDUCE_ONLY an order only brings the position nearer to zero: the firm's and its account's."""
+    book, account = case.book, case.terms.account
+    live, leaves = (book.buys, book.buy_leaves) if case.is_buy else (book.sells, book.sell_leaves)
+    held = case.ledger.positions.get(f"{account} {case.terms.symbol}", 0)
+    open_qty = sum(chain.leaves_worst for chain in live.values() if chain.terms.account == account)
+    for position, same in ((book.position, leaves), (held, open_qty)):
+        if checks.opens_or_flips(case.is_buy, case.adds, position, same):
+            case.fail("R18", case.adds, position, "only orders that reduce the position")
+            return
 
 
 def of(scope: str) -> str:

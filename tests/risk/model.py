@@ -537,9 +537,14 @@ class Model:
             return [(c, "", "") for c in stops]
         if not holding:
             return []
-        held, same = self.position("F", ask.symbol), self.leaves("F", ask.symbol, ask.buy)
-        room = -held if ask.buy else held
-        return [("R18", adds, held)] if room <= 0 or adds + same > room else []
+        own = (o for o in self.orders if o.live and o.account == ask.account)
+        mine = sum(o.worst for o in own if (o.symbol, o.buy) == (ask.symbol, ask.buy))
+        firm = self.position("F", ask.symbol), self.leaves("F", ask.symbol, ask.buy)
+        for held, same in (firm, (self.held(ask.account, ask.symbol), mine)):
+            room = -held if ask.buy else held
+            if room <= 0 or adds + same > room:
+                return [("R18", adds, held)]
+        return []
 
     def raise_(self, cause: str, scope: str = "") -> None:
         self.causes.add(f"{cause}@{scope}" if scope not in ("", "F") else cause)

@@ -1,12 +1,14 @@
-"""An account, a symbol, a session that the limits begin to name counts the day as if they always had."""
+"""A scope that is new in the limits counts the day as if it had always been there; each account by itself."""
 
 from typing import Any
+
+import msgspec
 
 from market import events as ev
 from market.types import Side, Symbol
 from risk import commands as co
 from risk.limits import Limits
-from tests.daemon.gate_harness import BID, World, limits
+from tests.daemon.gate_harness import ASK, BID, World, limits, parent_order
 from tests.daemon.people import sign
 
 SYN = Symbol("SYN")
@@ -63,3 +65,18 @@ def test_what_a_position_loses_counts_in_every_scope_that_holds_it() -> None:
                     w.price(bid=BID - cents, ask=BID - cents + 200)
                 w.wait(0.1)
                 assert (f"R30I@{scope}" in w.core.state.posture.causes) is over, (level, cents)
+
+
+def test_r18_reduces_the_account_and_not_the_firm_alone() -> None:
+    both = limits(allowed={"accounts": ["AA", "BB"]})
+    w = World(both, positions=(("AA", SYN, -300), ("BB", SYN, 500)))
+    w.open()
+    for pid, account in (("P1", "AA"), ("P2", "BB")):
+        order = msgspec.structs.replace(parent_order(500, Side.SELL, pid), account=account)
+        w.step(ev.SubmitParent(request_id=1, parent=order))
+    w.core.state.posture.raise_("R11", "a test", w.now)
+
+    assert w.intent(100, ASK, Side.SELL, "P1").controls == ("R18",)  # AA is short already
+    assert w.intent(100, ASK, Side.SELL, "P2").qty == 100
+    assert w.intent(100, ASK, Side.SELL, "P2").qty == 100
+    assert w.intent(1, ASK, Side.SELL, "P2").controls == ("R18",)  # the firm holds no more
