@@ -103,9 +103,7 @@ def ask_status(g: GateState, chain: ChildOrder) -> None:
     A cancel is not asked for: where the order still stands it is sent again, which can do no harm.
     """
     terms = chain.terms
-    for cl_ord_id in (chain.cl_ord_id, chain.replace_id):
-        if cl_ord_id is None:
-            continue
+    for cl_ord_id in filter(None, (chain.cl_ord_id, chain.replace_id)):
         request = StatusRequest(
             cl_ord_id=cl_ord_id,
             # A replace is asked for by its own id alone: by the order's it is found whatever became of it.
