@@ -89,3 +89,7 @@ Inbox = Callable[[str, Message], None]
 
 class EngineError(Exception):
     """The engine cannot start: one line for the operator."""
+
+
+class UnknownHostError(EngineError):
+    """A counterparty's name is not known now: a start that is repeated may find it."""

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from gateways.fix.sessions import EngineError, Role, SessionSpec
+from gateways.fix.sessions import EngineError, Role, SessionSpec, UnknownHostError
 
 DICTIONARIES: Final = {
     version: Path(__file__).parent / "dictionary" / f"{version.replace('.', '')}.xml"
@@ -57,13 +57,13 @@ def address_of(host: str) -> str:
     """Return a host's IPv4 address: asked once, for a name that is looked up late stops whoever waits for it.
 
     Raises:
-        EngineError: it is not known.
+        UnknownHostError: nobody knows it, or nobody who does was reached.
 
     """
     try:
         return socket.gethostbyname(host)
     except OSError as error:
-        raise EngineError(f"FIX host {host!r}: {error.strerror}; give its IPv4 address") from None
+        raise UnknownHostError(f"FIX host {host!r}: {error.strerror}; give its IPv4 address") from None
 
 
 def listening_port(port: int) -> int:

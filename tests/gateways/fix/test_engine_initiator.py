@@ -326,6 +326,12 @@ def test_dial_is_repeated_until_somebody_answers(start: Start, acceptor: RawAcce
     peer.close()
 
 
+def test_a_host_that_nobody_knows_is_named(start: Start) -> None:
+    engine = start(host="venue.invalid")
+
+    assert "FIX host 'venue.invalid'" in engine.next("error")["error"]
+
+
 def test_message_type_that_the_engine_does_not_know_is_no_end(start: Start, acceptor: RawAcceptor) -> None:
     engine, peer = log_on(start, acceptor)
 
