@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 import uvloop
@@ -68,6 +69,18 @@ def run(main: Main) -> int:
         for failure in failures.exceptions:
             structlog.get_logger().error("stopped by an error", error=repr(failure), exc_info=failure)
     return code
+
+
+def run_and_exit(main: Main, tidy: Callable[[], None] = lambda: None) -> NoReturn:
+    """Run a shell with quickfix loaded, then end the process: the interpreter's own exit crashes."""
+    try:
+        code = run(main)
+    except SystemExit as second:  # a second signal: now
+        code = second.code if isinstance(second.code, int) else EXIT_NOT_CLEAN
+    tidy()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ profile's encoder, the FIX engine. By default the counterparty is a venue of our
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from daemon.certify.words import SUPPORT
 from daemon.config import ConfigError, load_model, load_profile, profile_path
 from daemon.logs import configure
 from daemon.paper.children import Child, ChildError
-from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE, Runtime, run
+from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE, Runtime, run_and_exit
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference
@@ -332,7 +331,4 @@ def main(args: argparse.Namespace) -> int:
     except ScriptError as error:
         print(f"steadyhand certify: {error}", file=sys.stderr)
         return EXIT_USAGE
-    code = run(certification.main)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the interpreter's own exit crashes with quickfix loaded
+    return run_and_exit(certification.main)

@@ -40,7 +40,7 @@ from daemon.journal import JournalError
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.people.keys import load_keyring
-from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run
+from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run_and_exit
 from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.profile import Profile
@@ -56,6 +56,7 @@ from gateways.fix.sessions import (
     LoggedOut,
     Message,
     Received,
+    UnknownHostError,
 )
 from market import events as ev
 from risk.kill_switch import LATCH_NAME, KillLatch
@@ -96,7 +97,7 @@ class Gate:
             return await self._run(runtime)
         except (ConfigError, BusySocket, JournalError, EngineError) as error:
             print(f"steadyhand gate: {error}", file=sys.stderr)
-            return EXIT_CONFIG
+            return EXIT_NOT_CLEAN if isinstance(error, UnknownHostError) else EXIT_CONFIG
 
     async def _run(self, runtime: Runtime) -> int:
         self._stop_asked = runtime
@@ -391,10 +392,4 @@ def main(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(f"steadyhand gate: {error}", file=sys.stderr)
         return EXIT_CONFIG
-    try:
-        code = run(gate.main)
-    except SystemExit as second:  # a second signal: now
-        code = second.code if isinstance(second.code, int) else EXIT_NOT_CLEAN
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the interpreter's own exit crashes with quickfix loaded
+    return run_and_exit(gate.main)

@@ -14,7 +14,6 @@ gate and every hour it drills (daemon.guard.drill), and writes down what it has 
 
 import argparse
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -34,11 +33,20 @@ from daemon.heartbeat import Beat
 from daemon.journal import DirectoryLock, JournalError, lock_directory
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
-from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
+from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run_and_exit
 from gateways.fix.codec import Encoder, decode
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.profile import Profile
-from gateways.fix.sessions import EngineError, LoggedOn, LoggedOut, Message, Received, Role, SessionSpec
+from gateways.fix.sessions import (
+    EngineError,
+    LoggedOn,
+    LoggedOut,
+    Message,
+    Received,
+    Role,
+    SessionSpec,
+    UnknownHostError,
+)
 from market.events import MassCancelReport
 from market.orders import MassCancel
 from market.types import ClOrdID
@@ -88,7 +96,7 @@ class Guard:
             self._connect()
         except (ConfigError, EngineError, JournalError) as error:
             print(f"steadyhand guard: {error}", file=sys.stderr)
-            return EXIT_CONFIG
+            return EXIT_NOT_CLEAN if isinstance(error, UnknownHostError) else EXIT_CONFIG
         announce("ready", stuck_ms=self._guard.stuck_ms, means=self.means())
         if not self.means():
             log.error("nothing here cancels orders of a gate that is killed", see="steadyhand check")
@@ -272,10 +280,4 @@ def main(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(f"steadyhand guard: {error}", file=sys.stderr)
         return EXIT_CONFIG
-    try:
-        code = run(guard.main)
-    except SystemExit as second:  # a second signal: now
-        code = second.code if isinstance(second.code, int) else EXIT_NOT_CLEAN
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the interpreter's own exit crashes with quickfix loaded
+    return run_and_exit(guard.main)

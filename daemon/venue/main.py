@@ -2,14 +2,13 @@
 
 import argparse
 import contextlib
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 from daemon import logs
 from daemon.config import ConfigError
-from daemon.runtime import EXIT_CONFIG, EXIT_USAGE, run
+from daemon.runtime import EXIT_CONFIG, EXIT_USAGE, run_and_exit
 from daemon.venue.parts import build_flow
 from daemon.venue.replay import replay
 from daemon.venue.settings import read
@@ -17,7 +16,7 @@ from daemon.venue.shell import LOG_FILE, Venue
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run a venue; the FIX engine makes a plain exit crash, so the process ends by `os._exit`."""
+    """Run a venue, or replay a run of one."""
     try:
         if args.replay is not None:
             logs.configure("venue", args.log_level)
@@ -35,10 +34,10 @@ def main(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"steadyhand venue: --out: {error}; name a folder that can be written", file=sys.stderr)
         return EXIT_USAGE
-    code = run(Venue(options, flow, folder).main)
-    if options.out is None:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+
+    def tidy() -> None:
+        if options.out is None:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    return run_and_exit(Venue(options, flow, folder).main, tidy)
