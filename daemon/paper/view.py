@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.paper.setup import Market
+from market.instruments import NS
 from market.parents import shortfall_bps
 from market.types import Side
 
@@ -168,9 +169,10 @@ def parent_block(parent: dict[str, Any], status: dict[str, Any]) -> RenderableTy
         (f"{parent['parent_id']}  ", "bold"),
         (f"{Side(parent['side']).name} {qty:,} {parent['symbol']}  ", "bold"),
         (parent["status"], style),
+        ("" if parent["ended"] else f"   {time_left(parent, status['ts_ns'])}", "dim"),
     )
     bps = running_bps(parent)
-    facts = Text(f"  {done:,} of {qty:,}, schedule {planned:,}")
+    facts = Text(f"  {done:,} of {qty:,}   ┃ schedule {planned:,}")
     if bps is not None:
         facts.append(f"   shortfall {bps:+.2f} bps", style="red" if bps > 0 else "green")
     prices = Text("  ", style="dim")
@@ -179,6 +181,12 @@ def parent_block(parent: dict[str, Any], status: dict[str, Any]) -> RenderableTy
     if parent["arrival_mid_micros"]:
         prices.append(f"arrival {parent['arrival_mid_micros'] / 1e6:.4f}")
     return Group(head, Text.assemble("  ", bar), facts, prices, Text(""))
+
+
+def time_left(parent: dict[str, Any], ts_ns: int) -> str:
+    """Return how long the parent has, in market time."""
+    minutes, seconds = divmod(max(0, parent["end_ns"] - max(ts_ns, parent["start_ns"])) // NS, 60)
+    return f"{minutes}:{seconds:02d} left"
 
 
 def market_lines(status: dict[str, Any], symbol: str, policy: str) -> RenderableType:

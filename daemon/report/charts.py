@@ -11,7 +11,7 @@ from market.instruments import NS
 WIDTH: Final = 1000
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 26
 POINTS_MAX: Final = 1_500  # of a line; more cannot be seen on a screen
-TICKS: Final = 5
+TICKS: Final = 8  # at most, of the value axis
 BINS: Final = 80  # of the volume strip
 SECONDS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200)
 
@@ -101,7 +101,9 @@ class Plot:
         """Return the chart with its axes."""
         bottom = self.height - BOTTOM
         axes = []
-        for value in round_values(self.y0, self.y1):
+        values = round_values(self.y0, self.y1)
+        digits = max(digits, axis_digits(values))
+        for value in values:
             y = self.y(value)
             axes.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             axes.append(f'<text class="axis y" x="{LEFT - 8}" y="{y + 4:.1f}">{value:,.{digits}f}</text>')
@@ -222,13 +224,19 @@ def price_digits(prices: Sequence[float]) -> int:
     return 4 if span < 0.05 else 2
 
 
+def axis_digits(values: Sequence[float]) -> int:
+    """Return how many decimals say each of them as it is."""
+    exact = (d for d in range(5) if all(abs(v - round(v, d)) < 1e-6 for v in values))
+    return next(exact, 5)
+
+
 def round_values(low: float, high: float) -> list[float]:
-    """Return round numbers inside a range, about TICKS of them."""
+    """Return round numbers inside a range, TICKS of them at most."""
     rough = (high - low) / TICKS
     power = 10.0 ** len(str(int(rough))) / 10 if rough >= 1 else 1.0
     while power > rough:
         power /= 10
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough)
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)
     first = int(-(-low // step))
     return [first * step + i * step for i in range(int((high - first * step) // step) + 1)]
 

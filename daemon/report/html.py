@@ -105,23 +105,24 @@ def parent_section(p: dict[str, Any], report: dict[str, Any], chapter: Chapter) 
         rest = f'<p class="small mute">{left:,} shares remain: {escape(p["remainder_reason"])}</p>'
     dots = fills_of(p, chapter)
     return (
-        f"<section>{title}{kpis(p)}{rest}{schedule_card(p, report, dots)}"
+        f"<section>{title}{kpis(p, report['currency'])}{rest}{schedule_card(p, report, dots)}"
         f"{price_card(p, report, chapter, dots)}{split_card(p)}</section>"
     )
 
 
-def kpis(p: dict[str, Any]) -> str:
+def kpis(p: dict[str, Any], currency: str) -> str:
     """Return the strip of key numbers."""
+    unit = f", {escape(currency)}" if currency else ""
     share = p["filled_qty"] / p["qty"] if p["qty"] else 0
     cost = p["shortfall_bps"]
     tone = "" if cost is None else "cost-text" if cost > 0 else "gain-text"
     cells = [
         (f"{p['filled_qty']:,}", f"of {p['qty']:,} shares", share),
-        (number(p["avg_price"], 4), "average price", None),
-        (number(p["arrival_price"], 4), "arrival mid", None),
+        (number(p["avg_price"], 4), f"average price{unit}", None),
+        (number(p["arrival_price"], 4), f"arrival mid{unit}", None),
         (
             f'<span class="{tone}">{signed(cost)}</span>',
-            "bps shortfall (+ cost)",
+            "bps shortfall, + is cost",
             None,
         ),
         (percent(p["participation"]), "of printed volume", None),
@@ -165,9 +166,8 @@ def schedule_card(p: dict[str, Any], report: dict[str, Any], dots: list[charts.D
     legend = (
         '<span><i class="l"></i>shares done</span><span><i class="p"></i>even schedule, for comparison</span>'
     )
-    return (
-        f'<div class="card"><h3>Schedule against actual</h3><div class="legend">{legend}</div>{chart}</div>'
-    )
+    head = "<h3>Done against schedule, shares</h3>"
+    return f'<div class="card">{head}<div class="legend">{legend}</div>{chart}</div>'
 
 
 def price_card(p: dict[str, Any], report: dict[str, Any], chapter: Chapter, dots: list[charts.Dot]) -> str:
@@ -189,7 +189,9 @@ def price_card(p: dict[str, Any], report: dict[str, Any], chapter: Chapter, dots
         '<span><i class="f"></i>fill by crossing</span><span><i class="m"></i>market volume</span>'
         '<span><i class="u"></i>ours</span>'
     )
-    return f'<div class="card"><h3>Price with fills</h3><div class="legend">{legend}</div>{chart}</div>'
+    unit = f", {escape(report['currency'])} a share" if report["currency"] else ""
+    head = f"Price and fills{unit}; below them shares traded"
+    return f'<div class="card"><h3>{head}</h3><div class="legend">{legend}</div>{chart}</div>'
 
 
 def split_card(p: dict[str, Any]) -> str:
@@ -240,7 +242,8 @@ def order_section(chapter: Chapter) -> str:
     more = len(chapter.orders) - ORDERS_SHOWN
     tail = f'<p class="small mute">and {more:,} more in gate-status.json</p>' if more > 0 else ""
     inside = f'<div class="scroll">{table(heads, rows, (3, 4, 5, 6, 9))}</div>{tail}'
-    return f'<h2>Child orders</h2><div class="card">{inside}</div>'
+    head = f'<h2>Child orders <span class="mute">{len(chapter.orders):,}</span></h2>'
+    return f'{head}<div class="card">{inside}</div>'
 
 
 def control_section(report: dict[str, Any]) -> str:

@@ -75,6 +75,7 @@ def compose(
         "policy": {"name": "", "sha256": None} | facts.get("policy", {}),
         "symbol": facts["symbol"],
         "zone": facts.get("zone") or "America/New_York",
+        "currency": facts.get("currency", ""),
         "tape": facts.get("tape"),
         "window": facts["window"],
         "version": facts.get("version"),

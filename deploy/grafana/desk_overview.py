@@ -21,12 +21,15 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
+from risk.posture import CAUSES, Posture
+
 TARGET = Path(__file__).with_name("desk_overview.json")
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-STAT_SPAN, GRAPH_SPAN = 4, 12  # of 24 columns
+STAT_SPAN, GRAPH_SPAN = 3, 12  # of 24 columns
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
 Query = tuple[str, str]  # expression, legend
+REDUCES = "|".join(cause for cause, row in CAUSES.items() if row.posture is Posture.REDUCE_ONLY)
 
 
 def query(expression: str, legend: str = "") -> prometheus.Dataquery:
@@ -83,7 +86,16 @@ def graph(title: str, unit: str, help_text: str, *queries: Query) -> timeseries.
 def lights() -> list[stat.Panel]:
     """Return the first row."""
     up = steps((None, RED), (1, GREEN))
+    stopped = f'steadyhand_posture_causes{{cause!~"{REDUCES}"}} > bool 0'
+    reduced = f'steadyhand_posture_causes{{cause=~"{REDUCES}"}} > bool 0'
     return [
+        light(
+            "Trading",
+            f"max(2 * ({stopped}) or ({reduced}))",
+            steps((None, GREEN), (1, YELLOW), (2, RED)),
+            {"0": "free", "1": "reduces only", "2": "HALTED"},
+            "The worst of all causes of all scopes; `steadyhand why` names each and what would clear it.",
+        ),
         light(
             "Kill switch",
             "max(steadyhand_kill_switch_engaged)",
@@ -118,6 +130,13 @@ def lights() -> list[stat.Panel]:
             steps((None, GREEN), (2, YELLOW), (5, RED)),
             {},
             "A healthy server sends a heartbeat every second.",
+        ),
+        light(
+            "Guard",
+            "min(steadyhand_guard_drill_ok) or vector(-1)",
+            steps((None, YELLOW), (0, RED), (1, GREEN)),
+            {"-1": "none runs", "0": "unproven", "1": "proven"},
+            "What its last drill showed; it ends a gate whose loop is stuck.",
         ),
         light(
             "Active parents",

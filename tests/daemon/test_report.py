@@ -8,7 +8,7 @@ import pytest
 
 from daemon.report import main as report
 from daemon.report import options as report_options
-from daemon.report.charts import clock_ticks, round_values
+from daemon.report.charts import axis_digits, clock_ticks, round_values
 from daemon.report.market import FROM_BOOK, FROM_SAMPLES
 from market.instruments import NS
 from tests.daemon.made_run import SOH, MadeRun
@@ -307,8 +307,8 @@ def test_page_needs_nothing_from_outside_and_trusts_no_text(tmp_path: Path) -> N
     assert "&lt;script&gt;" in page
     assert page.count("<svg") == 3
     for words in (
-        "Schedule against actual",
-        "Price with fills",
+        "Done against schedule, shares",
+        "Price and fills",
         "Shortfall",
         "Child orders",
         "Reconciliation",
@@ -318,8 +318,17 @@ def test_page_needs_nothing_from_outside_and_trusts_no_text(tmp_path: Path) -> N
     assert "prefers-color-scheme:dark" in page
 
 
+def test_an_axis_says_each_value_as_it_is() -> None:
+    for low, high in ((99.925, 100.035), (99.98, 99.99), (0.011, 0.0134), (179.47, 180.26)):
+        values = round_values(low, high)
+        digits = axis_digits(values)
+
+        assert [float(f"{value:.{digits}f}") for value in values] == pytest.approx(values, abs=1e-6)
+        assert 3 <= len(values) <= 9
+
+
 def test_axes_have_round_numbers() -> None:
     assert round_values(0, 2_120) == [0, 500, 1_000, 1_500, 2_000]
-    assert round_values(179.47, 180.26) == pytest.approx([179.6, 179.8, 180.0, 180.2])
+    assert round_values(179.47, 180.26) == pytest.approx([179.5 + n / 10 for n in range(8)])
     assert [text for _, text in clock_ticks(0, 600 * NS, "UTC")][:3] == ["00:00", "00:01", "00:02"]
     assert [text for _, text in clock_ticks(0, 10 * NS, "UTC")][:2] == ["00:00:00", "00:00:01"]
