@@ -89,11 +89,8 @@ def blockers(g: GateState, stamp: Stamp, parent_id: str = "", symbol: str = "") 
     found = of_posture(g, parent, symbol, strategy)
     found += of_sessions(g)
     if symbol:
-        found += (
-            of_day(g, stamp, Symbol(symbol))
-            + of_market(g, stamp, Symbol(symbol))
-            + of_trader(g, Symbol(symbol))
-        )
+        name = Symbol(symbol)
+        found += of_day(g, stamp, name) + of_market(g, stamp, name) + of_trader(g, name)
     elif not g.traders:
         found += of_trader(g, Symbol(""))
     if parent is not None:
@@ -137,21 +134,18 @@ def of_posture(g: GateState, parent: Parent | None, symbol: str, strategy: str) 
         else:
             clears = row.clears or "what caused it ends"
         found.append(
-            (
-                -worst,
-                Blocker(
-                    control=cause,
-                    scope=scope or DESK,
-                    text=posture.causes[key] or row.doc,
-                    value=worst.name,
-                    limit=Posture.ACTIVE.name,
-                    since_mono_ns=posture.since_ns[key],
-                    clears=clears,
-                    reduces=worst is Posture.REDUCE_ONLY,
-                ),
+            Blocker(
+                control=cause,
+                scope=scope or DESK,
+                text=posture.causes[key] or row.doc,
+                value=worst.name,
+                limit=Posture.ACTIVE.name,
+                since_mono_ns=posture.since_ns[key],
+                clears=clears,
+                reduces=worst is Posture.REDUCE_ONLY,
             )
         )
-    return [b for _, b in sorted(found, key=lambda pair: (pair[0], pair[1].control))]
+    return sorted(found, key=lambda b: (-Posture[b.value], b.control))
 
 
 def of_sessions(g: GateState) -> list[Blocker]:
@@ -174,14 +168,9 @@ def of_day(g: GateState, stamp: Stamp, symbol: Symbol) -> list[Blocker]:
     if now.open:
         return []
     opens = now.open_ns if stamp.ts_ns < now.open_ns else 0
-    when = (
-        g.instruments[symbol].clock(opens)[:5]
-        if opens and symbol in g.instruments
-        else "the next trading day"
-    )
-    return [
-        Blocker("R40", f"S/{symbol}", now.phase.value, since_ts_ns=now.from_ns, clears=f"the open, {when}")
-    ]
+    known = opens and symbol in g.instruments
+    clears = f"the open, {g.instruments[symbol].clock(opens)[:5] if known else 'the next trading day'}"
+    return [Blocker("R40", f"S/{symbol}", now.phase.value, since_ts_ns=now.from_ns, clears=clears)]
 
 
 def of_market(g: GateState, stamp: Stamp, symbol: Symbol) -> list[Blocker]:
@@ -211,14 +200,8 @@ def of_trader(g: GateState, symbol: Symbol) -> list[Blocker]:
     trader = g.traders[epoch]
     if trader.fit:
         return []
-    return [
-        Blocker(
-            TRADER,
-            scope,
-            trader.text or "the trader has not said that it is fit",
-            clears="what its log names",
-        )
-    ]
+    text = trader.text or "the trader has not said that it is fit"
+    return [Blocker(TRADER, scope, text, clears="what its log names")]
 
 
 def of_parent(g: GateState, stamp: Stamp, parent: Parent) -> list[Blocker]:
@@ -231,14 +214,8 @@ def of_parent(g: GateState, stamp: Stamp, parent: Parent) -> list[Blocker]:
 
     if not parent.live:
         reason = f": {progress.remainder_reason}" if progress.remainder_reason else ""
-        return [
-            say(
-                f"it has ended, {status.value}{reason}",
-                "nothing; submit another",
-                progress.cum_qty,
-                progress.qty,
-            )
-        ]
+        text = f"it has ended, {status.value}{reason}"
+        return [say(text, "nothing; submit another", progress.cum_qty, progress.qty)]
     found = []
     if status is ParentStatus.PENDING:
         found.append(say("its window has not begun", "its start", stamp.ts_ns, order.start_ns))
@@ -361,10 +338,8 @@ def answer(g: GateState, stamp: Stamp, parent_id: str, symbol: str) -> dict[str,
         known = ", ".join(list(g.live_parents)[:5]) or "none is live"
         return {"ok": False, "error": f"no parent {parent_id[:40]}; live: {known}"}
     if symbol and symbol not in g.instruments:
-        return {
-            "ok": False,
-            "error": f"no instrument {symbol[:20]}; there is {', '.join(sorted(g.instruments))}",
-        }
+        error = f"no instrument {symbol[:20]}; there is {', '.join(sorted(g.instruments))}"
+        return {"ok": False, "error": error}
     found = blockers(g, stamp, parent_id, symbol)
     subject = f"parent {parent_id}" if parent_id else f"symbol {symbol}" if symbol else "the desk"
     return {
