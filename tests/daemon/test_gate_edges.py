@@ -1,5 +1,6 @@
 """Edges of the gate that no story reaches: the last order of many, sums that differ twice, doors shut."""
 
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,16 +9,20 @@ import pytest
 
 from daemon.config import ConfigError
 from daemon.gate import at_send, last_words, retiring
+from daemon.gate.archive import ArchiveError
 from daemon.gate.core import GateCore
 from daemon.gate.drop_copy_state import DropCopy, Said
+from daemon.gate.journal import JOURNAL_NAME, Input, Output, Sent, encode
 from daemon.gate.line_faults import password
 from daemon.gate.parents import free_id
-from daemon.gate.recovery import loosened, next_epoch
+from daemon.gate.recovery import loosened, next_epoch, recover
 from daemon.gate.traders import EPOCHS_MAX, TRADERS_MAX, hello_fault
+from daemon.journal import Journal, JournalError
 from market import events as ev
 from market.types import ClOrdID, ExecID, ExecType, OrdStatus, ParentID, ParentStatus, Side, Symbol
 from tests.daemon.gate_harness import BID, SYN, World, limits
 from tests.daemon.test_gate_drop_copy import copy, opened
+from tests.daemon.test_snapshots import written
 
 
 class Entry:
@@ -199,6 +204,55 @@ def test_a_restart_loosens_no_limit_and_a_first_start_takes_any(tmp_path: Path) 
     assert told.startswith(f"{file}:2:order.qty_max: loosened from 5000 to 5001 by hand")
     assert "rates" not in told
     assert loosened(World().core, limits(order={"qty_max": 4_999}), file) == ""
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_recovery_leaves_the_collector_of_garbage_as_it_was(collects: bool, tmp_path: Path) -> None:
+    was = gc.isenabled()
+    written(tmp_path, waiting()[0])
+    try:
+        gc.enable() if collects else gc.disable()
+        found = recover(tmp_path, GateCore())
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable() if was else gc.disable()
+    assert found.differences == []
+
+
+def test_a_recovery_that_would_decide_otherwise_says_how_and_begins_nothing(tmp_path: Path) -> None:
+    w = waiting()[0]
+    for _ in range(5):
+        w.intent(100, BID)
+    journal = Journal.open(tmp_path, JOURNAL_NAME)
+    for stamp, event in w.log:
+        other = Output((Sent("D", "SH1-77", "", "SYN", "1", 1, 1),))
+        journal.append(encode(Input(stamp, cast("Any", event))), encode(other))
+    journal.close()
+
+    with pytest.raises(JournalError) as told:
+        recover(tmp_path, GateCore())
+
+    text = str(told.value)
+    assert "decisions differ from the journal" in text
+    assert text.count(" was journaled") == 3
+    assert "finish the day with that one" in text
+
+
+def test_an_archive_that_cannot_be_written_leaves_ended_orders_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise ArchiveError("no room")
+
+    monkeypatch.setattr("daemon.gate.recovery.ready", full)
+    w = waiting()[0]
+    written(tmp_path, w)
+    core = GateCore()
+
+    recover(tmp_path, core)
+
+    assert core.state_hash() == w.core.state_hash()
+    assert "no room" in capsys.readouterr().out
 
 
 def test_an_epoch_is_above_all_before_and_counts_where_time_is_announced() -> None:
