@@ -232,6 +232,8 @@ class ControlServer:
             if line.count(b"{") + line.count(b"[") > NESTED_MAX + line.count(b'\\"'):  # quoted ones: a text
                 raise ValueError(f"more than {NESTED_MAX} brackets")
             tree = json.loads(line)
+            if b"\\u" in line or not line.isascii():  # half a pair is no text that can be journaled
+                tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
             name = tree.get("cmd") if isinstance(tree, dict) else None
             kind = KINDS.get(name) if isinstance(name, str) else None
             if kind is None:
@@ -325,7 +327,7 @@ def parents_of(text: str) -> tuple[ParentOrder, ...]:
     """Return the parents of a basket; CommandError where they are none."""
     try:
         return msgspec.json.decode(text, type=tuple[ParentOrder, ...])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"not parents: {error}") from None
 
 

@@ -120,7 +120,7 @@ class GateShell:
         stamp = self._stamp = self.clock.stamp()
         try:
             taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
-        except OverflowError as error:  # every reader bounds its numbers; this one did not
+        except (OverflowError, UnicodeEncodeError) as error:  # every reader bounds these; this one did not
             event = EngineAlarm(text=f"{type(event).__name__} is not taken: {error}")
             taken = encode(Input(stamp, event, offset))
         step = None

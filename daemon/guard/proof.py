@@ -55,7 +55,7 @@ def read(state_dir: Path) -> Proof | None:
     try:
         with (state_dir / NAME).open("rb") as file:
             return msgspec.json.decode(file.read(BYTES_MAX), type=Proof)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -36,7 +36,7 @@ class Gate:
         self.server.answer(event.request_id, {"ok": True})
 
     def look(self, asked: LookCommand) -> dict[str, Any]:
-        return {"ok": True, "looked": asked.cmd}
+        return {"ok": True, "looked": asked.cmd, "parent": asked.parent_id}
 
     def signed(self, sent: SignedText, request_id: int) -> SignedCommand:
         if sent.signature != "good":
@@ -117,6 +117,25 @@ def test_who_may_operate_stops_and_cannot_rearm_without_a_key(tmp_path: Path, st
     assert [a["ok"] for a in answers] == [True] * 4 + [False]
     assert "unknown command 'rearm'" in answers[-1]["error"]
     assert len(gate.events) == 3
+
+
+HALF = "arr\udcea"  # what a terminal of another encoding makes of a name
+
+
+def test_half_a_pair_of_utf16_stops_nobody_and_no_kill(tmp_path: Path) -> None:
+    """It ended the gate, whoever sent it: no journal and no answer can hold it."""
+    gate, answers = asked(
+        tmp_path,
+        {},
+        {"cmd": "kill", "reason": HALF},
+        {"cmd": "pause", "parent_id": HALF},
+        {"cmd": "why", "parent_id": HALF},
+        {"cmd": "basket", "parents": f'["{HALF}"]'},
+        {"cmd": HALF, HALF: 1},
+    )
+
+    assert [a["ok"] for a in answers] == [True, True, True, False, False]
+    assert [getattr(e, "reason", "") or e.parent_id for e in gate.events] == ["arr?", "arr?"]
 
 
 def test_the_socket_is_for_its_user_and_for_its_group_where_others_have_a_role(tmp_path: Path) -> None:
