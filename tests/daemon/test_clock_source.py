@@ -25,7 +25,7 @@ def message(time: str) -> str:
         ("", None),
     ],
 )
-def test_sending_time(time: str, expected: int | None) -> None:
+def test_sending_time_is_read_to_the_ns_or_not_at_all(time: str, expected: int | None) -> None:
     assert sending_time_ns(message(time)) == expected
 
 

@@ -19,7 +19,7 @@ def test_quantiles_are_within_a_bucket_of_the_truth() -> None:
         assert exact <= found.quantile_ns(share) <= exact * 1.04 + 1
 
 
-def test_the_edges() -> None:
+def test_nothing_and_too_much_are_counted_and_the_edges_rise() -> None:
     empty, one = Latency(), Latency()
     one.observe(0)
     assert empty.summary_us() == {"p50": 0.0, "p99": 0.0, "p999": 0.0, "count": 0}

@@ -31,7 +31,7 @@ def report(text: str) -> ExecutionReport:
     return event
 
 
-def test_trade() -> None:
+def test_a_trade_is_read_field_by_field() -> None:
     assert report(golden.TRADE) == ExecutionReport(
         cl_ord_id="SH261121-1-17",
         exec_type=ExecType.TRADE,
@@ -79,7 +79,7 @@ def test_answer_to_mass_status_says_how_many_and_which_is_last() -> None:
     assert (event.mass_status_req_id, event.total_reports, event.last_report) == ("MS-1", 2, True)
 
 
-def test_the_other_messages() -> None:
+def test_rejects_reports_and_statuses_say_what_they_carry() -> None:
     assert decode(soh(golden.CANCEL_REJECT)) == OrderCancelReject(
         cl_ord_id="SH261121-1-19",
         orig_cl_ord_id="SH261121-1-18",
@@ -105,7 +105,7 @@ def test_the_other_messages() -> None:
     assert decode(soh(golden.TRADES_AGAIN)) == SecurityStatus(symbol="GOOG", trading=True)
 
 
-def test_market_data_rows() -> None:
+def test_market_data_keeps_rows_in_order_and_none_for_what_is_absent() -> None:
     picture, changes = decode(soh(golden.PICTURE)), decode(soh(golden.CHANGES))
 
     assert isinstance(picture, MarketData)

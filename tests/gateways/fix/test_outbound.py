@@ -115,7 +115,7 @@ def test_cancel_status_and_mass_requests(encoder: Encoder) -> None:
     assert encoder.mass_cancel(mass_cancel, NOW_NS) == soh(golden.MASS_CANCEL)
 
 
-def test_reference_requests() -> None:
+def test_reference_requests_are_the_golden_ones() -> None:
     assert encode_market_data_request("MD-1", ("GOOG", "AAPL")) == soh(golden.MARKET_DATA_REQUEST)
     assert encode_security_status_request("SS-1-1", "GOOG") == soh(golden.SECURITY_STATUS_REQUEST)
 

@@ -84,7 +84,7 @@ def test_a_subscription_that_was_answered_stands_whatever_was_lost_before_it() -
     assert len(source.sent) == 2
 
 
-def test_whole_picture() -> None:
+def test_a_whole_picture_comes_through_unchanged() -> None:
     assert Source().hear(picture(PRICE)) == (PRICE,)
 
 
@@ -95,7 +95,7 @@ def test_whole_picture_replaces_the_one_before() -> None:
     assert source.hear("35=W|262=MD-1|55=SYN.US|268=0|10=000|") == (UNKNOWN,)
 
 
-def test_changes_by_price() -> None:
+def test_a_change_by_price_moves_its_level_and_leaves_the_rest() -> None:
     source = Source()
     source.hear(picture(PRICE))
 
@@ -178,7 +178,7 @@ def test_levels_are_bounded() -> None:
     assert source.hear(changes("279=0|269=0|55=SYN.US|270=9999|271=1|")) == (UNKNOWN,)
 
 
-def test_life_of_the_line() -> None:
+def test_the_line_lives_alarms_no_one_and_says_why_it_ended() -> None:
     source = Source()
 
     assert source.tell(Alive(1)) == (ReferenceAlive(),)

@@ -206,7 +206,7 @@ def test_the_broker_fills_a_part_from_its_own_book() -> None:
     assert d.rebuilt().levels(1).tolist()[1] == [60]  # the feed shows what is left
 
 
-def test_unsolicited_cancel() -> None:
+def test_an_unsolicited_cancel_takes_the_newest_and_says_why() -> None:
     d = desk(rule({"at": "10:00:30"}, "cancel", text="desk closed", pick="newest"))
     d.new("A", 1, 100, "90.00")
     d.new("B", 1, 100, "90.00")

@@ -50,7 +50,7 @@ def test_a_market_order_takes_what_there_is_and_ends(desk: Desk) -> None:
     assert "liquidity" in end["58"]
 
 
-def test_ioc_and_fok(desk: Desk) -> None:
+def test_fok_is_all_or_nothing_and_ioc_takes_what_is_there(desk: Desk) -> None:
     desk.rest(-1, 100_000, 30)
 
     new, killed = desk.new("A", 1, 100, "10.00", (59, 4))
@@ -177,13 +177,13 @@ def test_cancel_comes_too_late(desk: Desk, end: str) -> None:
     assert reject["39"] == {"filled": "2", "canceled": "4", "rejected": "8"}[end]
 
 
-def test_cancel_of_nothing(desk: Desk) -> None:
+def test_a_cancel_of_nothing_is_refused_by_name(desk: Desk) -> None:
     (reject,) = desk.cancel("C", "NEVER")
 
     assert (reject["35"], reject["102"], reject["39"], reject["37"]) == ("9", "1", "8", "NONE")
 
 
-def test_cancel_under_a_used_id(desk: Desk) -> None:
+def test_a_cancel_under_a_used_id_is_refused(desk: Desk) -> None:
     desk.new("A", 1, 100, "10.00")
 
     (reject,) = desk.cancel("A", "A")
