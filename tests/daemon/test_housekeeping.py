@@ -202,7 +202,8 @@ def test_little_space_is_told_when_it_becomes_little_and_when_it_is_so_no_longer
     def statvfs(_: Path) -> Any:
         if not left:
             raise OSError(5, "Input/output error")
-        return SimpleNamespace(f_bavail=left[0] * 256 + 255, f_frsize=4_096)
+        byte_less = MIB - 1 if left[0] % 2 else 0  # than the next, or none more
+        return SimpleNamespace(f_bavail=left[0] * MIB + byte_less, f_frsize=1)
 
     def act() -> None:
         monkeypatch.setattr("daemon.gate.keeping.os.statvfs", statvfs)
