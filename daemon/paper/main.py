@@ -285,6 +285,7 @@ class Paper:
             "policy": self._view.policy_facts,
             "symbol": market.instrument.symbol,
             "zone": market.instrument.zone,
+            "currency": market.instrument.currency,
             "tape": str(market.tape.resolve()) if market.tape else None,
             "window": [market.from_ns, market.to_ns],
             "parents": [msgspec.to_builtins(p) for p in self._parents],
