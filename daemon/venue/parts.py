@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
 from daemon.config import ConfigError
 from daemon.venue.lines import Acceptor, FaultyAcceptor
 from daemon.venue.settings import ZERO_INTELLIGENCE, Options
@@ -27,6 +31,7 @@ from gateways.fix.sessions import (
 )
 from gateways.link import Peer
 from gateways.venue import digest
+from gateways.venue.checks import PRICE_E4_MAX
 from gateways.venue.director import Director
 from gateways.venue.ems import Ems, Note
 from gateways.venue.exchange import Exchange
@@ -46,6 +51,8 @@ from market.matching import MatchingEngine
 
 if TYPE_CHECKING:
     from market.tape import Tape
+
+log = structlog.get_logger()
 
 BOOK_ORDERS_MAX: Final = 1 << 17  # the largest full book at hand holds 66,833
 OUTCOMES_MAX: Final = BOOK_ORDERS_MAX + (1 << 12)  # the longest command on a full book, and a batch
@@ -127,7 +134,30 @@ def build_flow(options: Options) -> Flow:
     if not (edges == 0).any():
         raise ConfigError(f"--tape {options.tape}: {_empty(tape, options)}")
     replay.warm()
-    return replay.TapeFlow(events)
+    return replay.TapeFlow(publishable(events, options.tape))
+
+
+def publishable(events: NDArray[Any], tape: Path) -> NDArray[Any]:
+    """Return the events without the orders whose price the public feed cannot say: nobody ever meets them.
+
+    Raises:
+        ConfigError: the market itself is beyond the feed's prices.
+
+    """
+    from market.book_events import Kind
+
+    high = events["price_e4"] > PRICE_E4_MAX
+    if not high.any():
+        return events
+    ids = np.unique(events["order_id"][high])
+    theirs = high | np.isin(events["order_id"], ids[ids != 0])
+    met = ~np.isin(events["kind"], (Kind.ADD, Kind.CANCEL, Kind.DELETE)) | (high & (events["side"] > 0))
+    if (theirs & met).any():
+        raise ConfigError(
+            f"--tape {tape}: it trades above {PRICE_E4_MAX / 10_000:,.4f}, where the prices of ITCH 5.0 end"
+        )
+    log.warning("orders_beyond_the_feed", orders=len(ids))
+    return events[~theirs]
 
 
 def _queue_reactive(options: Options) -> Flow:

@@ -3,13 +3,16 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from daemon.config import ConfigError
 from daemon.venue.options import parser
-from daemon.venue.parts import build_flow
+from daemon.venue.parts import build_flow, publishable
 from daemon.venue.settings import SYNTHETIC, Options, read
+from market.book_events import Kind
 from market.flow.queue_reactive import QueueReactiveFlow
+from tests.market.flow.tapes import add, event, tape
 
 PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")
 TEN_NS = 1_704_207_600_000_000_000  # 2024-01-02 10:00 New York
@@ -122,3 +125,29 @@ def test_values_out_of_bounds_are_refused_in_one_line(
     told = capsys.readouterr().err
     assert told.startswith(f"steadyhand venue: argument {wrong[0]}: {wrong[1]!r}: ")
     assert told.count("\n") == 1
+
+
+FEED_END_E4 = 2**32 - 1  # of a price in ITCH 5.0
+
+
+def test_an_order_whose_price_the_feed_cannot_say_is_left_out_of_the_tape() -> None:
+    high = add(2, -1, FEED_END_E4 + 1, 5)
+    cut, gone = event(Kind.CANCEL, order_id=2, size=1), event(Kind.DELETE, order_id=2)
+    last = add(3, -1, FEED_END_E4, 5)
+
+    kept = publishable(tape(add(1, 1, 100_000, 5), high, last, cut, gone), Path("t"))
+
+    assert kept["order_id"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "met",
+    [
+        event(Kind.EXECUTE, order_id=2, size=1),
+        event(Kind.HIDDEN, price_e4=FEED_END_E4 + 1, size=1),
+        add(3, 1, FEED_END_E4 + 1, 5),
+    ],
+)
+def test_a_market_beyond_the_feed_s_prices_is_refused(met: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match="it trades above 429,496"):
+        publishable(tape(add(2, -1, FEED_END_E4 + 1, 5), met), Path("t"))
