@@ -6,8 +6,10 @@ import msgspec
 import structlog
 
 from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
+from daemon.gate.state import calendars
 from daemon.live_check import missing
 from gateways.fix.profile import Profile
+from risk.calendar import CalendarError
 from risk.limits import Limits
 
 log = structlog.get_logger()
@@ -33,6 +35,10 @@ def read_files(path: Path) -> GateFiles:
     if config.gate is None:
         raise ConfigError(f"{path}: there is no [gate] section")
     limits = load_limits(config.gate.limits, config.mode)
+    try:
+        calendars()
+    except CalendarError as error:
+        raise ConfigError(f"{error}; install the package again") from None
     lacking = [f"{key}: {text}" for key, text in missing(config)]
     if lacking:
         raise ConfigError(f"{path}: " + "; ".join(lacking))

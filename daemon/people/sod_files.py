@@ -223,7 +223,7 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         raise DayFilesError(f"{place / MANIFEST}: is not the one that was signed")
     try:
         manifest = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
-    except (msgspec.DecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise DayFilesError(f"{place / MANIFEST}: {error}") from None
     if manifest.day != day or set(manifest.files) != set(COLUMNS):
         raise DayFilesError(f"{place / MANIFEST}: not the files of {day}")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from daemon import check, check_options, config, live_check
-from daemon.gate import files
+from daemon.gate import files, state
 from daemon.paper.options import DEFAULT_POLICY
 from daemon.people import keys
+from risk import calendar
 
 POLICY = f'policy = "{DEFAULT_POLICY}"'  # of deploy/paper.toml
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -280,3 +281,17 @@ def test_a_gate_of_two_currencies_does_not_start(paper: Path) -> None:
     ]
     with pytest.raises(config.ConfigError, match=r"instrument\.currency: EUR, USD: a gate has one"):
         files.read_files(paper)
+
+
+def test_a_table_of_calendars_that_is_none_is_a_line(
+    paper: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = tmp_path / "calendars.json"
+    shipped.write_bytes(b"{")
+    monkeypatch.setattr(state, "load", lambda: calendar.load(shipped))
+    state.calendars.cache_clear()
+    try:
+        with pytest.raises(config.ConfigError, match="not a table of trading calendars.*install the package"):
+            files.read_files(paper)
+    finally:
+        state.calendars.cache_clear()
