@@ -23,7 +23,7 @@ def fan_out(
     """Return what a function says of each piece.
 
     Raises:
-        TrainingError: there is no cluster at the address.
+        UsageError: there is no cluster at the address.
 
     """
     connect(ray, address)

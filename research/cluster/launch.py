@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from research.training.learner import TrainingError
+from research.training.learner import UsageError
 from research.training.run import Plan
 
 
@@ -17,7 +17,7 @@ def main(options: argparse.Namespace, plan: Plan) -> int:
     """Connect, hand over, disconnect; return the exit code.
 
     Raises:
-        TrainingError: Ray is not installed, or cannot be reached.
+        UsageError: Ray is not installed, or cannot be reached.
 
     """
     # Ray sends figures of use to its makers unless told not to, and warns of variables that it will rename.
@@ -25,9 +25,7 @@ def main(options: argparse.Namespace, plan: Plan) -> int:
     try:
         import ray
     except ImportError:
-        raise TrainingError(
-            "--workers, --ray and --sweep need Ray: pip install 'steadyhand[cluster]'"
-        ) from None
+        raise UsageError("--workers, --ray and --sweep need Ray: pip install 'steadyhand[cluster]'") from None
     connect(ray, options.ray)
     try:
         if options.sweep is not None:
@@ -45,7 +43,7 @@ def connect(ray: Any, address: str | None) -> None:
     """Join a cluster, or begin one on this machine.
 
     Raises:
-        TrainingError: there is no cluster at the address.
+        UsageError: there is no cluster at the address.
 
     """
     if ray.is_initialized():
@@ -53,4 +51,4 @@ def connect(ray: Any, address: str | None) -> None:
     try:
         ray.init(address=address or "local", log_to_driver=sys.stderr.isatty(), include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"--ray {address}: no cluster answers: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"--ray {address}: no cluster answers: {str(error).splitlines()[0]}") from None

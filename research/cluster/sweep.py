@@ -10,7 +10,7 @@ import torch
 from ray import tune
 
 from research.training.checkpoint import write_whole
-from research.training.learner import TrainingError
+from research.training.learner import TrainingError, UsageError
 from research.training.loop import Loop, Progress
 from research.training.progress import View
 from research.training.run import Folder, Plan, learner_of
@@ -24,16 +24,17 @@ def sweep(path: Path, plan: Plan, out: Path) -> int:
     """Run every combination, write what each paid, best first; return the exit code.
 
     Raises:
-        TrainingError: the file cannot be used, or a trial failed.
+        UsageError: the file cannot be used.
+        TrainingError: a trial failed.
 
     """
     out = out.resolve()
     grid = read(path, plan)
-    Folder(out).begin(plan, source(plan.where))
     names = sorted(grid)
     combinations = [dict(zip(names, v, strict=True)) for v in itertools.product(*(grid[n] for n in names))]
     if len(combinations) > TRIALS_MAX:
-        raise TrainingError(f"{path}: {len(combinations)} combinations; {TRIALS_MAX} at most")
+        raise UsageError(f"{path}: {len(combinations)} combinations; {TRIALS_MAX} at most")
+    Folder(out).begin(plan, source(plan.where))
     space = {
         "plan": msgspec.to_builtins(plan),
         "out": str(out),
@@ -73,20 +74,20 @@ def read(path: Path, plan: Plan) -> dict[str, list[Any]]:
     """Return the values of each knob.
 
     Raises:
-        TrainingError: the file is not one of knobs and lists of their values.
+        UsageError: the file is not one of knobs and lists of their values.
 
     """
     try:
         grid = msgspec.json.decode(path.read_bytes(), type=dict[str, list[Any]])
     except (OSError, msgspec.MsgspecError) as error:
-        raise TrainingError(f'{path}: write {{"learning_rate": [1e-4, 3e-4], ...}}: {error}') from None
+        raise UsageError(f'{path}: write {{"learning_rate": [1e-4, 3e-4], ...}}: {error}') from None
     found = source(plan.where)
     for name, values in grid.items():
         for value in values:
             try:
                 msgspec.structs.replace(plan, knobs={**plan.knobs, name: value}).args(found)
             except msgspec.ValidationError as error:
-                raise TrainingError(f"{path}: {name} = {value}: {error}") from None
+                raise UsageError(f"{path}: {name} = {value}: {error}") from None
     return grid
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from research.training import checkpoint
 from research.training.checkpoint import write_whole
-from research.training.learner import TrainingError
+from research.training.learner import TrainingError, UsageError
 from research.training.loop import Loop, Progress, State
 from research.training.progress import View
 from research.training.run import Folder, Plan, learner_of
@@ -38,6 +38,7 @@ def run(plan: Plan, out: Path, resumed: bool) -> int:
     """Train on workers to the end of the plan; return the exit code.
 
     Raises:
+        UsageError: the folder holds another kind of run.
         TrainingError: the run ended otherwise.
 
     """
@@ -46,7 +47,7 @@ def run(plan: Plan, out: Path, resumed: bool) -> int:
     if not resumed:
         folder.begin(plan, source(plan.where))
     elif not (out / STORE).is_dir():
-        raise TrainingError(f"{out}: was not trained on workers; resume it without --workers")
+        raise UsageError(f"{out}: was not trained on workers; resume it without --workers")
     (out / WORKERS).mkdir(exist_ok=True)
     trainer = TorchTrainer(
         work,

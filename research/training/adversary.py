@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from research.environment.scenarios import SCENARIOS, Scenario
-from research.training.learner import Make, TrainingError
+from research.training.learner import Make, UsageError
 from research.training.ppo import PPO, Args
 from research.training.qlearning import Axis
 from research.training.sources import Source, Where
@@ -35,11 +35,11 @@ def trips(where: Where) -> Source:
     """Return the adversary's market of a run.
 
     Raises:
-        TrainingError: not one scenario is named, or it is not known.
+        UsageError: not one scenario is named, or it is not known.
 
     """
     if len(where.scenarios) != 1 or where.scenarios[0] not in SCENARIOS:
-        raise TrainingError(f"--world round-trips wants one of --scenarios {', '.join(sorted(SCENARIOS))}")
+        raise UsageError(f"--world round-trips wants one of --scenarios {', '.join(sorted(SCENARIOS))}")
     return source_of(SCENARIOS[where.scenarios[0]], where.episodes)
 
 

@@ -25,7 +25,15 @@ from torch.nn import functional
 
 from research.training import knobs as k
 from research.training.flat import Flat
-from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
+from research.training.learner import (
+    Make,
+    Numbers,
+    Tensors,
+    TrainingError,
+    UsageError,
+    finite,
+    world_seed,
+)
 from research.training.networks import NEVER, Dueling, folded
 from research.training.replay import Drawn, Replay
 from research.worlds.world import Act, Actions, Bools, Floats
@@ -78,7 +86,7 @@ class DQN:
         self._scale = 0.0  # of rewards; 0 = not known yet
         self._world = make(world_seed(args.seed, 0, rank))
         if not self._world.actions:
-            raise TrainingError("dqn chooses from a table of actions; continuous actions need --learner ppo")
+            raise UsageError("dqn chooses from a table of actions; continuous actions need --learner ppo")
         self._obs, self._mask = self._world.reset()
         obs_size, actions = self._world.obs_size, self._world.actions
         torch.manual_seed(args.seed)  # every worker begins with the same weights

@@ -18,7 +18,7 @@ from policies.state_features import I_CORRIDOR, I_IMBALANCE, I_RETURNS, I_SPREAD
 from research.environment import rewarding
 from research.environment.scenarios import MIDCAP, SCENARIOS, Scenario, matrix
 from research.environment.vector import Settings, VectorEnv
-from research.training.learner import Make, TrainingError
+from research.training.learner import Make, UsageError
 from research.training.qlearning import Axis
 from research.training.quiet import Quiet, terms_of
 from research.training.sources import Source, Where
@@ -45,15 +45,15 @@ def market(where: Where) -> Source:
     """Return the environment of a run.
 
     Raises:
-        TrainingError: a scenario or a reward is not known, or the calibration cannot be read.
+        UsageError: a scenario or a reward is not known, or the calibration cannot be read.
 
     """
     known = scenarios_of(where)
     for name in where.scenarios:
         if name not in known:
-            raise TrainingError(f"--scenarios {name}: there is {', '.join(sorted(known))}")
+            raise UsageError(f"--scenarios {name}: there is {', '.join(sorted(known))}")
     if where.reward not in rewarding.names():
-        raise TrainingError(f"--reward {where.reward}: there is {', '.join(rewarding.names())}")
+        raise UsageError(f"--reward {where.reward}: there is {', '.join(rewarding.names())}")
     rules = rules_of(where.rule)
     # MIDCAP-15 illustrates; who names no scenario does not learn in it.
     names = where.scenarios or [name for name in known if name != MIDCAP]
@@ -82,7 +82,7 @@ def scenarios_of(where: Where) -> dict[str, Scenario]:
     """Return the regimes that a run may name: the shipped, or those of a calibration of one's own.
 
     Raises:
-        TrainingError: the calibration cannot be read.
+        UsageError: the calibration cannot be read.
 
     """
     if not where.calibration:
@@ -91,7 +91,7 @@ def scenarios_of(where: Where) -> dict[str, Scenario]:
     try:
         market_of = calibration.load(path)
     except ValueError as error:
-        raise TrainingError(f"--calibration {error}") from None
+        raise UsageError(f"--calibration {error}") from None
     return {scenario.name: scenario for scenario in matrix(path.stem, market_of)}
 
 
@@ -142,17 +142,17 @@ def rules_of(numbers: tuple[float, ...]) -> dict[str, Any]:
     """Return the rules to beat; `numbers` are those of the tuned one.
 
     Raises:
-        TrainingError: they are not three, or out of range.
+        UsageError: they are not three, or out of range.
 
     """
     names = [name for name, _, _ in OPTIONS["rule"]]
     if len(numbers) not in (0, len(names)):
-        raise TrainingError(f"--rule: give {', '.join(names)}")
+        raise UsageError(f"--rule: give {', '.join(names)}")
     tuned: dict[str, float | int | str] = dict(zip(names, numbers, strict=False))
     try:
         return {name: baseline(name, tuned if name == "rule" else None).act_batch for name in RULES}
     except PolicyError as error:
-        raise TrainingError(f"--rule: {error}") from None
+        raise UsageError(f"--rule: {error}") from None
 
 
 def held_out(

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from research.training.learner import TrainingError
+from research.training.learner import UsageError
 
 Many = Annotated[int, Meta(ge=1, le=65_536)]  # side by side, or one after the other in an iteration
 Count = Annotated[int, Meta(ge=1, le=1_000)]
@@ -23,8 +23,8 @@ def fits(envs: int, horizon: int) -> None:
     """Refuse an iteration that no memory holds.
 
     Raises:
-        TrainingError: it has too many decisions.
+        UsageError: it has too many decisions.
 
     """
     if envs * horizon > ROLLOUT_MAX:
-        raise TrainingError(f"envs x horizon: {envs * horizon:,} decisions, {ROLLOUT_MAX:,} at most")
+        raise UsageError(f"envs x horizon: {envs * horizon:,} decisions, {ROLLOUT_MAX:,} at most")

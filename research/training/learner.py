@@ -24,6 +24,10 @@ class TrainingError(Exception):
     """A run that cannot go on: one line that says what is wrong and what to do."""
 
 
+class UsageError(TrainingError):
+    """What was asked makes no sense, or is not there: one line. The process exits with 2."""
+
+
 class Learner(Protocol):
     """One of ours: `ppo.PPO`, `dqn.DQN`, `qlearning.QLearning`."""
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from market.kernels import kernel
 from research.training import knobs as k
-from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
+from research.training.learner import Make, Numbers, Tensors, UsageError, finite, world_seed
 from research.worlds.world import Act, Actions, Bools, Floats
 
 CELLS_MAX: Final = 4_000_000  # values in the table: 32 MB
@@ -61,12 +61,12 @@ class QLearning:
         self._world = make(world_seed(args.seed, 0))
         self._obs, self._mask = self._world.reset()
         if not self._world.actions:
-            raise TrainingError("qlearning chooses from a table; continuous actions need --learner ppo")
+            raise UsageError("qlearning chooses from a table; continuous actions need --learner ppo")
         self._columns = np.array([axis.column for axis in args.axes], dtype=np.int64)
         self._edges, sizes = packed(args.axes)
         self.states = int(np.prod(sizes)) if len(sizes) else 1
         if not self.states * self._world.actions <= CELLS_MAX:
-            raise TrainingError(f"a table of {self.states:,} states is too large: fewer axes or edges")
+            raise UsageError(f"a table of {self.states:,} states is too large: fewer axes or edges")
         self._sizes = np.array(sizes, dtype=np.int64)
         self.values: NDArray[np.float64] = np.zeros((self.states, self._world.actions))
         self.visits: NDArray[np.int64] = np.zeros((self.states, self._world.actions), np.int64)

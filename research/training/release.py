@@ -23,7 +23,7 @@ import torch
 
 from research.training import checkpoint
 from research.training.checkpoint import CheckpointError
-from research.training.learner import TrainingError
+from research.training.learner import TrainingError, UsageError
 from research.training.run import CHECKPOINTS, RUN, Folder, Plan, learner_of
 from research.training.sources import Source, source
 from research.training.train import DONE, INTERRUPTED, NOT_CLEAN, plan_of, train
@@ -53,21 +53,19 @@ def read(path: Path) -> Recipe:
     """Return a recipe.
 
     Raises:
-        TrainingError: it cannot be read, or is none.
+        UsageError: it cannot be read, or is none.
 
     """
     try:
         recipe = msgspec.json.decode(path.read_bytes(), type=Recipe)
     except OSError as error:
-        raise TrainingError(f"--release {path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"--release {path}: cannot be read: {error.strerror}") from None
     except msgspec.DecodeError as error:
-        raise TrainingError(f"--release {path}: is no recipe: {error}") from None
+        raise UsageError(f"--release {path}: is no recipe: {error}") from None
     if not 1 <= len(set(recipe.seeds)) == len(recipe.seeds) <= SEEDS_MAX:
-        raise TrainingError(f"--release {path}: seeds: 1 to {SEEDS_MAX}, each once")
+        raise UsageError(f"--release {path}: seeds: 1 to {SEEDS_MAX}, each once")
     if recipe.plan.workers > 1:
-        raise TrainingError(
-            f"--release {path}: workers: a release trains its seeds side by side; leave it away"
-        )
+        raise UsageError(f"--release {path}: workers: a release trains its seeds side by side; leave it away")
     return recipe
 
 
@@ -75,7 +73,7 @@ def main(path: Path, out: Path, minutes: int | None) -> int:
     """Train every seed of a recipe; return the exit code.
 
     Raises:
-        TrainingError: the recipe cannot be read, or `out` holds another one's runs.
+        UsageError: the recipe cannot be read, or `out` holds another one's runs.
 
     """
     recipe = read(path)
@@ -121,7 +119,7 @@ def keep(recipe: Recipe, out: Path) -> None:
     """Write down what a folder of runs is made under.
 
     Raises:
-        TrainingError: it was made under something else, or cannot be written.
+        UsageError: it was made under something else, or cannot be written.
 
     """
     path = out / RECIPE
@@ -129,11 +127,11 @@ def keep(recipe: Recipe, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         there = path.read_bytes() if path.is_file() else None
     except OSError as error:
-        raise TrainingError(f"{out}: cannot be made: {error.strerror}") from None
+        raise UsageError(f"{out}: cannot be made: {error.strerror}") from None
     if there is None and any(out.iterdir()):
-        raise TrainingError(f"{out}: is not empty, and no release's; give another folder")
+        raise UsageError(f"{out}: is not empty, and no release's; give another folder")
     if there not in (None, told(recipe)):
-        raise TrainingError(f"{path}: is another recipe; give another folder")
+        raise UsageError(f"{path}: is another recipe; give another folder")
     checkpoint.write_whole(path, told(recipe))
 
 

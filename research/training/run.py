@@ -22,7 +22,7 @@ from safetensors.numpy import save as save_tensors
 
 from research.training import dqn, ppo, qlearning
 from research.training.checkpoint import write_whole
-from research.training.learner import Learner, Make, Numbers, Tensors, TrainingError
+from research.training.learner import Learner, Make, Numbers, Tensors, UsageError
 from research.training.sources import Source, Where
 from research.training.trial import Result
 from research.worlds.world import Bools, Floats
@@ -30,6 +30,7 @@ from research.worlds.world import Bools, Floats
 ROOT: Final = Path(__file__).parents[2]
 RUN, CURVE, CHECKPOINTS = "run.json", "curve.jsonl", "checkpoints"
 BEST, BEST_WEIGHTS, OBSERVATIONS = "best.json", "best.safetensors", "observations.safetensors"
+FILES: Final = {RUN, CURVE, CHECKPOINTS, BEST, BEST_WEIGHTS, OBSERVATIONS}
 GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 
 Args = ppo.Args | dqn.Args | qlearning.Args
@@ -65,7 +66,7 @@ def learner_of(plan: Plan, source: Source, rank: int = 0, workers: int = 1, redu
     make: Make = source.make(args.envs)
     if isinstance(args, qlearning.Args):
         if workers > 1:
-            raise TrainingError("qlearning learns in one process: leave --workers away")
+            raise UsageError("qlearning learns in one process: leave --workers away")
         return qlearning.QLearning(args, make)
     if isinstance(args, dqn.Args):
         return dqn.DQN(args, make, plan.device, rank, workers, reduce)
@@ -94,15 +95,21 @@ class Folder:
         """Make the folder of a new run.
 
         Raises:
-            TrainingError: it is there and not empty, or cannot be made.
+            UsageError: it is there and not empty, or cannot be made.
 
         """
         try:
-            if self.path.exists() and any(self.path.iterdir()):
-                raise TrainingError(f"{self.path}: is not empty; give another folder, or --resume this one")
+            names = {path.name for path in self.path.iterdir()} if self.path.exists() else set()
+            if RUN in names <= FILES and not any(self.checkpoints.glob("step-*.json")):
+                raise UsageError(
+                    f"{self.path}: holds a run that ended before its first checkpoint, with nothing to go on "
+                    "from; give another folder"
+                )
+            if names:
+                raise UsageError(f"{self.path}: is not empty; give another folder, or --resume this one")
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TrainingError(f"{self.path}: cannot be made: {error.strerror}") from None
+            raise UsageError(f"{self.path}: cannot be made: {error.strerror}") from None
         self.describe(plan, source, {"status": "running"})
 
     def describe(self, plan: Plan, source: Source, ended: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ import torch
 
 from research.training import checkpoint
 from research.training.checkpoint import CheckpointError
-from research.training.learner import Learner, TrainingError
+from research.training.learner import Learner, TrainingError, UsageError
 from research.training.loop import Loop, Progress
 from research.training.progress import view
 from research.training.run import ARGS, CHECKPOINTS, Folder, Plan, learner_of
@@ -26,10 +26,6 @@ from research.training.sources import Source, Where, source
 from research.training.warm_start import clone
 
 DONE, NOT_CLEAN, USAGE, CONFIG, INTERRUPTED = 0, 1, 2, 78, 130
-
-
-class UsageError(Exception):
-    """What was asked makes no sense: one line."""
 
 
 def main(options: argparse.Namespace) -> int:

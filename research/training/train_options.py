@@ -92,7 +92,12 @@ def add_run(p: Parser) -> None:
     p.add_argument("--envs", type=whole(1, ENVS_MAX), help="episodes side by side")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--threads", type=whole(1, 256), default=2, help="of the environment (default 2)")
-    p.add_argument("--learn-threads", type=whole(1, 256), default=2, help="of ppo's gradient (default 2)")
+    p.add_argument(
+        "--learn-threads",
+        type=whole(1, 256),
+        default=2,
+        help="of ppo's gradient (default 2); another number rounds otherwise and is another run",
+    )
     p.add_argument("--evaluate-every", type=whole(1, STEPS_MAX), default=200_000, metavar="STEPS")
     p.add_argument("--checkpoint-every", type=whole(1, STEPS_MAX), default=500_000, metavar="STEPS")
     p.add_argument("--episodes", type=whole(2, EPISODES_MAX), default=2_048, help="of the held-out set")

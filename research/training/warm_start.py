@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from research.training.learner import Learner, TrainingError, world_seed
+from research.training.learner import Learner, UsageError, world_seed
 from research.training.ppo import PPO
 from research.training.run import Plan
 from research.training.sources import Source
@@ -29,14 +29,14 @@ def clone(plan: Plan, found: Source, learner: Learner, trial: Trial) -> Result:
     """Teach a learner's actor a rule; return what it then pays.
 
     Raises:
-        TrainingError: there is no such rule, or the learner has no table of actions.
+        UsageError: there is no such rule, or the learner has no table of actions.
 
     """
     if plan.warm_start not in trial.rules:
-        raise TrainingError(f"--warm-start {plan.warm_start}: there is {', '.join(trial.rules)}")
+        raise UsageError(f"--warm-start {plan.warm_start}: there is {', '.join(trial.rules)}")
     assert isinstance(learner, PPO)
     if learner.net.log_std is not None:
-        raise TrainingError("--warm-start: a rule chooses from the table; leave --continuous away")
+        raise UsageError("--warm-start: a rule chooses from the table; leave --continuous away")
     seed = learner.args.seed
     world = found.make(ENVS)(world_seed(seed, RENEWAL))
     rule = trial.rules[plan.warm_start]

@@ -60,7 +60,7 @@ def test_a_plug_in_learns_too(more: list[str], tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(
     more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 1
+    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 2
 
     assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

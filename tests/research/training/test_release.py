@@ -54,16 +54,16 @@ def test_every_seed_is_a_run_and_the_same_command_goes_on(tmp_path: Path) -> Non
     assert "all 2 seeds are trained" in trained(path, out).stdout
 
     other = trained(recipe(tmp_path / "other.json", seeds=(3, 5)), out)
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "is another recipe" in other.stderr
 
 
 def test_what_is_no_recipe_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"seeds": [1], "plan": {"learnr": "ppo"}}')
-    assert main(["--release", str(bad), "--out", str(tmp_path / "out")]) == 1
+    assert main(["--release", str(bad), "--out", str(tmp_path / "out")]) == 2
     assert "is no recipe" in capsys.readouterr().err
-    assert main(["--release", str(tmp_path / "none.json"), "--out", str(tmp_path / "out")]) == 1
+    assert main(["--release", str(tmp_path / "none.json"), "--out", str(tmp_path / "out")]) == 2
     assert "cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

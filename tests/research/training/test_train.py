@@ -156,7 +156,7 @@ def test_an_iteration_that_no_memory_holds_is_refused(
 ) -> None:
     more = ["--set", "horizon=65536", "--set", "envs=4096"]
 
-    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 1
+    assert main([*SMALL, *more, "--out", str(tmp_path / "run")]) == 2
 
     assert "envs x horizon: 268,435,456 decisions" in capsys.readouterr().err
 
@@ -166,10 +166,24 @@ def test_a_folder_that_holds_something_is_left_alone(
 ) -> None:
     (tmp_path / "mine").write_text("thesis")
 
-    assert main([*SMALL, "--out", str(tmp_path)]) == 1
+    assert main([*SMALL, "--out", str(tmp_path)]) == 2
 
     assert "is not empty" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_run_without_a_checkpoint_is_told_from_one_to_go_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(asked("ppo", "--out", str(tmp_path / "run"))) == 0
+    assert main(asked("ppo", "--out", str(tmp_path / "run"))) == 2
+    assert "or --resume this one" in capsys.readouterr().err
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.unlink()
+
+    assert main(asked("ppo", "--out", str(tmp_path / "run"))) == 2
+
+    assert "ended before its first checkpoint" in capsys.readouterr().err
 
 
 class Poisoned(known.Known):
