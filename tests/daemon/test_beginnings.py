@@ -7,10 +7,15 @@ import pytest
 
 from daemon.gate.drop_copy_state import DropCopy
 from daemon.gate.effects import SendOrder
-from daemon.gate.state import Absence, GateState, Session, Trader, Unwanted
+from daemon.gate.oms_state import NO_ANSWER, OmsClient, OmsOrder, OmsRequestMade
+from daemon.gate.state import Absence, GateState, Parent, Session, Trader, Unwanted
 from daemon.gate.why import Blocker
+from risk.calendar import DayPhase
+from risk.case import Case, Decision
+from risk.lease import Lease
 from risk.ledger import ANY_PRICE_E4, Ledger, SymbolBook
 from risk.memory import Memory
+from risk.posture import RELAPSES_MAX, PostureTable
 from risk.rates import Rates
 from risk.reference import Picture
 
@@ -20,6 +25,10 @@ OTHERWISE: dict[str, Any] = {
     "Picture.trading": True,  # until the venue says otherwise
     "Session.reason": "never logged on",
     "DropCopy.reason": "never logged on",
+    "OmsClient.reason": "never logged on",
+    "OmsRequestMade.answer": NO_ANSWER,
+    "Parent.priced": True,  # admitted with a price
+    "PostureTable.relapses_max": RELAPSES_MAX,
     "DropCopy.offset": -1,  # no message of it yet
     "Memory.stopped": True,  # the end before the first start was no crash
     "GateState.carried_changes": -1,  # the posture is carried out and settled once at the start
@@ -45,9 +54,18 @@ def made() -> dict[str, Any]:
     for kind in (
         Absence,
         Blocker,
+        Case,
+        DayPhase,
+        Decision,
         DropCopy,
+        Lease,
         Ledger,
+        OmsClient,
+        OmsOrder,
+        OmsRequestMade,
+        Parent,
         Picture,
+        PostureTable,
         SendOrder,
         Session,
         SymbolBook,

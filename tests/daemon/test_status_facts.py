@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from daemon.gate.effects import Reply
 from daemon.gate.oms_state import OmsClient, OmsOrder
 from daemon.gate.status import WAITING_SHOWN_MAX, orders_of, status
 from market import events as ev
 from market.oms_events import OmsReport
+from market.people_events import StopScope
 from market.types import ExecID, ExecType, OrdStatus, ParentID, Symbol
 from tests.daemon.gate_harness import BID, OPEN_NS, SECOND, World
 
@@ -183,3 +185,15 @@ def test_the_drop_copy_and_what_waits_for_it() -> None:
 
     assert found.pop("waiting") == ["O0", "O1", "O2", *(f"T{n}" for n in range(WAITING_SHOWN_MAX - 3))]
     assert found == {"up": True, "reason": "up", "lag_ms": 7, "matched": 7, "others": 3}
+
+
+def test_who_stops_a_desk_is_told_the_posture_and_what_is_still_open() -> None:
+    for event, told in (
+        (ev.Kill(request_id=5, source="cli", reason="drill"), "KILLED"),
+        (StopScope(request_id=5, source="cli", halt=True), "HALTED"),
+    ):
+        w = morning()
+        (answer,) = [e for e in w.step(event) if isinstance(e, Reply)]
+
+        assert answer.request_id == 5
+        assert (answer.body["ok"], answer.body["posture"], answer.body["open_orders"]) == (True, told, 1)
