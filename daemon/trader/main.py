@@ -113,6 +113,7 @@ class Trader:
     # --- link ---
 
     async def _keep_link(self) -> None:
+        reachable = True
         while not self._runtime.stopping.is_set():
             self._link_gone.clear()
             try:
@@ -121,8 +122,11 @@ class Trader:
                     str(self._socket),
                 )
             except OSError as error:
-                log.info("gate not reachable", socket=str(self._socket), error=str(error))
+                if reachable:  # said once: it is tried five times a second, a night long
+                    log.warning("gate not reachable", socket=str(self._socket), error=str(error))
+                reachable = False
             else:
+                reachable = True
                 await self._link_gone.wait()
             await asyncio.sleep(LINK_RETRY_S)
 
