@@ -147,9 +147,6 @@ def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> 
     held = f"R06@S/{event.symbol}" in g.posture.causes
     if held and not g.references.fault(picture, stamp.mono_ns, g.risk.limits.market):
         gate_chains.fit_again(g, stamp, event.symbol)
-    book = g.ledger.books.get(event.symbol)
-    if book is not None and book.sod_qty and not book.sod_mark_e4:
-        book.sod_mark_e4 = picture.mark_bid_e4 if book.sod_qty > 0 else picture.mark_ask_e4
     for parent in list(g.live_parents.values()):
         if parent.order.symbol == event.symbol:
             if parent.progress.arrival_mid_micros is None:
