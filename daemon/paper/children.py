@@ -176,5 +176,8 @@ class Child:
         assert process.stderr is not None
         with self._log.open("ab", buffering=0) as log:
             async for line in process.stderr:
-                log.write(line)
+                with contextlib.suppress(
+                    OSError
+                ):  # a full disk: the run goes on, and its last words are kept
+                    log.write(line)
                 self._tail.append(line.decode(errors="replace").rstrip())

@@ -107,6 +107,10 @@ class Paper:
         except ChildError as failure:
             await self._stop_all()
             return self._break_off(failure)
+        except OSError as error:  # a full disk, as a rule
+            await self._stop_all()
+            print(f"steadyhand paper: {error}; what there is: {self._run}", file=sys.stderr)
+            return EXIT_NOT_CLEAN
         finally:
             await self._stop_all()
             shutil.rmtree(self._sockets, ignore_errors=True)
@@ -185,11 +189,16 @@ class Paper:
             self._view.note(f"the trader died {self._trader_restarts} times: not started again")
             return
         self._view.note(f"the trader {ending(code)}: started again")
-        try:
-            await self._start_trader(runtime)
-        except (ChildError, Interrupted) as failure:
-            if not self._view.ending:
-                self._view.note(str(failure))
+        with contextlib.suppress(Interrupted):
+            try:
+                await self._start_trader(runtime)
+                return
+            except Late as late:
+                self._view.note(str(late))
+            except ChildError:
+                pass  # it died on its way: counted, and said, like any other death
+            assert self._trader is not None, "it was started"
+            await self._keep_trader(runtime, self._trader)
 
     async def _hand_over(self) -> None:
         """Begin market time and submit the parents; in lockstep they wait for the first instant."""
