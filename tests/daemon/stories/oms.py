@@ -58,6 +58,8 @@ def a_cancel_that_waits() -> Story:
     s.new("B1", 100)
     first, second = s.working(100, pid="P1"), s.working(100, pid="P2")
     s.say(_change("F", "A2", "A1", qty=100))
+    s.say(_change("G", "A2", "A1", qty=100))  # its name was a cancel's
+    s.say(_change("F", "A1", "A1", qty=100))
     s.say(_change("F", "A3", "A1", qty=100))
     s.say(_change("G", "A4", "A1", qty=100))
     s.say("35=H|34=9|11=A1|55=SYN|54=1")
