@@ -176,8 +176,6 @@ class Child:
         assert process.stderr is not None
         with self._log.open("ab", buffering=0) as log:
             async for line in process.stderr:
-                with contextlib.suppress(
-                    OSError
-                ):  # a full disk: the run goes on, and its last words are kept
+                with contextlib.suppress(OSError):  # a full disk: the run goes on
                     log.write(line)
                 self._tail.append(line.decode(errors="replace").rstrip())

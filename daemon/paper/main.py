@@ -122,8 +122,8 @@ class Paper:
             print(f"steadyhand paper: {failure}", file=sys.stderr)
             return EXIT_CONFIG
         self._view.notes.append(str(failure))
-        self._write_facts()
-        with contextlib.suppress(report.ReportError):
+        with contextlib.suppress(report.ReportError, OSError):  # a full disk may be what broke it
+            self._write_facts()
             report.build(self._run)
         print(f"steadyhand paper: {failure}; what there is: {self._run}", file=sys.stderr)
         return EXIT_CONFIG if failure.code == EXIT_CONFIG else EXIT_NOT_CLEAN
