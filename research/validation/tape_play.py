@@ -94,7 +94,8 @@ def parent(
     policy = OnTape(who)
     settings = CoreSettings(
         interval_ns=who.settings.interval_ns, gap_ns=max(1, who.settings.gap_ns),
-        corridor=who.settings.corridor, orders_max=ORDERS_MAX, levels_max=LEVELS_MAX,
+        corridor=who.settings.corridor, on_fill=who.settings.on_fill, on_touch=who.settings.on_touch,
+        orders_max=ORDERS_MAX, levels_max=LEVELS_MAX,
     )  # fmt: skip
     core = TraderCore(settings, {instrument.symbol: instrument}, policy)
     flow = TapeFlow(tape.read(warm_ns, window.end_ns))

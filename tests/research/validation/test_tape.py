@@ -98,6 +98,20 @@ def test_parents_of_both_sides_and_all_sizes_split_exactly(played):
     assert played["twap-passive"]["passive"].mean() > played["twap"]["passive"].mean()
 
 
+def test_a_contender_is_asked_at_its_own_pace_and_not_on_fills_or_touches(found, monkeypatch):
+    asked = []
+    act = tape_world.OnTape.act
+    monkeypatch.setattr(tape_world.OnTape, "act", lambda *a: asked.append(1) or act(*a))
+
+    play(contender("twap-passive", Settings(interval_ns=20_000_000_000, corridor=0.3)), found[:1])
+    slowly, asked[:] = len(asked), []
+    often = Settings(interval_ns=20_000_000_000, corridor=0.3, on_fill=True, on_touch=True)
+    play(contender("twap-passive", often), found[:1])
+
+    assert slowly <= 6 * 7  # six parents of 119 s
+    assert len(asked) > 2 * slowly
+
+
 def test_the_propagator_charges_and_hidden_improvement_refunds(played):
     table = played["twap"]
 
