@@ -18,7 +18,7 @@ import structlog
 
 from daemon.journal import Journal
 from daemon.segments.disk import DISK
-from daemon.segments.layout import Header
+from daemon.segments.layout import Header, JournalError
 from daemon.segments.tail import Tail
 from gateways.fix.sessions import EngineError
 
@@ -28,6 +28,7 @@ FAULTS: Final = (
     ArithmeticError,
     AttributeError,
     EngineError,
+    JournalError,
     LookupError,
     OSError,
     RuntimeError,

@@ -25,7 +25,7 @@ from daemon.gate.links import Links
 from daemon.gate.metrics import GateMetrics
 from daemon.gate.shell import GateShell
 from daemon.metrics.block import Metrics
-from daemon.rehearsal import Pacer, ScratchJournal, drain, pair
+from daemon.rehearsal import FAULTS, Pacer, ScratchJournal, drain, pair
 from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.profile import Profile
@@ -135,11 +135,12 @@ class GateRehearsal:
         self._shell = GateShell(GateCore(), Clock(), self._journal, NoLatch(), metrics, lockstep=False)
         self._shell.entry = OrderEntry(self._line, Encoder(profile), SESSION)
         self._shell.note = self._noted
-        self._links = Links(self._shell.post, lambda *_: None)
+        self._links = Links(self._step, lambda *_: None)
         self._shell.tell, self._shell.drop = self._links.tell, self._links.drop
         self._trader: socket.socket | None = None
         self._loop = loop
         self._n = 0
+        self._fault: Exception | None = None  # of a step: the next walk ends with it
         self.said = ""  # the last note of its core: why it refused, where it did
 
     async def connect(self) -> None:
@@ -152,6 +153,8 @@ class GateRehearsal:
     def walk(self) -> None:
         """End the last order, send an intent; it is stepped when the loop has read it."""
         assert self._trader is not None, "connected before it walks"
+        if self._fault is not None:
+            raise self._fault
         drain(self._trader)
         core, stamp = self._shell.core, self._shell.clock.stamp()
         for chain in list(core.state.live_chains()):
@@ -161,6 +164,13 @@ class GateRehearsal:
             self._shell.core.step(self._shell.clock.stamp(), hello())
         self._n += 1
         self._trader.send(encode(intent(self._n, time.monotonic_ns())))
+
+    def _step(self, event: ev.Event) -> None:
+        """Step what the loop has read; what fails here must not reach the loop, which would end the gate."""
+        try:
+            self._shell.post(event)
+        except FAULTS as error:
+            self._fault = error
 
     @property
     def orders(self) -> int:

@@ -69,10 +69,31 @@ os._exit(0)
 """
 
 
-def rehearsed(folder: Path, names: str, walks: int) -> dict[str, Any]:
+# Its scratch file cannot grow: what the loop meets must stay in the stand-in, and come out of its next walk.
+ON_A_FULL_DISK = IN_A_GATE.replace(
+    "    for _ in range(int(sys.argv[3])):\n        rehearsal.walk()\n",
+    """    def full(*_):
+        raise JournalError("the disk is full")
+    met, ended = [], []
+    loop.set_exception_handler(lambda _, context: met.append(str(context)))
+    rehearsal._journal.append = full
+    for _ in range(int(sys.argv[3])):
+        try:
+            rehearsal.walk()
+        except FAULTS as error:
+            ended.append(repr(error))
+""",
+).replace("    said = {", "    return {'met': met, 'ended': ended}\n    said = {")
+ON_A_FULL_DISK = ON_A_FULL_DISK.replace(
+    "import asyncio,",
+    "from daemon.rehearsal import FAULTS\nfrom daemon.segments.layout import JournalError\nimport asyncio,",
+)
+
+
+def rehearsed(folder: Path, names: str, walks: int, script: str = IN_A_GATE) -> dict[str, Any]:
     """Walk a gate's rehearsal in a process of its own."""
     run = subprocess.run(
-        [sys.executable, "-c", IN_A_GATE, str(folder), names, str(walks)],
+        [sys.executable, "-c", script, str(folder), names, str(walks)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -92,6 +113,12 @@ def test_every_walk_of_the_gate_goes_up_to_the_line_that_is_not_there(tmp_path: 
     assert walked["tcp"] == 0, "no line, and no port either"
     assert walked["threads"] == 0
     assert walked["kernel_threads"] == 1, "quickfix was not started"
+
+
+def test_a_full_disk_ends_the_gates_rehearsing_and_not_the_gate(tmp_path: Path) -> None:
+    walked = rehearsed(tmp_path, "STEADYHAND/VENUE", 2, ON_A_FULL_DISK)
+
+    assert walked == {"met": [], "ended": ["JournalError('the disk is full')"]}
 
 
 @pytest.mark.slow
