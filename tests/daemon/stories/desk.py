@@ -259,12 +259,30 @@ def what_other_parts_watch() -> Story:
     s.at(6.0)
     s.step(RestrictedListed(symbols=("SYN",), issued_ns=s.ts, sha256="cd" * 32))
     s.intent(Q, BID)
+    s.at(6.5)
     s.step(RestrictedListed(symbols=(), issued_ns=s.ts))
+    s.at(6.8)
     s.step(Condition(cause="R52", scope="T/twap", text="drift"))
     s.step(Condition(cause="R52", scope="T/twap", holds=False))
     s.step(Condition(cause="R76H"))
     s.step(Condition(cause="R76H", holds=False))
     s.at(12.0)
+    return s
+
+
+def a_symbol_that_is_restricted() -> Story:
+    """cannot be traded, and the trader hears so at once"""
+    s = Story.begun()
+    s.at(1.5)
+    s.step(RestrictedListed(symbols=("SYN",), issued_ns=s.ts))
+    s.price()
+    s.at(2.0)
+    s.step(RestrictedListed(symbols=("XYZ",), issued_ns=s.ts + 1))
+    s.price()
+    s.at(2.5)
+    s.step(RestrictedListed(symbols=(), issued_ns=s.ts))
+    s.price()
+    s.at(3.0)
     return s
 
 
@@ -320,6 +338,7 @@ def before_the_open() -> Story:
     for seconds in (-0.001, 0.0, 0.999, 1.0):
         s.now += begin + round(seconds * SECOND) - s.ts
         s.ts = begin + round(seconds * SECOND)
+        s.step(ev.ReferenceAlive())
         s.price()
         s.step(ev.Timer())
         s.intent(Q, BID)

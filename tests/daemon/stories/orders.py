@@ -254,6 +254,19 @@ def shares_that_come_back() -> Story:
     return s
 
 
+def one_share_that_comes_back() -> Story:
+    """is one that a filled parent lacks"""
+    s = Story()
+    s.open()
+    s.parent(qty=Q)
+    last = s.working(Q, BID)
+    s.fill(last, Q, BID, exec_id="E-F")
+    one_less: dict[str, Any] = {"last_qty": Q - 1, "last_price_e4": BID, "cum_qty": Q - 1, "leaves_qty": 0}
+    one_less |= {"exec_id": "E-G", "exec_ref_id": "E-F"}
+    s.report(last, ExecType.TRADE_CORRECT, OrdStatus.CANCELED, **one_less)
+    return s
+
+
 def the_ems_makes_an_order_larger() -> Story:
     """within its parent that is taken, beyond it is a break and the parent's orders go"""
     s = Story()
