@@ -73,15 +73,14 @@ def pull_scope(g: GateState, scope: str) -> None:
 def pull_opening(g: GateState, scope: str) -> None:
     """R18: cancel what could enlarge or turn a position; what only brings it to zero may stand."""
     for book in g.ledger.books.values():
-        position = book.position
-        for orders, leaves, room in (
-            (book.buys, book.buy_leaves, -position),
-            (book.sells, book.sell_leaves, position),
-        ):
-            if leaves > max(0, room):
-                for chain_id, chain in orders.items():
-                    if in_scope(g, chain, scope):
-                        unwant(g, chain_id)
+        opening: list[tuple[ClOrdID, ChildOrder]] = []
+        if book.buy_leaves > max(0, -book.position):
+            opening += book.buys.items()
+        if book.sell_leaves > max(0, book.position):
+            opening += book.sells.items()
+        for chain_id, chain in opening:
+            if in_scope(g, chain, scope):
+                unwant(g, chain_id)
 
 
 def in_scope(g: GateState, chain: ChildOrder, scope: str) -> bool:
