@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from market.instruments import NS
 
 WIDTH: Final = 1000
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 26
+LEFT, RIGHT, TOP, BOTTOM = 64, 30, 14, 26
 POINTS_MAX: Final = 1_500  # of a line; more cannot be seen on a screen
 TICKS: Final = 8  # at most, of the value axis
 BINS: Final = 80  # of the volume strip
