@@ -19,6 +19,7 @@ from daemon.gate.recovery import loosened, next_epoch, recover
 from daemon.gate.traders import EPOCHS_MAX, TRADERS_MAX, hello_fault
 from daemon.journal import Journal, JournalError
 from market import events as ev
+from market.oms_events import OmsSession
 from market.types import ClOrdID, ExecID, ExecType, OrdStatus, ParentID, ParentStatus, Side, Symbol
 from tests.daemon.gate_harness import BID, SYN, World, limits
 from tests.daemon.test_gate_drop_copy import copy, opened
@@ -259,6 +260,17 @@ def test_an_epoch_is_above_all_before_and_counts_where_time_is_announced() -> No
     assert next_epoch(4, lockstep=True) == 5
     assert next_epoch(10**12, lockstep=False) == 10**12 + 1
     assert next_epoch(4, lockstep=False) > 1_700_000_000
+
+
+def test_after_a_restart_no_oms_is_there_until_it_logs_on_again() -> None:
+    w = World()
+    w.open()
+    w.step(OmsSession(client="OMS", up=True))
+
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+
+    known = w.core.state.oms.clients["OMS"]
+    assert (known.up, known.reason) == (False, "the gate was started")
 
 
 # --- who may come ---------------------------------------------------------------------------------

@@ -268,6 +268,7 @@ def test_a_full_disk_halts_at_once_spares_the_rest_and_says_when_there_is_room(
     assert [event.cause for event in gate.posted] == ["R66"]
     assert isinstance(gate.posted[0], Condition)
     assert "the disk is full" in gate.posted[0].text
+    assert "reserved_bytes" in capsys.readouterr().out  # and in the log: how much is left for cancels
     gate.keeping._full(False)
     assert not gate.spare
     assert len(gate.posted) == 1
