@@ -315,5 +315,5 @@ def test_the_process_dies_with_the_gate_waits_for_everybody_and_says_why_it_made
     assert kernel.asked == [(1, 9)], "PR_SET_PDEATHSIG, SIGKILL"
     assert nice == [19]
     said = capsys.readouterr().err
-    assert said.startswith("steadyhand gate: snapshot: ")
+    assert said.startswith(f"steadyhand gate: snapshot: {tmp_path}")
     assert said.count("\n") == 1
