@@ -359,7 +359,10 @@ class Checker:
             return not self.w.lives.alive
         order = status["sessions"]["order"]
         waits = not order["up"] or any(cause.startswith("R61") for cause in status["causes"])
-        at_rest = order["state"] != "reconciling" and (not waits or halted_with_break(status))
+        # A gap whose answer was lost lasts until the line is given up: what came after it waits.
+        lines = [side.session for side in self.w.sides.values()]
+        gap = order["up"] and any(line.queue or line.end is None for line in lines)
+        at_rest = order["state"] != "reconciling" and not gap and (not waits or halted_with_break(status))
         return reconciled(status) and at_rest
 
     def settle(self) -> None:
