@@ -1,8 +1,12 @@
 """The two clocks of a process: monotonic machine time, and market time read off a shared anchor."""
 
 import time
+from typing import Final
 
+from daemon.options import SPEED_MAX
 from market.events import ClockAnchor, Stamp
+
+MARKET_NS_MAX: Final = 2**62  # the year 2116; what a journal can hold ends at 2**63
 
 
 class Clock:
@@ -48,3 +52,12 @@ class Clock:
 def wall_anchor() -> ClockAnchor:
     """Return the anchor of live trading: market time is UTC."""
     return ClockAnchor(anchor_ts_ns=time.time_ns(), anchor_mono_ns=time.monotonic_ns(), speed=1.0)
+
+
+def is_sound(anchor: ClockAnchor) -> bool:
+    """Return whether an anchor gives a time that a journal can hold, now."""
+    instants = (anchor.anchor_ts_ns, abs(anchor.anchor_mono_ns))
+    if not 0 < anchor.speed <= SPEED_MAX or max(instants) >= MARKET_NS_MAX:
+        return False
+    elapsed_ns = (time.monotonic_ns() - anchor.anchor_mono_ns) * anchor.speed
+    return anchor.anchor_ts_ns > 0 and 0 < anchor.anchor_ts_ns + elapsed_ns < MARKET_NS_MAX

@@ -343,7 +343,7 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         if status in AWAITING or (report.cl_ord_id in self.issued and not self._as_issued(report)):
             self._calm()
             return Change()  # it has the request; the answer is still to come
-        revived = not self.live and status not in TERMINAL
+        revived = not self.live and status not in checks.ENDED
         breaks = (f"{status.name} at the EMS, {self.status.name} here",) if revived else ()
         if report.cl_ord_id in self.issued:
             self._take_name(report)

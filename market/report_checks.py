@@ -7,7 +7,7 @@ waits for the answer. Executed shares are booked in either case.
 from typing import Final
 
 from market.events import ExecutionReport, OrderCancelReject
-from market.order_table import ACKS, TERMINAL
+from market.order_table import ACKS
 from market.types import ClOrdID, CxlRejResponseTo, ExecType, OrdStatus, Side
 
 S, E = OrdStatus, ExecType
@@ -71,7 +71,7 @@ def behind(
 
     `renamed`: it speaks of the order by a name from before a replace.
     """
-    if report.cum_qty < cum_qty or not (live or report.ord_status in TERMINAL):
+    if report.cum_qty < cum_qty or not (live or report.ord_status in ENDED):
         return True
     same = report.order_qty in (None, order_qty) and report.price_e4 in (None, price_e4)
     return live and renamed and not same

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from daemon import notify, positions
-from daemon.clock import Clock, wall_anchor
+from daemon.clock import Clock, is_sound, wall_anchor
 from daemon.clock_source import Machine
 from daemon.config import Config, ConfigError, GateSection
 from daemon.ending import Ending
@@ -303,8 +303,8 @@ class Gate:
             return "this gate's clock is not set by command: clock.source is not anchor, or time is lockstep"
         if self._clock.anchor is not None and self._clock.anchor != anchor:
             return "market time has begun with another anchor"
-        if not 0 < anchor.speed <= 10_000 or anchor.anchor_ts_ns <= 0:
-            return "an anchor has a time above 0 and a speed above 0 and at most 10000"
+        if not is_sound(anchor):
+            return "an anchor has a speed above 0 and at most 10000, and by it now is a time of ours"
         self._clock.set_anchor(anchor)
         self._shell.post(anchor)
         return ""

@@ -344,3 +344,15 @@ def test_an_answer_that_is_sent_again_is_none(status: OrdStatus) -> None:
     w.wait(0.1)
     assert w.core.state.session.trading
     assert w.core.posture.name == "ACTIVE"
+
+
+def test_an_order_that_the_ems_calls_calculated_is_over_there_too() -> None:
+    w = world()
+    chain = w.working(200)
+    w.fill(chain, 200, BID)
+
+    for _ in range(5):
+        answer(w, chain, OrdStatus.CALCULATED, order_qty=200, cum_qty=200)
+
+    assert not w.core.state.breaks
+    assert asked(w) == []
