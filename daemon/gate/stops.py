@@ -89,7 +89,7 @@ def of_nobody(g: GateState, scope: str) -> str:
     """Return why nothing can ever be of a scope, "" where something is, or might come: that is stopped."""
     kind, _, name = scope.partition("/")
     if kind == "S":
-        known = {*g.instruments, *g.ledger.books}
+        known: set[str] = {*g.instruments, *g.ledger.books}
         what, closed = "symbol", True
     elif kind == "A":
         allowed = g.risk.limits.allowed.accounts
