@@ -26,6 +26,7 @@ FLUSH_POLLS: Final = 32  # messages that a tick of flushing can write: quickfix 
 FLUSH_CALM_S: Final = 1.0  # nothing on its way for so long: all of it was written
 
 Address = tuple[str, int]
+Line = tuple[int, int]  # a connection: its descriptor, and its inode, for a descriptor soon stands for another
 
 
 class Pump:
@@ -43,7 +44,7 @@ class Pump:
         self._addresses = addresses
         self._wakers = wakers
         self._loop = loop
-        self._lines: frozenset[int] = frozenset()  # connections that are read
+        self._lines: frozenset[Line] = frozenset()  # that are read
         self._flush_until_s = 0.0
 
     def start(self) -> None:
@@ -66,9 +67,9 @@ class Pump:
     def _watch(self) -> None:
         """Wait for what comes on connections that are new, and no more for those that are gone."""
         now = connections(self._addresses)
-        for fd in self._lines - now:
+        for fd, _ in self._lines - now:
             self._loop.remove_reader(fd)
-        for fd in now - self._lines:
+        for fd, _ in now - self._lines:
             self._loop.add_reader(fd, self.poll)
         self._lines = now
 
@@ -85,7 +86,7 @@ class Pump:
         for _ in range(FLUSH_POLLS):
             self.poll()
         now_s = time.monotonic()
-        if any(on_its_way(fd) for fd in self._lines):
+        if any(on_its_way(fd) for fd, _ in self._lines):
             self._flush_until_s = now_s + FLUSH_CALM_S
         if now_s < self._flush_until_s:
             self._loop.call_later(FLUSH_TICK_S, self._flush)
@@ -105,9 +106,9 @@ def is_socket(fd: int) -> bool:
         return False
 
 
-def connections(addresses: Set[Address]) -> frozenset[int]:
-    """Return the descriptors of this process that are connected to one of these addresses."""
-    return frozenset(fd for fd in sockets() if peer(fd) in addresses)
+def connections(addresses: Set[Address]) -> frozenset[Line]:
+    """Return the connections of this process to one of these addresses."""
+    return frozenset((fd, os.fstat(fd).st_ino) for fd in sockets() if peer(fd) in addresses)
 
 
 def peer(fd: int) -> Address | None:
