@@ -11,6 +11,7 @@ the address that they go to, its waker by having come with the connector.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import socket
@@ -26,7 +27,7 @@ FLUSH_POLLS: Final = 32  # messages that a tick of flushing can write: quickfix 
 FLUSH_CALM_S: Final = 1.0  # nothing on its way for so long: all of it was written
 
 Address = tuple[str, int]
-Line = tuple[int, int]  # a connection: its descriptor, and its inode, for a descriptor soon stands for another
+Line = tuple[int, int]  # a connection: descriptor, and inode, for the same number soon stands for another
 
 
 class Pump:
@@ -108,16 +109,18 @@ def is_socket(fd: int) -> bool:
 
 def connections(addresses: Set[Address]) -> frozenset[Line]:
     """Return the connections of this process to one of these addresses."""
-    return frozenset((fd, os.fstat(fd).st_ino) for fd in sockets() if peer(fd) in addresses)
+    found: set[Line] = set()
+    for fd in sockets():
+        with contextlib.suppress(OSError):  # closed by now
+            if peer(fd) in addresses:
+                found.add((fd, os.fstat(fd).st_ino))
+    return frozenset(found)
 
 
 def peer(fd: int) -> Address | None:
-    """Return where a connection goes, None for what is not connected over IPv4."""
-    try:
-        with socket.socket(fileno=os.dup(fd)) as found:
-            return found.getpeername() if found.family == socket.AF_INET else None
-    except OSError:
-        return None
+    """Return where a connection over IPv4 goes; OSError: it is not connected."""
+    with socket.socket(fileno=os.dup(fd)) as found:
+        return found.getpeername() if found.family == socket.AF_INET else None
 
 
 def on_its_way(fd: int) -> bool:
