@@ -11,8 +11,6 @@
 A client works on the loop's thread (gateways.fix.pump), an acceptor on one of quickfix's. Callbacks append
 and post to the loop, take no locks and let no exception out: one would leave a zombie, its heartbeats dead.
 quickfix never stores an order for later: offline and resent orders are refused in `toApp`.
-
-Importing quickfix sets SIGINT to its default; the handler that stood before is put back below.
 """
 
 import asyncio
@@ -251,8 +249,7 @@ class Engine:
         self._connector: Any = None
         self.pump: Pump | None = None  # a client's; an acceptor has a thread of quickfix's
         self.kept: list[Any] = []  # what quickfix points to must live as long as it does
-        versions = {spec.version for spec in sessions}
-        self._dictionaries = {v: fix.DataDictionary(str(DICTIONARIES[v])) for v in versions}
+        self._dictionaries = {s.version: fix.DataDictionary(str(DICTIONARIES[s.version])) for s in sessions}
 
     def start(self) -> None:
         """Begin to dial or to listen.
@@ -288,16 +285,21 @@ class Engine:
 
     def _log_out_all(self) -> None:
         """Say Logout at once, not at the engine's next second, and wait, bounded, for the answer."""
-        for name, session in self._sessions.items():
-            if session.logged_on:
-                self.logout(name)
-                session.session.next(fix.UtcTimeStamp())
+        for name in self._sessions:
+            self.logout(name)
+        self._keep_time()
         for _ in range(STOP_POLLS_MAX):
             if not any(session.logged_on for session in self._sessions.values()):
                 return
             time.sleep(STOP_POLL_S)
             if self.pump is not None:
                 self.pump.poll()
+
+    def _keep_time(self) -> None:
+        """Send and expect heartbeats."""
+        for session in self._sessions.values():
+            if session.logged_on:
+                session.session.next(fix.UtcTimeStamp())
 
     def send(self, name: str, body: str) -> bool:
         """Send a pre-encoded body; False is a definite local refusal."""
@@ -391,7 +393,7 @@ class Engine:
         before = sockets()
         connector = kind(application, store, settings, logs)
         if self.role is Role.INITIATOR:
-            self.pump = Pump(connector, addresses, sockets() - before, self._loop)
+            self.pump = Pump(connector, addresses, sockets() - before, self._keep_time, self._loop)
         self.kept += [settings, store, application, logs, connector]
         for session in self._sessions.values():
             session.take(fix.Session.lookupSession(session.session_id))

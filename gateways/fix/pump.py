@@ -1,6 +1,6 @@
 """Calls quickfix's initiator from the loop, so that it needs no thread (docs/decisions/0034).
 
-    pump = Pump(connector, addresses, wakers, loop)
+    pump = Pump(connector, addresses, wakers, keep_time, loop)
     pump.start()          # quickfix's ConfigError where it does not like its settings
     pump.poll()           # let it read, write and keep time once
     pump.changed = True   # a connection came or went: the next poll looks for it
@@ -17,7 +17,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from termios import TIOCOUTQ
 from typing import Any, Final
 
@@ -38,12 +38,14 @@ class Pump:
         connector: Any,
         addresses: Set[Address],
         wakers: Set[int],
+        keep_time: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.changed = True
         self._connector = connector
         self._addresses = addresses
         self._wakers = wakers
+        self._keep_time = keep_time
         self._loop = loop
         self._lines: frozenset[Line] = frozenset()  # that are read
         self._flush_until_s = 0.0
@@ -63,6 +65,7 @@ class Pump:
 
     def _tick(self) -> None:
         self.poll()
+        self._keep_time()  # a poll thinks of heartbeats only where it found nothing to read
         self._loop.call_later(TICK_S, self._tick)
 
     def _watch(self) -> None:
