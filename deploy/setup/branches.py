@@ -102,6 +102,17 @@ class Watch:
                     yield f"{name}:{ways[way]} ({code.co_qualname})"
 
 
+class Again:
+    """Watches each test anew: one that recurses without an end takes the trace away."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def pytest_runtest_setup(self) -> None:
+        """Trace it."""
+        sys.settrace(self._watch.call)
+
+
 def key(code: CodeType) -> tuple[str, str, int]:
     """Return what a code object is known by in two compilations."""
     return code.co_filename, code.co_qualname, code.co_firstlineno
@@ -121,7 +132,7 @@ def main(argv: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
     watch = Watch(package)
     sys.settrace(watch.call)
-    code = pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *argv[1:]])
+    code = pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *argv[1:]], plugins=[Again(watch)])
     sys.settrace(None)
     missing = list(watch.missing(package))
     print(*missing, sep="\n")
