@@ -192,7 +192,8 @@ def pull_unfit(g: GateState, stamp: Stamp) -> None:
         unfit_ns = stamp.mono_ns - picture.unfit_since_ns
         if unfit_ns < limits.cancel_after_ms * 1_000_000:
             continue
-        if picture.current and picture.trading:  # what has not been told yet is no halt, and a halt is R41's
+        # What has not been told yet is no halt, a halt is R41's, and a book out of hours may be empty (R40).
+        if picture.current and picture.trading and g.risk.phase(symbol, stamp.ts_ns).open:
             g.posture.raise_("R06", f"unfit for {unfit_ns // 1_000_000} ms", stamp.mono_ns, f"S/{symbol}")
         if book is None or not book.open_orders:
             continue

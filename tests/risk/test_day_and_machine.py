@@ -381,6 +381,16 @@ def test_a_market_that_stays_unfit_halts_its_symbol_until_it_is_fit() -> None:
     assert ask(w, BUY, 10) == ()
 
 
+def test_a_book_that_is_empty_before_the_open_halts_nothing() -> None:
+    w = world()
+    w.ts -= 3 * 3_600 * 10**9
+    w.price(0, ASK)
+    w.wait(7)
+
+    assert w.core.state.posture.causes == {}
+    assert {"R06", "R40"} <= set(ask(w, BUY, 10))
+
+
 def test_a_loss_that_kills_a_scope_is_latched_outside_of_the_journal_too() -> None:
     w = world(law=own("symbol", loss={"execution_max_ccy": 30}))
     chain = w.working(1_000, ASK)
