@@ -43,6 +43,17 @@ def test_a_new_scope_holds_what_the_day_began_with() -> None:
         assert w.intent(50, BID, Side.BUY).qty == 50, level
 
 
+def test_a_new_scope_of_a_strategy_holds_nothing_for_no_strategy_owns_what_was_there_before() -> None:
+    w = begun()
+    law = named(LAW, "strategy", "twap", exposure={"long_max": 50})
+    applied = sign(w, "alice", co.LimitsApply(limits=law.model_dump_json(), reason="narrower"))
+    assert applied["applied"], applied
+
+    assert w.core.state.risk.scopes.own["T/twap"].ledger.positions == {}
+    assert w.intent(51, BID, Side.BUY).controls == ("R10",)
+    assert w.intent(50, BID, Side.BUY).qty == 50
+
+
 def test_so_does_one_of_a_file_that_a_restart_brings() -> None:
     w = begun()
     law = named(LAW, "symbol", "SYN", exposure={"long_max": 5_050})
