@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.made_journal import write
 from daemon.gate import snapshot_process, snapshots
+from daemon.gate.archive import Archive
 from daemon.gate.core import GateCore
 from daemon.gate.journal import JOURNAL_NAME, Replayed, replay
 from daemon.gate.keeper import SNAPSHOT_BYTES, Keeper
@@ -96,7 +97,7 @@ def pause(folder: Path) -> dict[str, float]:
         calm = [longest(0.1, lambda: None) for _ in range(5)]
         seen = []
         for _ in range(5):
-            keeper = Keeper(journal, folder, 0, pool.submit)
+            keeper = Keeper(journal, folder, 0, pool.submit, Archive)
             keeper._made = 0
             seen.append(longest(0.1, keeper.look))
             while keeper._process is None:
