@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 
@@ -62,3 +63,9 @@ def greedy(model: Any) -> Any:
         return model.predict(obs, deterministic=True)[0]
 
     return act
+
+
+def silent(model: Any) -> Any:
+    """Return a model that writes nothing: its own logger leaves a folder behind for every run."""
+    model.set_logger(Logger(None, []))
+    return model

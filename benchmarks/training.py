@@ -16,7 +16,7 @@ from typing import Any
 import stable_baselines3
 import torch
 
-from benchmarks.sb3 import Face
+from benchmarks.sb3 import Face, silent
 from research.training import dqn, ppo, qlearning
 from research.training.sources import Where, source
 
@@ -41,6 +41,7 @@ def theirs(make: Any, envs: int, horizon: int) -> Any:
         gae_lambda=a.gae, ent_coef=a.entropy, learning_rate=a.learning_rate, device="cpu",
         policy_kwargs={"net_arch": {"pi": [64, 64], "vf": [64, 64]}},
     )  # fmt: skip
+    silent(model)
 
     def run() -> int:
         model.learn(ITERATIONS * envs * horizon, reset_num_timesteps=False)

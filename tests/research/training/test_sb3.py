@@ -15,7 +15,7 @@ pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not instal
 import stable_baselines3 as sb3
 import torch
 
-from benchmarks.sb3 import Face, greedy
+from benchmarks.sb3 import Face, greedy, silent
 from research.training import dqn, ppo
 from research.worlds import known
 from research.worlds.world import costs
@@ -54,7 +54,7 @@ def test_ppo_learns_what_theirs_learns() -> None:
 
     while learner.steps < args.steps:
         learner.iterate()
-    model.learn(args.steps)
+    silent(model).learn(args.steps)
 
     mine, its = regret(learner.greedy()), regret(greedy(model))
     assert mine < OF_THE_OPTIMUM
@@ -77,7 +77,7 @@ def test_dqn_learns_what_theirs_learns() -> None:
 
     while learner.steps < args.steps:
         learner.iterate()
-    model.learn(args.steps)
+    silent(model).learn(args.steps)
 
     mine, its = regret(learner.greedy()), regret(greedy(model))
     assert mine < OF_THE_OPTIMUM
