@@ -25,7 +25,7 @@ import uvloop
 
 from daemon.config import load_profile
 from daemon.journal import Journal
-from gateways.fix import codec
+from gateways.fix import counterparty, inbound, outbound
 from gateways.fix.engine import Engine
 from gateways.fix.engine import fix as quickfix
 from gateways.fix.requests import NewOrderSingle
@@ -91,17 +91,17 @@ def quantiles(samples_ns: list[int]) -> tuple[float, float]:
 
 
 def costs(folder: Path) -> dict[str, tuple[float, float]]:
-    encoder = codec.Encoder(load_profile("venue"))
-    body, answer = encoder.new(order(17), NOW_NS), codec.encode_report(report("SH261121-1-17"))
+    encoder = outbound.Encoder(load_profile("venue"))
+    body, answer = encoder.new(order(17), NOW_NS), counterparty.encode_report(report("SH261121-1-17"))
     raw_order, raw_report = framed(body), framed(answer)
     parsed = quickfix.Message(raw_report, False)
     journal, tap = Journal.open(folder / "journal"), Tap(folder / "tap.log")
     payload = b"x" * 200
     table = {
         "encode D (profile)": timed(lambda: encoder.new(order_17, NOW_NS)),
-        "encode 8": timed(lambda: codec.encode_report(report_17)),
-        "decode 8": timed(lambda: codec.decode(raw_report)),
-        "decode D": timed(lambda: codec.decode_request(raw_order)),
+        "encode 8": timed(lambda: counterparty.encode_report(report_17)),
+        "decode 8": timed(lambda: inbound.decode(raw_report)),
+        "decode D": timed(lambda: counterparty.decode_request(raw_order)),
         "quickfix.Message(body)": timed(lambda: quickfix.Message(body, False)),
         "toString of a parsed 8": timed(parsed.toString),
         "journal append, 200 B": timed(lambda: journal.append(payload)),
@@ -120,8 +120,8 @@ order_17, report_17 = order(17), report("SH261121-1-17")
 class Echo(asyncio.Protocol):
     """The floor's server: an answer for every order, without looking at it."""
 
-    answer = framed(codec.encode_report(report_17)).encode()
-    size = len(framed(codec.Encoder(load_profile("venue")).new(order(10_017), NOW_NS)))
+    answer = framed(counterparty.encode_report(report_17)).encode()
+    size = len(framed(outbound.Encoder(load_profile("venue")).new(order(10_017), NOW_NS)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -140,9 +140,9 @@ async def serve(folder: Path) -> None:
 
     def inbox(name: str, message: Message) -> None:
         if isinstance(message, Received):
-            request = codec.decode_request(message.raw)
+            request = counterparty.decode_request(message.raw)
             assert isinstance(request, NewOrderSingle), request
-            engine.send(name, codec.encode_report(report(request.cl_ord_id)))
+            engine.send(name, counterparty.encode_report(report(request.cl_ord_id)))
 
     spec = SessionSpec(name="order", sender_comp_id="VENUE", target_comp_id="STEADYHAND", in_memory=True)
     engine = Engine(Role.ACCEPTOR, [spec], folder / "venue", None, inbox, loop)
@@ -159,7 +159,7 @@ class Client:
     def __init__(self, folder: Path, port: int) -> None:
         loop = asyncio.get_running_loop()
         self.up, self.answered = asyncio.Event(), asyncio.Event()
-        self.encoder = codec.Encoder(load_profile("venue"))
+        self.encoder = outbound.Encoder(load_profile("venue"))
         self.journal = Journal.open(folder / "gate")
         spec = SessionSpec(
             name="order", sender_comp_id="STEADYHAND", target_comp_id="VENUE", port=port,
@@ -172,7 +172,7 @@ class Client:
 
     def inbox(self, _name: str, message: Message) -> None:
         if isinstance(message, Received):
-            codec.decode(message.raw)
+            inbound.decode(message.raw)
             self.answered.set()
         elif isinstance(message, LoggedOn):
             self.up.set()

@@ -30,9 +30,9 @@ from daemon.gate.metrics import GateMetrics
 from daemon.gate.shell import GateShell
 from daemon.journal import Journal
 from daemon.metrics.block import Metrics
-from gateways.fix.codec import Encoder
 from gateways.fix.engine import Engine
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.outbound import Encoder
 from gateways.fix.sessions import ORDER, LoggedOn, Role, SessionSpec
 from market import events as ev
 from market.people_events import StopScope

@@ -41,8 +41,8 @@ from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.people.keys import load_keyring
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run_and_exit
-from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference
 from gateways.fix.sessions import (

@@ -20,8 +20,9 @@ from daemon.gate.archive_store import ready
 from daemon.gate.core import GateCore
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed
 from daemon.journal import FIRST, Journal, JournalError, read
-from gateways.fix.codec import Malformed, decode
+from gateways.fix.inbound import decode
 from gateways.fix.market_data import MarketData, MarketDataReject
+from gateways.fix.wire import Malformed
 from market.events import EngineAlarm, Event, ExecutionReport, Timer
 from market.position_events import PositionTold
 from market.types import Symbol

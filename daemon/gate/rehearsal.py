@@ -26,8 +26,8 @@ from daemon.gate.metrics import GateMetrics
 from daemon.gate.shell import GateShell
 from daemon.metrics.block import Metrics
 from daemon.rehearsal import FAULTS, Pacer, ScratchJournal, drain, pair
-from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.rehearsal import FOLDER, SESSION, RehearsalLine
 from gateways.link import encode

@@ -34,8 +34,9 @@ from daemon.journal import DirectoryLock, JournalError, lock_directory
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run_and_exit
-from gateways.fix.codec import Encoder, decode
+from gateways.fix.inbound import decode
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.sessions import (
     EngineError,

@@ -70,6 +70,7 @@ class Runner:
         self.took: list[float] = []  # of a test, while its lines are followed: five times what it takes
         self.wide: list[int] = []  # lines that a test runs
         self.sound: dict[int, bool] = {}  # of tests that found something: they pass without any mutant
+        self.unasked: set[int] = set()  # tests that fail as they are
         self.deep = files(WHOLE)  # these the model is asked about as well
         self.last: list[int] = []
         self.finders: Counter[int] = Counter()
@@ -119,6 +120,7 @@ class Runner:
                 if self.failed:  # it fails without any mutant: nothing is asked of it
                     print(f"fails while its lines are followed: {item.nodeid}", flush=True)
                     self.failed = False
+                    self.unasked.add(n)
             self.took.append(known[item.nodeid]["s"])
             self.wide.append(len(known[item.nodeid]["lines"]))
             for path, line in known[item.nodeid]["lines"]:
@@ -130,7 +132,7 @@ class Runner:
         order = sorted(tests - set(self.last), key=lambda n: (-self.finders[n], self.wide[n], self.took[n]))
         chosen, left_s = [], BUDGET_S
         for n in order:
-            if self.wide[n] and self.took[n] <= left_s:
+            if n not in self.unasked and self.took[n] <= left_s:
                 chosen.append(n)
                 left_s -= self.took[n]
         return chosen + sorted(tests & set(self.last))
@@ -174,7 +176,7 @@ class Runner:
             self.sound[n] = fork(lambda _: int(not passes(items[n], self)), 10 * TIMEOUT_S)[0] == 0
             if not self.sound[n]:
                 print(f"fails without any mutant: {items[n].nodeid}", flush=True)
-                self.wide[n] = 0  # nothing is asked of it
+                self.unasked.add(n)
         return self.sound[n]
 
     def child(self, mutant: Mutant, items: list[pytest.Item], order: list[int], write: int) -> int:

@@ -1,6 +1,7 @@
 """The drop copy session of a broker, decoded: executions, busts and corrections of our account. Pure."""
 
-from gateways.fix.codec import Malformed, decode
+from gateways.fix.inbound import decode
+from gateways.fix.wire import Malformed
 from market.copy_events import DropCopied
 from market.events import ExecutionReport
 from market.types import EXECUTIONS, ExecID, Symbol

@@ -6,7 +6,7 @@ it. (A report that is merely false is made by altering one on its way: `gateways
 
 from typing import Final
 
-from gateways.fix import codec
+from gateways.fix import wire
 from gateways.venue import actions as a
 from gateways.venue import reports
 from gateways.venue.ems import Ems
@@ -70,7 +70,7 @@ class OrderFaults:
             order_qty=action.qty,
             cum_qty=action.qty if action.filled else 0,
             leaves_qty=0 if action.filled else action.qty,
-            avg_price=codec.average_text(price_e4, 1) if action.filled else "0",
+            avg_price=wire.average_text(price_e4, 1) if action.filled else "0",
             last_qty=action.qty if action.filled else 0,
             last_price_e4=price_e4 if action.filled else 0,
             price_e4=price_e4,

@@ -6,8 +6,8 @@ over CumQty, exactly. ExecIDs are unique in a run; an answer to a status request
 
 from typing import Final
 
-from gateways.fix.codec import average_text
 from gateways.fix.requests import NewOrderSingle
+from gateways.fix.wire import average_text
 from gateways.venue.orders import VenueOrder
 from market.events import ExecutionReport
 from market.types import ClOrdID, ExecID, ExecType, OrderID, OrdRejReason, OrdStatus, Side, Symbol

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateways.fix import codec, positions
+from gateways.fix import counterparty, positions
 from gateways.fix import requests as rq
 from gateways.fix.counterparty import OTHER_REASON
 from gateways.venue import reports
@@ -91,7 +91,9 @@ class Statuses:
             text=fault.text if fault else "",
         )
         reason = fault.reason if fault else OTHER_REASON
-        return codec.encode_mass_cancel_report(report, reports.NO_ORDER, asked.request_type, reason=reason)
+        return counterparty.encode_mass_cancel_report(
+            report, reports.NO_ORDER, asked.request_type, reason=reason
+        )
 
     def _status(self, order: VenueOrder) -> ExecutionReport:
         return reports.of_order(

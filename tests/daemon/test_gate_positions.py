@@ -6,7 +6,7 @@ import pytest
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import AskPositions
-from gateways.fix import codec, positions
+from gateways.fix import inbound, positions
 from gateways.fix.wire import Malformed
 from market import events as ev
 from market.position_events import PositionsAcked, PositionTold
@@ -191,7 +191,7 @@ def soh(text: str) -> str:
 
 
 def test_a_position_report_is_read_row_by_row() -> None:
-    assert codec.decode(soh(AP)) == PositionTold(
+    assert inbound.decode(soh(AP)) == PositionTold(
         req_id="SHP1-1", account="PAPER", symbol=Symbol("SYN"), kinds=(("SOD", 500), ("TQ", -40)), reports=1
     )
 
@@ -212,7 +212,7 @@ def test_a_position_report_is_read_row_by_row() -> None:
     ],
 )
 def test_what_cannot_be_read_is_said(old: str, new: str) -> None:
-    assert isinstance(codec.decode(soh(AP.replace(old, new))), Malformed)
+    assert isinstance(inbound.decode(soh(AP.replace(old, new))), Malformed)
 
 
 def test_what_the_venue_writes_is_what_the_gate_reads() -> None:
@@ -220,7 +220,7 @@ def test_what_the_venue_writes_is_what_the_gate_reads() -> None:
     body = positions.encode_report("Q1", "Q1-1", "ACC1", positions.Held("SYN", -40), 1, ts_ns)
     told = PositionTold(req_id="Q1", account="ACC1", symbol=Symbol("SYN"), kinds=(("TQ", -40),), reports=1)
 
-    assert codec.decode(body) == told
-    assert codec.decode(positions.encode_ack("Q1", "Q1", "ACC1", 0)) == PositionsAcked(req_id="Q1")
-    refused = codec.decode(positions.encode_ack("Q1", "Q1", "ACC1", 0, "no"))
+    assert inbound.decode(body) == told
+    assert inbound.decode(positions.encode_ack("Q1", "Q1", "ACC1", 0)) == PositionsAcked(req_id="Q1")
+    refused = inbound.decode(positions.encode_ack("Q1", "Q1", "ACC1", 0, "no"))
     assert refused == PositionsAcked(req_id="Q1", refused="no")

@@ -18,7 +18,7 @@ from daemon.people.keys import SignatureError
 from gateways import link
 from gateways.feeds import itch, moldudp64
 from gateways.feeds import soupbintcp as soup
-from gateways.fix import codec
+from gateways.fix import counterparty, inbound
 from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame
 from market import events as ev
 from market import updates as up
@@ -77,7 +77,7 @@ def text_of(data: bytes) -> str:
 
 def feed_inbound(data: bytes) -> None:
     """A report that is taken has counts that can be booked."""
-    got = codec.decode(text_of(data))
+    got = inbound.decode(text_of(data))
     if isinstance(got, ev.ExecutionReport):
         counts = (got.cum_qty, got.leaves_qty, got.last_qty, got.order_qty)
         assert all(n is None or 0 <= n < 2**53 for n in counts), got
@@ -128,7 +128,7 @@ class Gate:
 
 def feed_requests(data: bytes) -> None:
     """An order that is taken has a size and a name."""
-    got = codec.decode_request(text_of(data))
+    got = counterparty.decode_request(text_of(data))
     if got is not None and hasattr(got, "cl_ord_id") and hasattr(got, "ord_type"):
         assert got.qty > 0, got
         assert got.cl_ord_id, got

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from daemon.config import load_model
 from daemon.gate.effects import AskMassStatus, AskStatus, SendCancel, SendMassCancel, SendOrder
-from gateways.fix.codec import Encoder, decode
+from gateways.fix.inbound import decode
+from gateways.fix.outbound import Encoder
 from gateways.fix.profile import PROFILES, Profile
 from gateways.fix.wire import Malformed
 from market import events as ev

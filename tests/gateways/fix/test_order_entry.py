@@ -3,8 +3,8 @@
 import pytest
 
 from daemon.config import load_profile
-from gateways.fix.codec import Encoder
 from gateways.fix.order_entry import OrderEntry
+from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from market.orders import MassCancel, MassStatus, NewOrder
 from market.types import ClOrdID

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateways.fix.codec import encode_market_data, encode_security_status
+from gateways.fix.market_data import encode_market_data, encode_security_status
 from gateways.fix.reference import LEVELS_MAX, RESUBSCRIPTIONS_MAX, Reference
 from gateways.fix.sessions import Alarm, Alive, LoggedOn, LoggedOut, Received
 from market.events import (

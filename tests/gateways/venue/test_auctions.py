@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateways.feeds import itch_messages
-from gateways.fix import codec
+from gateways.fix import inbound
 from gateways.venue.states import EXTENSIONS_MAX
 from market.events import SecurityStatus
 from market.instruments import Auction
@@ -51,7 +51,7 @@ def last(d: Desk) -> tuple[str, str, str]:
 
 
 def statuses(d: Desk) -> list[SecurityStatus]:
-    out = [codec.decode(f"8=FIX.4.4{SOH}{body}") for body in d.reference_bodies]
+    out = [inbound.decode(f"8=FIX.4.4{SOH}{body}") for body in d.reference_bodies]
     return [s for s in out if isinstance(s, SecurityStatus)]
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.fix import codec
+from gateways.fix import inbound, wire
 from tests.gateways.venue.desk import SOH, Desk
 
 ID = st.sampled_from(["A", "B", "C", "D", "E"])
@@ -77,7 +77,7 @@ def test_any_requests_leave_the_accounts_right(requests: list[tuple], pending: b
             assert int(r["14"]) + int(r["151"]) == int(r["38"])
     assert desk.rebuilt().state_hash() == book.state_hash()
     for body in desk.bodies + desk.reference_bodies:
-        assert not isinstance(codec.decode(f"8=FIX.4.4{SOH}{body}"), codec.Malformed)
+        assert not isinstance(inbound.decode(f"8=FIX.4.4{SOH}{body}"), wire.Malformed)
 
 
 @given(st.text(max_size=300))

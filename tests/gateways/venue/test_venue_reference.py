@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateways.fix import codec
+from gateways.fix import inbound, market_data
 from gateways.fix.reference import Reference as GateReference
 from gateways.fix.sessions import Received
 from gateways.venue import reference as module
@@ -54,8 +54,8 @@ def tell(desk: Desk, clock_ns: int) -> list[str]:
 
 
 def entries(body: str) -> list[tuple[str, int | None, int | None]]:
-    decoded = codec.decode(f"8=FIX.4.4{SOH}{body}")
-    assert isinstance(decoded, codec.MarketData)
+    decoded = inbound.decode(f"8=FIX.4.4{SOH}{body}")
+    assert isinstance(decoded, market_data.MarketData)
     assert decoded.full
     return [(e.entry_type, e.price_e4, e.qty) for e in decoded.entries]
 
@@ -115,8 +115,8 @@ def got(body: str) -> Received:
 
 
 def changes(body: str) -> list[tuple[str, str, int | None, int | None]]:
-    decoded = codec.decode(f"8=FIX.4.4{SOH}{body}")
-    assert isinstance(decoded, codec.MarketData)
+    decoded = inbound.decode(f"8=FIX.4.4{SOH}{body}")
+    assert isinstance(decoded, market_data.MarketData)
     assert not decoded.full
     assert {e.symbol for e in decoded.entries} == {"SYN"}
     return [(e.action, e.entry_type, e.price_e4, e.qty) for e in decoded.entries]
@@ -227,7 +227,7 @@ def test_trading_state_is_told_at_once_and_when_it_changes(desk: Desk) -> None:
     desk.exchange.trading = True
     (resumed,) = tell(desk, 2)
 
-    states = [codec.decode(f"8=FIX.4.4{SOH}{body}") for body in (now, halted, resumed)]
+    states = [inbound.decode(f"8=FIX.4.4{SOH}{body}") for body in (now, halted, resumed)]
     assert [s.trading for s in states if isinstance(s, SecurityStatus)] == [True, False, True]
     assert tell(desk, 3) == []
 
@@ -235,7 +235,7 @@ def test_trading_state_is_told_at_once_and_when_it_changes(desk: Desk) -> None:
 def test_an_unknown_symbol_does_not_trade(desk: Desk) -> None:
     (body,) = ask(desk, "e", (324, "S1"), (55, "OTHER"), (263, 0))
 
-    status = codec.decode(f"8=FIX.4.4{SOH}{body}")
+    status = inbound.decode(f"8=FIX.4.4{SOH}{body}")
     assert isinstance(status, SecurityStatus)
     assert not status.trading
 
