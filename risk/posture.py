@@ -205,6 +205,13 @@ class PostureTable(msgspec.Struct):
             self.latched[key] = self.causes[key]
         return True
 
+    def hold(self, cause: str, holds: bool, text: str, mono_ns: int) -> None:
+        """Raise a cause of the firm while it holds, clear it when it does not."""
+        if holds:
+            self.raise_(cause, text, mono_ns)
+        else:
+            self.clear(cause, mono_ns)
+
     def reword(self, cause: str, text: str, mono_ns: int) -> None:
         """Say otherwise why a cause of the firm holds: that is no new raise."""
         if self.life(cause) in (Life.HOLDS, Life.LATCHED):

@@ -43,6 +43,11 @@ class Scope:
         self.moved = False  # a price came since the positions were marked
         self.peak_micros = 0  # highest execution profit of the day (R31)
 
+    @property
+    def place(self) -> str:
+        """The scope as the posture table names it: "" is the firm."""
+        return "" if self.name == FIRM else self.name
+
     def state(self) -> list[object]:
         """Return everything but the ledger, for the state hash."""
         return [self.name, self.tally.state(), self.peak_micros]

@@ -17,7 +17,6 @@ from market.copy_events import DropCopied, DropCopyLine
 from market.events import ExecutionReport, Stamp
 from market.types import EXECUTIONS, MS, ExecID, ExecType
 from risk import checks
-from risk.controls import machine
 
 MATCHED_MAX: Final = 10_000  # executions remembered in memory; older ones are in the archive
 MATCHED_A_RECORD: Final = 64  # that go there at once
@@ -214,4 +213,4 @@ def _lag(g: GateState, stamp: Stamp) -> None:
     if late != ("R62L" in g.posture.causes):
         behind = f"drop copy {copy.lag_ms} ms behind"
         text = behind if copy.up else f"the drop copy is down: {copy.reason}"
-        machine.hold(g.posture, "R62L", late, text, stamp.mono_ns)
+        g.posture.hold("R62L", late, text, stamp.mono_ns)

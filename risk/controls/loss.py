@@ -7,7 +7,7 @@ from risk.ledger import Ledger
 from risk.limits import Limits
 from risk.posture import PostureTable
 from risk.reference import References
-from risk.scopes import FIRM, Scope
+from risk.scopes import Scope
 
 MICROS: int = 1_000_000
 
@@ -62,7 +62,7 @@ def daily_loss(case: Case) -> None:
 
 def watch(scope: Scope, references: References, posture: PostureTable, mono_ns: int) -> None:
     """Mark a scope's positions: losses reduce, halt and kill."""
-    limits, place = scope.limits.loss, "" if scope.name == FIRM else scope.name
+    limits, place = scope.limits.loss, scope.place
     scope.execution_micros, scope.inventory_micros = losses_micros(
         scope.ledger, references, scope.limits, mono_ns
     )

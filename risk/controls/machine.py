@@ -13,27 +13,19 @@ def measured(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int
     lag = seen.drop_copy_lag_ms
     if lag is not None:
         late = checks.trips(lag, caps.drop_copy_lag_max_ms)
-        hold(posture, "R62L", late, f"drop copy {lag} ms behind", mono_ns)
+        posture.hold("R62L", late, f"drop copy {lag} ms behind", mono_ns)
     if seen.clock_offset_us is not None:
         off = abs(seen.clock_offset_us)
         text = f"clock off by {off} us"
-        hold(posture, "R63", checks.trips(off, caps.clock_halt_us), text, mono_ns)
-        hold(posture, "R63S", checks.trips(off, caps.clock_reduce_us), text, mono_ns)
+        posture.hold("R63", checks.trips(off, caps.clock_halt_us), text, mono_ns)
+        posture.hold("R63S", checks.trips(off, caps.clock_reduce_us), text, mono_ns)
     if seen.loop_lag_ms is not None:
         late = checks.trips(seen.loop_lag_ms, caps.loop_lag_max_ms)
-        hold(posture, "R64", late, f"the loop is {seen.loop_lag_ms} ms late", mono_ns)
+        posture.hold("R64", late, f"the loop is {seen.loop_lag_ms} ms late", mono_ns)
     free = seen.disk_free_mb
     if free is not None:
-        hold(posture, "R66", checks.within(free, caps.disk_halt_mb), f"{free} MB free", mono_ns)
-        hold(posture, "R66S", checks.within(free, caps.disk_reduce_mb), f"{free} MB free", mono_ns)
-
-
-def hold(posture: PostureTable, cause: str, holds: bool, text: str, mono_ns: int, scope: str = "") -> None:
-    """Raise a cause while it holds, clear it when it does not."""
-    if holds:
-        posture.raise_(cause, text, mono_ns, scope)
-    else:
-        posture.clear(cause, mono_ns, scope)
+        posture.hold("R66", checks.within(free, caps.disk_halt_mb), f"{free} MB free", mono_ns)
+        posture.hold("R66S", checks.within(free, caps.disk_reduce_mb), f"{free} MB free", mono_ns)
 
 
 def lease(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:
@@ -42,7 +34,7 @@ def lease(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -
     text = f"not renewed for {age_ms // 1000} s"
     if checks.trips(age_ms, limits.lease.kill_after_ms):
         posture.raise_("R71", text, mono_ns)
-    hold(posture, "R71S", checks.trips(age_ms, limits.lease.reduce_after_ms), text, mono_ns)
+    posture.hold("R71S", checks.trips(age_ms, limits.lease.reduce_after_ms), text, mono_ns)
 
 
 def began(memory: Memory, limits: Limits, posture: PostureTable, outside_s: int, mono_ns: int) -> None:

@@ -12,14 +12,9 @@ from risk.controls.day import fills_cap
 from risk.limits import Limits
 from risk.memory import Memory
 from risk.posture import PostureTable
-from risk.scopes import FIRM, Scope
+from risk.scopes import Scope
 
 E4: Final = 10_000
-
-
-def place_of(scope: Scope) -> str:
-    """Return a scope as the posture table names it."""
-    return "" if scope.name == FIRM else scope.name
 
 
 def notional_moved(scope: Scope, posture: PostureTable, mono_ns: int) -> None:
@@ -29,14 +24,14 @@ def notional_moved(scope: Scope, posture: PostureTable, mono_ns: int) -> None:
     over = not checks.within(ledger.gross_e4, limits.gross_max_ccy * E4)
     if over or not checks.within(net, limits.net_max_ccy * E4):
         text = f"gross {ledger.gross_e4 // E4:,}, net {net // E4:,}"
-        posture.raise_("R11", text, mono_ns, place_of(scope))
+        posture.raise_("R11", text, mono_ns, scope.place)
     else:
-        posture.clear("R11", mono_ns, place_of(scope))
+        posture.clear("R11", mono_ns, scope.place)
 
 
 def day_spent(scope: Scope, posture: PostureTable, mono_ns: int) -> None:
     """R19, R21, R22: the day's budget is spent: reduce only."""
-    tally, day, place = scope.tally, scope.limits.day, place_of(scope)
+    tally, day, place = scope.tally, scope.limits.day, scope.place
     if checks.trips(tally.traded_e4, day.notional_max_ccy * E4) or checks.trips(
         tally.traded_qty, day.shares_max
     ):
@@ -64,7 +59,7 @@ def moving(scope: Scope, posture: PostureTable, ts_ns: int, mono_ns: int) -> Non
     value = velocity.value_e4 > 0 and checks.trips(velocity.value_e4, limits.notional_max_ccy * E4)
     if shares or value:
         text = f"{velocity.qty:,} shares, {velocity.value_e4 // E4:,} in {limits.window_ms / 1000:g} s"
-        posture.raise_("R25", text, mono_ns, place_of(scope))
+        posture.raise_("R25", text, mono_ns, scope.place)
 
 
 def rejected(memory: Memory, limits: Limits, posture: PostureTable, mono_ns: int) -> None:

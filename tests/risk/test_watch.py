@@ -8,7 +8,6 @@ from market import desk_events as desk
 from market import events as ev
 from market.instruments import Instrument
 from market.types import ExecType, OrdStatus, OrdType, Side
-from risk.controls import trips
 from risk.overlay import Context
 from risk.posture import Posture
 from tests.daemon.gate_harness import ASK, BID, SECOND, SYN, World, limits
@@ -173,8 +172,8 @@ def test_a_cause_of_a_scope_is_lifted_in_that_scope() -> None:
     w.core.state.risk.scopes.own["T/twap"].tally.new_day()
     w.wait(0.1)
     assert causes(w) == []
-    assert trips.place_of(w.core.state.risk.firm) == ""
-    assert trips.place_of(w.core.state.risk.scopes.own["T/twap"]) == "T/twap"
+    assert w.core.state.risk.firm.place == ""
+    assert w.core.state.risk.scopes.own["T/twap"].place == "T/twap"
 
 
 def test_fills_of_a_window_that_is_over_do_not_trip_at_a_later_look() -> None:
