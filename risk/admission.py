@@ -2,9 +2,11 @@
 
 import re
 
+from market.instruments import closing_times
 from market.parents import UNSUPPORTED, ParentOrder
 from market.types import Side
 from risk import checks, closing
+from risk.calendar import Phase
 from risk.limits import is_listed
 from risk.overlay import RiskOverlay
 
@@ -82,7 +84,10 @@ def short_faults(risk: RiskOverlay, parent: ParentOrder) -> list[str]:
 
 
 def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: bool) -> list[str]:
-    """The window begins before it ends, ends in the future, and lies in one session."""
+    """The window begins before it ends, ends in the future, and lies in one session of the calendar.
+
+    Of a parent that runs (`begun`) the end alone can be new.
+    """
     instrument = risk.instruments.get(parent.symbol)
     if parent.start_ns <= 0 or parent.end_ns <= parent.start_ns:
         return ["R08 the window ends before it begins"]
@@ -93,11 +98,18 @@ def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: boo
         found.append(
             f"R08 the window ended at {instrument.clock(parent.end_ns)}, it is {instrument.clock(ts_ns)}"
         )
-    if begun:
+    day = risk.phase(parent.symbol, parent.start_ns)
+    if day.phase is Phase.CLOSED:
+        return [*found, f"R08 the window is outside trading days: {instrument.day_of(parent.start_ns)}"]
+    opens_ns, closes_ns = closing.hours(instrument, parent.start_ns, day)
+    if parent.close_pct is not None:
+        if closes_ns < closing_times(instrument, parent.start_ns)[1]:
+            early = instrument.clock(closes_ns)
+            found.append(f"R08 close_pct: the venue closes at {early} that day, and its cut-off is not known")
         return found
-    touched = closing.window_fault(parent, instrument)
-    if touched and parent.close_pct is None:
-        hours = f"{instrument.open:%H:%M}-{instrument.close:%H:%M}"
+    touched = closing.window_fault(parent, instrument, (opens_ns, closes_ns), begun)
+    if touched:
+        hours = f"{instrument.clock(opens_ns)[:5]}-{instrument.clock(closes_ns)[:5]}"
         found.append(f"R08 the window is outside {hours} {instrument.zone}{touched}")
     return found
 

@@ -12,6 +12,7 @@ import msgspec
 from market.instruments import NS, Auction, Instrument, closing_times
 from market.parents import ParentOrder
 from market.types import TimeInForce
+from risk.calendar import ALWAYS, DayPhase
 from risk.limits import Limits
 
 REPORTS_NS: Final = 60 * NS  # after the close: the cross prints within seconds of it
@@ -57,13 +58,26 @@ def faults(parent: ParentOrder, instrument: Instrument, limits: Limits, begun: b
     return found
 
 
-def window_fault(parent: ParentOrder, instrument: Instrument) -> str:
-    """Return which auction a window touches that is not enabled for it, "" where it touches none."""
-    opens_ns, closes_ns = instrument.session(instrument.day_of(parent.start_ns))
+def hours(instrument: Instrument, ts_ns: int, day: DayPhase) -> tuple[int, int]:
+    """Return (open, close) of an instant's day: those of the instrument, and of its calendar (`day`).
+
+    A half day is shorter than the instrument's own hours. What trades always has no hours: (0, 0).
+    """
+    opens_ns, closes_ns = instrument.session(instrument.day_of(ts_ns))
     if not opens_ns < closes_ns:
+        return 0, 0
+    if not day.day or instrument.calendar == ALWAYS:
+        return opens_ns, closes_ns
+    return max(opens_ns, day.open_ns), min(closes_ns, day.close_ns)
+
+
+def window_fault(parent: ParentOrder, instrument: Instrument, day: tuple[int, int], begun: bool) -> str:
+    """Return which auction a window touches that is not enabled for it, "" where it touches none."""
+    opens_ns, closes_ns = day
+    if not closes_ns:
         return ""
     touched = []
-    if parent.start_ns < opens_ns:
+    if parent.start_ns < opens_ns and not begun:
         touched.append("opening")
     if parent.end_ns > closes_ns:
         touched.append("closing")

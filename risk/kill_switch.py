@@ -65,7 +65,7 @@ class KillLatch:
 
         The disk is for `sync`: an order to cancel does not wait for one.
         """
-        line = (f"{SCOPED}{scope} " if scope else "") + reason.replace("\n", " ")
+        line = (f"{SCOPED}{scope} " if scope else "") + " ".join(reason.splitlines())
         descriptor = os.open(self._latch, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, (line + "\n").encode())

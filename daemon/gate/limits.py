@@ -35,14 +35,14 @@ def limits_apply(
         )
         g.reply(event.request_id, **facts, applied=True)
         return
-    digest = digest_of({"gate": identity(g), "from": g.risk.limits.digest(), "to": new.digest()})
     if body.next_day:
-        g.people.next_limits = Asked(digest, by, stamp.mono_ns, body.reason, body.limits)
+        g.people.next_limits = Asked(change(g, new), by, stamp.mono_ns, body.reason, body.limits)
         g.note(
             "warning", "looser limits for the next day", person=by.person, reason=body.reason, keys=loosens
         )
         g.reply(event.request_id, **facts, applied=False, next_day=True)
         return
+    digest = change(g, new, identity(g))
     g.people.limits = Asked(digest, by, stamp.mono_ns, body.reason, body.limits)
     g.note(
         "warning", "looser limits asked", person=by.person, reason=body.reason, keys=loosens, digest=digest
@@ -60,10 +60,7 @@ def limits_confirm(
         refuse(g, event, fault)
         return
     new, fault = read_limits(g, asked.subject)
-    moved = new is not None and body.digest != digest_of(
-        {"gate": identity(g), "from": g.risk.limits.digest(), "to": new.digest()}
-    )
-    if new is None or moved:
+    if new is None or body.digest != change(g, new, identity(g)):
         refuse(g, event, fault or "the limits have changed since it was asked for; ask again")
         return
     keys = [c.key for c in changes(g.risk.limits, new)]
@@ -86,14 +83,20 @@ def next_limits(g: GateState, by: Signer) -> None:
         return
     g.people.next_limits = None
     new, fault = read_limits(g, asked.subject)
-    if new is None:
-        g.note("error", "looser limits dropped", person=asked.by.person, error=fault)
+    if new is None or asked.digest != change(g, new):  # what was tightened since is not undone by them
+        error = fault or "the limits have changed since it was asked for; ask again"
+        g.note("error", "looser limits dropped", person=asked.by.person, error=error)
         return
     keys = [c.key for c in changes(g.risk.limits, new)]
     set_limits(g, new)
     g.note(
         "warning", "limits changed", first=asked.by.person, second=by.person, reason=asked.reason, keys=keys
     )
+
+
+def change(g: GateState, new: Limits, gate: str = "") -> str:
+    """Return what two people sign for: these limits instead of those; `gate`: until the next start."""
+    return digest_of({"gate": gate, "from": g.risk.limits.digest(), "to": new.digest()})
 
 
 def read_limits(g: GateState, text: str) -> tuple[Limits | None, str]:

@@ -27,6 +27,7 @@ from market.oms_events import (
 )
 from market.parents import ParentOrder, ParentTrigger
 from market.types import CxlRejReason, CxlRejResponseTo, OrdRejReason, ParentStatus
+from risk import closing
 
 # OrdRejReason(103) of a fault of admission, by what it says; the first that fits.
 REASONS: Final = (
@@ -108,7 +109,8 @@ def _whole(g: GateState, stamp: Stamp, order: ParentOrder) -> ParentOrder:
     start_ns, end_ns = order.start_ns, order.end_ns
     instrument = g.instruments.get(order.symbol)
     if instrument is not None and stamp.ts_ns:
-        opens, closes = instrument.session(instrument.day_of(start_ns or stamp.ts_ns))
+        on_ns = start_ns or stamp.ts_ns
+        opens, closes = closing.hours(instrument, on_ns, g.risk.phase(order.symbol, on_ns))
         start_ns = start_ns or max(stamp.ts_ns, opens)
         end_ns = end_ns or closes
     mic = order.mic or (instrument.mic if instrument is not None else "")
@@ -179,6 +181,8 @@ def _terms_fault(
         if order.fixed.get(tag, "") != value:
             was = order.fixed.get(tag) or "not given"
             return other, f"{tag}={value} cannot be changed, it was {was}"
+    if order.day and event.end_ns is not None and event.end_ns != parent.order.end_ns:
+        return other, "126: a day order (59=0) ends with the day"
     had = parent.order.limit_price_e4
     if event.market and had is not None:
         return other, "40=1: a limit price cannot be taken away, only moved"

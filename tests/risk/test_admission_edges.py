@@ -251,11 +251,14 @@ def test_a_window_into_the_close_is_worked_by_a_part_for_it_alone() -> None:
     late = parent_order(end_ns=CLOSES + 1)
     early = parent_order(start_ns=OPENS - 1)
 
-    assert closing.window_fault(late, CROSSING) == (
-        "; it touches the closing auction, which is worked by close_pct alone"
-    )
-    assert closing.window_fault(early, CROSSING) == "; it touches the opening auction, which is not enabled"
-    assert closing.window_fault(parent_order(), CROSSING) == ""
+    def touched(parent: ParentOrder, begun: bool = False) -> str:
+        return closing.window_fault(parent, CROSSING, (OPENS, CLOSES), begun)
+
+    assert touched(late) == "; it touches the closing auction, which is worked by close_pct alone"
+    assert touched(late, begun=True) == touched(late)
+    assert touched(early) == "; it touches the opening auction, which is not enabled"
+    assert touched(early, begun=True) == "", "it has begun"
+    assert touched(parent_order()) == ""
     assert closing.REPORTS_NS == MINUTE
     assert [closing.close_qty(parent_order(close_pct=pct), 1_999, 10) for pct in (1, 50, 100)] == [
         10,

@@ -152,6 +152,35 @@ def test_a_day_without_any_and_one_whose_limits_were_overtaken() -> None:
     assert SECOND
 
 
+def test_limits_for_the_next_day_undo_nothing_that_was_tightened_since() -> None:
+    w = world()
+    sign(w, "alice", looser(w, version=9))
+    law = w.core.state.risk.limits
+    exposure = law.exposure.model_copy(update={"long_max": 7})
+    tighter = law.model_copy(update={"exposure": exposure, "version": law.version + 1})
+    assert sign(w, "bob", co.LimitsApply(limits=tighter.model_dump_json(), reason=REASON))["applied"]
+    end_parent(w)
+    w.ts += DAY_NS
+    w.price()
+    assert begin(w, "bob")["ok"]
+
+    assert w.core.state.risk.limits.exposure.long_max == 7, "nobody has signed for more"
+    assert w.core.state.people.next_limits is None
+
+
+def test_limits_for_the_next_day_outlive_a_restart() -> None:
+    w = world()
+    sign(w, "alice", looser(w))
+    end_parent(w)
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+    w.open()
+    w.ts += DAY_NS
+    w.price()
+    assert begin(w, "bob")["ok"]
+
+    assert w.core.state.risk.limits.order.qty_max == 5_001
+
+
 def test_what_tightens_never_waits_for_a_day() -> None:
     w = world()
     law = w.core.state.risk.limits

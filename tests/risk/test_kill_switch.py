@@ -46,6 +46,14 @@ def test_a_reason_is_one_line_and_forges_no_scope(latch: KillLatch) -> None:
     assert latch.held() == "first @S/GOOG second"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_scopes_reason_of_several_lines_kills_no_more_than_the_scope(latch: KillLatch, end: str) -> None:
+    latch.set(f"cli: odd fills{end}see the log", "S/GOOG")
+
+    assert latch.held() is None
+    assert latch.scopes() == {"S/GOOG": "cli: odd fills see the log"}
+
+
 def test_the_touch_file_kills_whatever_it_holds(latch: KillLatch, tmp_path: Path) -> None:
     for text in ("", "why", "@S/GOOG why"):
         (tmp_path / "KILL").write_text(text)
