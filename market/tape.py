@@ -5,7 +5,8 @@ good they are. The first `standing` events are the book before the first recorde
 REVEAL. Every event refers to an order that the store added before: ingest sees to that.
 
 A store is checked whole when it is opened (schema version, row count, SHA-256) and refused with one
-line that names the file; nothing here repairs anything.
+line that names the file; nothing here repairs anything. `meta.json` carries a hash of itself, too: a tick
+size or a zone that changed by a bit would trade.
 """
 
 import hashlib
@@ -77,6 +78,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     standing: int
     events_sha256: str
     quality: dict[str, Any]
+    meta_sha256: str = ""  # of the file with this one empty; "": written before there was one
 
 
 class Tape:
@@ -205,8 +207,8 @@ class TapeWriter:
         self._writer.close()
         path = self._temporary / EVENTS_FILE
         made = Meta(schema_version=SCHEMA_VERSION, rows=self._rows, events_sha256=sha256(path), **meta)
-        text = msgspec.json.format(msgspec.json.encode(made), indent=2)
-        (self._temporary / META_FILE).write_bytes(text + b"\n")
+        made = msgspec.structs.replace(made, meta_sha256=hashlib.sha256(_meta_text(made)).hexdigest())
+        (self._temporary / META_FILE).write_bytes(_meta_text(made))
         for synced in (path, self._temporary / META_FILE, self._temporary):
             _fsync(synced)
         if self.folder.exists():
@@ -255,9 +257,17 @@ def _read_meta(folder: Path) -> Meta:
         version = msgspec.json.decode(raw).get("schema_version")
         if version != SCHEMA_VERSION:
             raise TapeError(f"{path}: schema_version {version!r}, this reads {SCHEMA_VERSION}; {AGAIN}")
-        return msgspec.json.decode(raw, type=Meta)
-    except (msgspec.MsgspecError, AttributeError) as error:
+        meta = msgspec.json.decode(raw, type=Meta)
+    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError) as error:
         raise TapeError(f"{path}: {_one_line(error)}; {AGAIN}") from error
+    told = meta.meta_sha256
+    if told and hashlib.sha256(raw.replace(told.encode(), b"", 1)).hexdigest() != told:
+        raise TapeError(f"{path}: is not as it was written: its SHA-256 is another; {AGAIN}")
+    return meta
+
+
+def _meta_text(meta: Meta) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(meta), indent=2) + b"\n"
 
 
 def _to_events(table: pa.Table) -> Events:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 from datetime import date
@@ -123,7 +124,7 @@ def test_every_window_ends_in_the_same_book(store):
 
 def edit_meta(store, **change):
     path = store / META_FILE
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"meta_sha256": ""} | change))
 
 
 @pytest.mark.parametrize(
@@ -198,3 +199,21 @@ def test_place_that_cannot_be_written_is_one_line(tmp_path):
 
     with pytest.raises(TapeError, match="give an --out that can be written"):
         write(tmp_path / "file" / "store", [DAY], **META)
+
+
+def test_every_bit_of_the_meta_file_counts(store):
+    path = store / META_FILE
+    whole = path.read_bytes()
+    for at, bit in itertools.product(range(len(whole)), (1, 128)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        with pytest.raises(TapeError, match=META_FILE):
+            Tape.open(store)
+
+
+def test_a_store_from_before_its_meta_file_had_a_hash_is_read(store):
+    path = store / META_FILE
+    there = json.loads(path.read_text())
+    del there["meta_sha256"]
+    path.write_text(json.dumps(there))
+
+    assert Tape.open(store).rows == 9
