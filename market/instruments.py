@@ -17,6 +17,9 @@ class TickBand(msgspec.Struct, frozen=True):
     tick_e4: int
 
 
+US_TICKS = (TickBand(0, 1), TickBand(10_000, 100))  # Regulation NMS, rule 612: cents from a dollar upwards
+
+
 class Auction(StrEnum):
     """A cross that an instrument's orders may take part in."""
 

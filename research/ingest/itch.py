@@ -20,7 +20,7 @@ from gateways.feeds.itch import Framing as FeedFraming
 from gateways.feeds.itch_encode import pack_symbol
 from gateways.feeds.itch_kernels import ERROR_AT
 from market.book_events import MARKET_EVENT, Flag, Kind
-from market.instruments import Instrument
+from market.instruments import US_TICKS, Instrument
 from market.tape import TapeWriter
 from market.types import Symbol
 from research.ingest import full_depth as full
@@ -80,7 +80,9 @@ def ingest(
     with TapeWriter(out, force=force) as writer:
         found = read(path, symbol, framing or framing_of(path))
         on = day or day_of(path, found, zone)
-        traded = instrument or Instrument(symbol=Symbol(symbol), zone=zone, round_lot=found.round_lot)
+        traded = instrument or Instrument(
+            symbol=Symbol(symbol), zone=zone, round_lot=found.round_lot, ticks=US_TICKS
+        )
         messages, lost = columns(np.concatenate(found.events), midnight_ns(on, zone))
         refuse(path, messages)
         recording = gather(messages)

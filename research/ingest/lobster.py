@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.book_events import Kind
-from market.instruments import Instrument, to_ns
+from market.instruments import US_TICKS, Instrument, to_ns
 from market.tape import Source, TapeWriter, sha256
 from market.types import Symbol
 from research.ingest import window as win
@@ -92,7 +92,7 @@ def ingest(
     """
     with TapeWriter(out, force=force) as writer, _archive(path) as archive:
         pair = find_pair(archive, symbol, day)
-        traded = instrument or Instrument(symbol=Symbol(pair.symbol), zone=zone)
+        traded = instrument or Instrument(symbol=Symbol(pair.symbol), zone=zone, ticks=US_TICKS)
         messages = read_messages(pair, midnight_ns(pair.day, traded.zone))
         rebuild = replay(pair, messages, writer)
         quality = report(pair, messages, rebuild)
