@@ -35,6 +35,7 @@ def plain(risk: RiskOverlay, symbol: Symbol, stamp: Stamp) -> Case:
     """Return the case of an ordinary order of a parent of its own, over copies of what is counted."""
     price = risk.references.picture(symbol).price_e4 or PRICE_E4
     instrument = risk.instruments[symbol]
+    tick = instrument.tick_e4(price)
     order = NewOrder(
         cl_ord_id=ClOrdID(NAME),
         parent_id=ParentID(NAME),
@@ -44,7 +45,7 @@ def plain(risk: RiskOverlay, symbol: Symbol, stamp: Stamp) -> Case:
         side=Side.BUY,
         qty=instrument.lot,
         ord_type=OrdType.LIMIT,
-        price_e4=price - price % instrument.tick_e4(price),
+        price_e4=max(tick, price - price % tick),  # a price below a tick is still a price
         time_in_force=TimeInForce.DAY,
     )
     parent = ParentOrder(

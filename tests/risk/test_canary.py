@@ -92,3 +92,11 @@ def test_a_control_that_cannot_run_on_a_canary_halts(monkeypatch: pytest.MonkeyP
     assert "GR1" in w.core.state.posture.causes
     assert w.intent(10, BID).controls == ("GR1",)
     assert SECOND
+
+
+@pytest.mark.parametrize("name", canary.TURN)
+def test_a_price_below_a_tick_is_no_fault_of_the_controls(name: str) -> None:
+    w = world()
+    w.price(44, 46)
+
+    assert canary.sing(w.core.state.risk, name, ev.Stamp(w.ts, w.now)) == ""
