@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import gc
 import sys
-import time
 from typing import Any, Final
 
 import structlog
@@ -21,13 +20,14 @@ from daemon.journal import JournalError
 from daemon.metrics.block import Metrics
 from daemon.rehearsal import Pacer
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
-from daemon.trader.events import FeedDown, FeedIdle, FeedUp, LinkDown, LinkUp
+from daemon.trader.events import FeedDown, FeedIdle, FeedUp
+from daemon.trader.gate_line import GateLine
 from daemon.trader.metrics import TraderMetrics
 from daemon.trader.rehearsal import TraderRehearsal
 from daemon.trader.setup import Epochs, build_core, open_journal, warm_up
 from daemon.trader.shell import Shell
 from daemon.trader.source import Source
-from gateways import link
+from daemon.trader.waking import Alarm, Wakefulness
 from gateways.feeds.glimpse import Snapshot
 from market import events as ev
 from market import updates as up
@@ -41,59 +41,45 @@ from policies.state import STATE_SPEC_SHA256
 
 log = structlog.get_logger()
 
-LINK_RETRY_S: Final = 0.2  # a gate that restarts is back within seconds
-HELLO_WAIT_S: Final = 8.0  # for the trader before us to be let go: longer than it may be silent
-SILENT_LOOKS_MAX: Final = 3  # one a second: a gate that lives says so four times in each
 LOCK_WAIT_S: Final = 30.0  # lockstep: wall time that one instant may take
 STATUS_S: Final = 1.0
 
 
 class Trader:
-    """The wires between loop, link, feed and shell."""
+    """The wires between gate, feed, loop and shell."""
 
     def __init__(self, config: Config, runtime: Runtime, shell: Shell, policy: Policy | Scripted) -> None:
         assert config.trader is not None
         assert config.gate is not None
         self.exit_code = EXIT_DONE
         self._config = config.trader
-        self._socket = config.gate.link_socket
         self._runtime = runtime
         self._shell = shell
         self._policy = policy
         self._epochs = Epochs(config.trader.journal_dir, config.clock.lockstep_socket is not None)
-        self._peer: link.Peer | None = None
-        self._link_gone = asyncio.Event()
         self._client: Source | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due_s = 0.0
         self._tick: up.LockTick | None = None
         self._tick_watch: asyncio.TimerHandle | None = None
-        self._refused_s = 0.0  # since when the gate has another trader
-        self._silent_looks = 0
-        self._intents = 0
         self._pacer: Pacer | None = None
-        self._accepted = False
-        self._poll_until_ns = 0
-        self._polling = False
-        self._busy_poll_ns = config.trader.busy_poll_us * 1_000
+        self._wakefulness = Wakefulness(config.trader.busy_poll_us)
+        self._line = GateLine(config.gate.link_socket, self._hello, shell, self._told, self.fail)
         self._loop = asyncio.get_running_loop()
         self._ending = Ending("trader", self._loop, runtime.stop)
-        shell.send = self._send
-        shell.wake_in = self._wake_in
+        shell.send = self._line.send
+        shell.wake_in = Alarm(shell.wake).wake_in
 
     async def serve(self) -> int:
         """Run until asked to stop."""
         self._loop.set_exception_handler(self._broke)
         gc.disable()  # a collection in the middle of a tick is 1-10 ms; it is done once a second
-        self._runtime.spawn(self._keep_link(), "link")
+        self._runtime.spawn(self._line.keep(self._runtime.stopping), "link")
         self._runtime.spawn(self._keep_status(), "status")
         await self._runtime.stopping.wait()
         notify.stopping()
         self._ending.at("the journal's last bytes")
         if self._client is not None:
             self._client.close()
-        if self._peer is not None:
-            self._peer.close("the trader stops")
+        self._line.close()
         self._shell.close()
         return self.exit_code
 
@@ -110,98 +96,41 @@ class Trader:
         log.error("stopped by an error", message=context.get("message"), error=repr(error), exc_info=error)
         self.fail(f"stopped by an error of its own: {error!r}")
 
-    # --- link ---
+    # --- what the gate tells ---
 
-    async def _keep_link(self) -> None:
-        reachable = True
-        while not self._runtime.stopping.is_set():
-            self._link_gone.clear()
-            try:
-                await self._loop.create_unix_connection(
-                    lambda: link.Peer(link.ToTrader, self._told, self._closed, self._opened),
-                    str(self._socket),
-                )
-            except OSError as error:
-                if reachable:  # said once: it is tried five times a second, a night long
-                    log.warning("gate not reachable", socket=str(self._socket), error=str(error))
-                reachable = False
-            else:
-                reachable = True
-                await self._link_gone.wait()
-            await asyncio.sleep(LINK_RETRY_S)
-
-    def _opened(self, peer: link.Peer) -> None:
-        epoch = self._epochs.next()
-        frozen_policy = isinstance(self._policy, FrozenPolicy)
-        self._peer, self._accepted, self._silent_looks = peer, False, 0
-        self._shell.event(LinkUp(epoch=epoch))
-        peer.send(
-            ev.TraderHello(
-                protocol=ev.LINK_PROTOCOL,
-                epoch=epoch,
-                symbols=tuple(Symbol(s) for s in self._config.symbols),
-                policy=self._policy.name,
-                policy_sha256=self._policy.sha256 if frozen_policy else "",
-                state_spec_sha256=STATE_SPEC_SHA256,
-                action_table_sha256=ACTION_TABLE_SHA256,
-            )
+    def _hello(self) -> ev.TraderHello:
+        policy = self._policy
+        return ev.TraderHello(
+            protocol=ev.LINK_PROTOCOL,
+            epoch=self._epochs.next(),
+            symbols=tuple(Symbol(s) for s in self._config.symbols),
+            policy=policy.name,
+            policy_sha256=policy.sha256 if isinstance(policy, FrozenPolicy) else "",
+            state_spec_sha256=STATE_SPEC_SHA256,
+            action_table_sha256=ACTION_TABLE_SHA256,
         )
 
-    def _closed(self, peer: link.Peer, reason: str) -> None:
-        if peer is self._peer:
-            self._peer = None
-            if self._accepted:
-                log.warning("link to the gate lost", reason=reason)
-            self._shell.event(LinkDown())
-        self._link_gone.set()
+    def _told(self, message: Any) -> None:
+        match message:
+            case up.HelloAck():
+                self._taken(message)
+            case up.AnchorUpdate():
+                self._begin_market(message.anchor)
+            case up.LockTick():
+                self._ticked(message)
+            case _:
+                self._shell.event(message)
+        self._wakefulness.prolong()
 
-    def _told(self, _: link.Peer, messages: list[Any]) -> None:
-        self._silent_looks = 0
-        for message in messages:
-            match message:
-                case up.GateAlive():
-                    pass
-                case up.HelloAck():
-                    self._answered(message)
-                case up.AnchorUpdate():
-                    self._begin_market(message.anchor)
-                case up.LockTick():
-                    self._ticked(message)
-                case _:
-                    self._shell.event(message)
-        self._stay_awake()
-
-    def _answered(self, ack: up.HelloAck) -> None:
-        if ack.protocol != ev.LINK_PROTOCOL:
-            text = f"the gate speaks link protocol {ack.protocol}, this trader {ev.LINK_PROTOCOL}"
-            self.fail(f"{text}: run both of one version", EXIT_CONFIG)
-            return
-        if not ack.accepted:
-            self._refused_s = self._refused_s or self._loop.time()
-            if not ack.again or self._loop.time() - self._refused_s >= HELLO_WAIT_S:
-                self.fail(f"the gate does not accept this trader: {ack.reason}", EXIT_CONFIG)
-            return
-        self._refused_s, self._accepted = 0.0, True
+    def _taken(self, ack: up.HelloAck) -> None:
+        """The gate has taken us: market time may be known by now."""
         self._shell.lockstep = ack.lockstep
-        log.info("link to the gate up", lockstep=ack.lockstep)
-        if ack.anchor is not None and not ack.lockstep:
-            self._begin_market(ack.anchor)
-        if self._config.rehearse_us and self._pacer is None and not ack.lockstep:
-            self._runtime.spawn(self._rehearse(), "rehearsal")
-
-    def _listen_for_gate(self) -> None:
-        """End the link to a gate that says nothing: what is sent there would be read too late."""
-        if self._peer is None or self._shell.lockstep:
+        if ack.lockstep:
             return
-        self._silent_looks += 1  # a look, not a second: a trader that was held up itself has looked once
-        if self._silent_looks > SILENT_LOOKS_MAX:
-            reason = f"the gate said nothing for {SILENT_LOOKS_MAX} s: nothing is sent until it answers"
-            log.error("gate silent", reason=reason)
-            self._peer.abort(reason)
-
-    def _send(self, event: ev.Event) -> bool:
-        self._intents += 1
-        return self._peer is not None and self._accepted and self._peer.send(event)
+        if ack.anchor is not None:
+            self._begin_market(ack.anchor)
+        if self._config.rehearse_us and self._pacer is None:
+            self._runtime.spawn(self._rehearse(), "rehearsal")
 
     async def _rehearse(self) -> None:
         """Keep the way of a tick warm, by a stand-in that knows nothing of us; real time only."""
@@ -212,7 +141,7 @@ class Trader:
             config.rehearse_us,
             self._loop,
         )
-        self._pacer = Pacer(config.rehearse_us, rehearsal.walk, lambda: self._intents)
+        self._pacer = Pacer(config.rehearse_us, rehearsal.walk, lambda: self._line.sent)
         await rehearsal.connect()
         self._pacer.begin(self._loop)
         gc.freeze()
@@ -250,7 +179,7 @@ class Trader:
         self._shell.read(packets, first_seq, mono_ns)
         if self._tick is not None:
             self._loop.call_soon(self._try_tick)  # the client counts them when this returns
-        self._stay_awake()
+        self._wakefulness.prolong()
 
     def feed_idle(self, next_seq: int, mono_ns: int) -> None:  # noqa: ARG002  (the core counts itself)
         """Take a heartbeat; in lockstep the instants say more."""
@@ -290,38 +219,11 @@ class Trader:
         assert self._tick is not None
         self.fail(f"lockstep: message {self._tick.feed_seq} of the feed did not come in {LOCK_WAIT_S:g} s")
 
-    def _wake_in(self, seconds: float) -> None:
-        due_s = self._loop.time() + max(0.0, seconds)
-        if self._timer is not None:
-            if self._due_s <= due_s:
-                return  # it rings earlier, and then looks again
-            self._timer.cancel()
-        self._due_s = due_s
-        self._timer = self._loop.call_at(due_s, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        self._shell.wake()
-
-    def _stay_awake(self) -> None:
-        """Busy-poll for a bounded time after something came: the next message then finds us awake."""
-        if self._busy_poll_ns:
-            self._poll_until_ns = time.monotonic_ns() + self._busy_poll_ns
-            if not self._polling:
-                self._polling = True
-                self._loop.call_soon(self._poll)
-
-    def _poll(self) -> None:
-        if time.monotonic_ns() < self._poll_until_ns:
-            self._loop.call_soon(self._poll)  # the loop looks at its sockets in between, without sleeping
-        else:
-            self._polling = False
-
     async def _keep_status(self) -> None:
         while True:
             await asyncio.sleep(STATUS_S)
             self._shell.second()
-            self._listen_for_gate()
+            self._line.look()
             notify.watchdog()
             gc.collect(1)
 
