@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from market.book_events import MARKET_EVENT, Flag, Kind
 from market.instruments import Instrument
 from market.types import Symbol
+from market.unreadable import UNREADABLE
 
 SCHEMA_VERSION = 1
 EVENTS_FILE = "events.parquet"
@@ -258,7 +259,7 @@ def _read_meta(folder: Path) -> Meta:
         if version != SCHEMA_VERSION:
             raise TapeError(f"{path}: schema_version {version!r}, this reads {SCHEMA_VERSION}; {AGAIN}")
         meta = msgspec.json.decode(raw, type=Meta)
-    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError) as error:
+    except (AttributeError, *UNREADABLE) as error:
         raise TapeError(f"{path}: {_one_line(error)}; {AGAIN}") from error
     told = meta.meta_sha256
     if told and hashlib.sha256(raw.replace(told.encode(), b"", 1)).hexdigest() != told:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.book_events import MARKET_EVENT, Flag, Kind
+from market.unreadable import UNREADABLE
 
 PROTOCOL: Final = 1
 LINE_MAX: Final = 16 * 1024 * 1024  # a standing book of 100,000 orders is 5 MB
@@ -107,7 +108,7 @@ def parse(raw: bytes) -> Line:
     try:
         line: Line = DECODER.decode(raw)
         return line
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except UNREADABLE as error:
         raise LineError(str(error)) from None
 
 

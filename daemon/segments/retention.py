@@ -19,6 +19,7 @@ import msgspec
 from daemon.segments.disk import DISK
 from daemon.segments.layout import JournalError
 from daemon.segments.reading import Segment, segments, unpacked
+from market.unreadable import UNREADABLE
 
 GONE: Final = "thrown-away"
 LEVEL: Final = 6
@@ -113,6 +114,6 @@ def gone(folder: Path) -> dict[int, Gone]:
         found = [msgspec.json.decode(line, type=Gone) for line in lines if line]
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise JournalError(f"{path}: cannot be read: {error}") from None
     return {g.number: g for g in found}

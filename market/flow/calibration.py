@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from market.unreadable import UNREADABLE
+
 # the kernels freeze these values
 INSIDE = 4  # cells of a limit price inside the spread: its quarters
 UNDERCUT = 4  # one tick better than the own best
@@ -181,7 +183,7 @@ def load(path: Path) -> Calibration:
         raise ValueError(f"{path}: larger than {FILE_BYTES_MAX} bytes, not a calibration")
     try:
         calibration = msgspec.json.decode(text, type=Calibration)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path}: {error}") from error
     found = problems(calibration)
     if found:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from market.unreadable import UNREADABLE
 from research.calibrate import curves, numbers, probes, samples
 from research.calibrate import scan as s
 from research.calibrate.blocks import NS, Blocks, evaluate
@@ -200,5 +201,5 @@ def read(path: Path) -> Facts:
         return msgspec.json.decode(path.read_bytes(), type=Facts)
     except FileNotFoundError as error:
         raise FactsError(f"{path}: there is no such file; `steadyhand calibrate` writes it") from error
-    except (msgspec.MsgspecError, OSError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise FactsError(f"{path}: {' '.join(str(error).split())}; make it again") from error

@@ -9,6 +9,7 @@ import msgspec
 import torch
 from ray import tune
 
+from market.unreadable import UNREADABLE
 from research.training.checkpoint import write_whole
 from research.training.learner import TrainingError, UsageError
 from research.training.loop import Loop, Progress
@@ -79,7 +80,7 @@ def read(path: Path, plan: Plan) -> dict[str, list[Any]]:
     """
     try:
         grid = msgspec.json.decode(path.read_bytes(), type=dict[str, list[Any]])
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise UsageError(f'{path}: write {{"learning_rate": [1e-4, 3e-4], ...}}: {error}') from None
     found = source(plan.where)
     for name, values in grid.items():

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from daemon.runtime import EXIT_DONE, EXIT_USAGE
+from market.unreadable import UNREADABLE
 from policies import manifest as m
 from policies import signature
 from policies.policy import Cadence
@@ -165,7 +166,7 @@ def claims(path: Path, sha256: str) -> Evaluated:
     """Return what was measured, if it was measured of these weights."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Evaluated)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise FreezeError(f"{path}: {error}") from None
     if found.weights_sha256 != sha256:
         raise FreezeError(

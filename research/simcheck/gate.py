@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from market.tape import sha256
+from market.unreadable import UNREADABLE
 from research.calibrate.facts import Facts
 
 NOT_IDENTIFIED = "passive edge not identified"
@@ -89,6 +90,6 @@ def read(calibration: Path) -> Verdict:
         return none
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Verdict)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return none
     return found if found.calibration_sha256 == none.calibration_sha256 else none

@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 import torch
 
+from market.unreadable import UNREADABLE
 from research.training import checkpoint
 from research.training.checkpoint import CheckpointError
 from research.training.learner import TrainingError, UsageError
@@ -60,7 +61,7 @@ def read(path: Path) -> Recipe:
         recipe = msgspec.json.decode(path.read_bytes(), type=Recipe)
     except OSError as error:
         raise UsageError(f"--release {path}: cannot be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UsageError(f"--release {path}: is no recipe: {error}") from None
     if not 1 <= len(set(recipe.seeds)) == len(recipe.seeds) <= SEEDS_MAX:
         raise UsageError(f"--release {path}: seeds: 1 to {SEEDS_MAX}, each once")
@@ -139,7 +140,7 @@ def finished(out: Path, seed: int) -> bool:
     """Say whether a seed's run came to its end."""
     try:
         facts = msgspec.json.decode((folder_of(out, seed) / RUN).read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return False
     args = facts.get("args", {})
     return facts.get("status") == "stopped early" or facts.get("steps", 0) >= args.get("steps", 1)

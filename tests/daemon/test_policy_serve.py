@@ -139,6 +139,8 @@ FAULTS: dict[str, tuple[list[Any], str]] = {
         [HELLO | {"open": "09:30+01:00"}],
         "line 1: instrument: '09:30+01:00'",
     ),
+    "text that is no UTF-8": ([b'{"type":"hello","symbol":"\xff"}'], "line 1: 'utf-8' codec"),
+    "a bomb of brackets": ([b"[" * 100_000], "line 1: "),
     "a long line": ([b"x" * (16 * 1024 * 1024 + 1)], "line 1: longer than"),
 }
 

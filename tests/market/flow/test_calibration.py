@@ -65,6 +65,15 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
             load(path)
 
 
+def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "flipped.json"
+    whole = dump(large_tick())
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] | 128]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match=r"flipped\.json: "):
+            load(path)
+
+
 def test_too_many_metaorders_are_refused() -> None:
     busy = replace(large_tick(), markets_per_s=500.0, metaorders=Metaorders(children_min=1.0))
 
