@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def table() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "deploy" / "setup" / "traceability.py"))
 
