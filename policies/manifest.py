@@ -1,8 +1,8 @@
 """What an artefact must carry, and how it is checked before a byte of it is believed.
 
-A folder of `manifest.json` (canonical JSON), the files that it names with their SHA-256, perhaps a
-detached signature over the manifest, and nothing else. Parsing is numbers and text; nothing in an
-artefact is ever executed.
+A folder of `manifest.json` (canonical JSON), the files that it names with their SHA-256, the manifest's own
+(`sha256sum -c manifest.sha256`), perhaps a detached signature over it, and nothing else. Parsing is numbers
+and text; nothing in an artefact is ever executed.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
 CARD: Final = "MODEL_CARD.md"  # for people; may be absent
 SIGNATURE: Final = "manifest.sig"  # Ed25519 over manifest.json, hexadecimal; may be absent
+CHECKSUM: Final = "manifest.sha256"  # of manifest.json; absent where frozen before there was one
 BYTES_MAX: Final = 8 * 1024 * 1024  # of the whole folder: 6.9k weights are 27 KB, golden rows 300 KB
 GOLDEN_ROWS: Final = 256
 FLOAT32_MAX: Final = 3.4e38  # just below the largest of float32, in which the network reckons
@@ -109,10 +110,17 @@ def load(folder: Path) -> tuple[Manifest, dict[str, bytes], str]:
     except OSError as error:
         raise ArtefactError(f"{folder}: cannot be read: {error.strerror}") from None
     raw = raws.pop(MANIFEST)
+    if raws.pop(CHECKSUM, checksum(raw)) != checksum(raw):
+        raise ArtefactError(f"{folder / MANIFEST}: its SHA-256 is not the one in {CHECKSUM}")
     manifest = parse(folder / MANIFEST, raw)
     check_files(folder, manifest, raws)
     check_terms(folder / MANIFEST, manifest)
     return manifest, raws, hashlib.sha256(raw).hexdigest()
+
+
+def checksum(raw: bytes) -> bytes:
+    """Return what stands in CHECKSUM beside the manifest of these bytes."""
+    return f"{hashlib.sha256(raw).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -72,7 +72,7 @@ def freeze(
     )
     golden = golden_rows(FrozenPolicy(base, weights, ""), observations, framework_logits)
     manifest = m.canonical(msgspec.to_builtins(msgspec.structs.replace(base, golden=golden)))
-    write_whole(folder, files | {m.MANIFEST: manifest})
+    write_whole(folder, files | {m.MANIFEST: manifest, m.CHECKSUM: m.checksum(manifest)})
     return FrozenPolicy.load(folder)
 
 

@@ -172,6 +172,29 @@ def test_the_shipped_artefacts_load_and_say_what_they_are(name: str) -> None:
     assert len(policy.sha256) == 64
 
 
+@pytest.mark.parametrize("field", ["label", "evaluation", "provenance", "golden", "cadence", "policy_id"])
+def test_every_bit_of_what_ships_counts(field: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ARTEFACTS / DEFAULT_POLICY, tmp_path / "policy"))
+    raw = bytearray((folder / "manifest.json").read_bytes())
+    raw[raw.index(b'"%s":' % field.encode()) + len(field) + 12] ^= 1
+    (folder / "manifest.json").write_bytes(raw)
+
+    with pytest.raises(
+        ArtefactError, match=r"manifest\.json: its SHA-256 is not the one in manifest\.sha256"
+    ):
+        FrozenPolicy.load(folder)
+
+
+def test_a_checksum_that_says_anything_else_is_refused(artefact: Path) -> None:
+    (artefact / "manifest.sha256").write_bytes(manifest.checksum((artefact / "manifest.json").read_bytes()))
+    FrozenPolicy.load(artefact)
+    with (artefact / "manifest.sha256").open("ab") as file:
+        file.write(b"\n")
+
+    with pytest.raises(ArtefactError, match=r"manifest\.sha256"):
+        FrozenPolicy.load(artefact)
+
+
 def test_what_paper_takes_by_default_ships() -> None:
     assert DEFAULT_POLICY in shipped_artefacts()
 
