@@ -179,9 +179,7 @@ def test_every_bit_of_what_ships_counts(field: str, tmp_path: Path) -> None:
     raw[raw.index(b'"%s":' % field.encode()) + len(field) + 12] ^= 1
     (folder / "manifest.json").write_bytes(raw)
 
-    with pytest.raises(
-        ArtefactError, match=r"manifest\.json: its SHA-256 is not the one in manifest\.sha256"
-    ):
+    with pytest.raises(ArtefactError, match=r"manifest\.json: its SHA-256 is not the one in"):
         FrozenPolicy.load(folder)
 
 
