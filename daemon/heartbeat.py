@@ -43,9 +43,9 @@ class Heartbeat:
 
     @staticmethod
     def make(state_dir: Path, mono_ns: int) -> "Heartbeat":
-        """Make the slot anew, for this process."""
-        path = state_dir / NAME
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Make the slot anew, for this process; what is there is another's (`clear`)."""
+        clear(state_dir)
+        descriptor = os.open(state_dir / NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(descriptor, SLOT.size)
             memory = mmap.mmap(descriptor, SLOT.size)
@@ -63,6 +63,16 @@ class Heartbeat:
         """Say that this was an end in order."""
         WORD.pack_into(self._memory, STOPPED_AT, 1)
         self._memory.close()
+
+
+def clear(state_dir: Path) -> None:
+    """Remove the slot of a process that is gone, or what lies in its place.
+
+    Raises:
+        OSError: a directory does, or the disk refuses.
+
+    """
+    (state_dir / NAME).unlink(missing_ok=True)
 
 
 def read(state_dir: Path) -> Beat | None:

@@ -3,11 +3,12 @@
 What a copy says is of the past: positions, counts, latches, ClOrdIDs. A start cannot see that from the bytes,
 which are whole and signed; a copy has other inodes and another birth, and those were written down here before
 the journal's first record. So two people look, agree positions with the EMS, and rearm (R67C); from then on
-the copy is at home. A disk that is rolled back as a whole keeps its inodes: that the EMS alone can tell, by
-its executions and positions.
+the copy is at home. What is copied over the files that are there keeps their inodes: so the note tells its
+own, and is made anew, as another file, while the journal grows. A disk that is rolled back as a whole keeps
+it all: that the EMS alone can tell, by its executions and positions.
 
     said = birthplace.fault(state_dir, account, mode)     # before anything is opened, which would make parts
-    birthplace.note(state_dir, account, mode)             # once all parts are there
+    birthplace.note(state_dir, account, mode)             # once all parts are there, and again and again
 """
 
 import contextlib
@@ -29,7 +30,7 @@ SIGNED: Final = (
     f"{JOURNAL_NAME}/{CHECKPOINTS}",
     f"{INBOUND_NAME}/{CHECKPOINTS}",
 )  # without, a cut is not seen
-PARTS: Final = (".", JOURNAL_NAME, INBOUND_NAME, FIX, *SIGNED)
+PARTS: Final = (".", JOURNAL_NAME, INBOUND_NAME, FIX, *SIGNED)  # and the note itself
 KEY: Final = "journal.pem"
 SIZE_MAX: Final = 4_096  # a handful of numbers and names
 MACHINE_ID: Final = Path("/etc/machine-id")
@@ -62,7 +63,7 @@ def fault(state_dir: Path, account: str, mode: str) -> str:
         return f"{place} is missing"
     except (OSError, ValueError) as error:  # what msgspec does not take, and what is no text
         return f"{place} cannot be read: {error}"
-    now = _here(state_dir, account, mode)
+    now = _here(state_dir, account, mode, place)
     wrong = [name for name in ("account", "mode", "host") if getattr(was, name) != getattr(now, name)]
     if was.key and was.key != now.key:
         wrong.append(KEY)
@@ -85,17 +86,19 @@ def note(state_dir: Path, account: str, mode: str) -> None:
     place = state_dir / NAME
     half = place.with_name(f"{NAME}.half")
     (state_dir / FIX).mkdir(exist_ok=True)
-    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    half.unlink(missing_ok=True)  # of a process that was killed over it; another birth than the one before
+    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, msgspec.json.encode(_here(state_dir, account, mode)))
+        os.write(fd, msgspec.json.encode(_here(state_dir, account, mode, half)))
         os.fsync(fd)
     finally:
         os.close(fd)
     half.replace(place)
 
 
-def _here(state_dir: Path, account: str, mode: str) -> Birthplace:
-    parts = {name: facts for name in PARTS if (facts := _facts(state_dir / name)) is not None}
+def _here(state_dir: Path, account: str, mode: str, me: Path) -> Birthplace:
+    places = {name: state_dir / name for name in PARTS} | {NAME: me}
+    parts = {name: facts for name, path in places.items() if (facts := _facts(path)) is not None}
     key = host = ""
     with contextlib.suppress(OSError):
         key = hashlib.sha256((state_dir / KEY).read_bytes()).hexdigest()[:16]

@@ -23,12 +23,13 @@ from typing import Any, Final
 
 import structlog
 
+from daemon import heartbeat
 from daemon.config import GateSection
 from daemon.gate import birthplace, last_words
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeper import Keeper
 from daemon.gate.shell import GateShell
-from daemon.journal import FIRST, RESERVE_BYTES, Journal
+from daemon.journal import FIRST, RESERVE_BYTES, Journal, JournalError
 from daemon.people.keys import PrivateKey, load_private, make_private
 from daemon.runtime import EXIT_NOT_CLEAN
 from market.desk_events import Condition, MachineMeasured
@@ -36,6 +37,9 @@ from market.desk_events import Condition, MachineMeasured
 MB: Final = 1_048_576
 GASP_WAIT_S: Final = 1.0  # for cancels to be handed to the engine, once the disk has failed
 WIRE_WAIT_S: Final = 0.1  # for its thread to write them
+NOTE_EVERY_S: Final = (
+    10.0  # an older state that is put back over this one is seen where it is older than that
+)
 log = structlog.get_logger()
 
 
@@ -50,6 +54,7 @@ class Keeping:
         self._little: tuple[bool, bool] | None = None
         self._failing = threading.Lock()
         self.displaced = ""  # how the directory is not the one that was begun here
+        self._noted = (0.0, 0)  # when its place was last written down, and how far the journal was
 
     def open(self) -> tuple[Journal, Journal]:
         """Open the gate's journal (which holds the directory) and the FIX inbound log.
@@ -70,6 +75,10 @@ class Keeping:
         both: dict[str, Any] = {"on_failure": self.disk_failed, "reserve_bytes": RESERVE_BYTES}
         journal = Journal.open(folder, JOURNAL_NAME, signer=signer, **both)
         inbound = Journal.open(folder, INBOUND_NAME, lock=False, signer=lambda: key[0], **both)
+        try:
+            heartbeat.clear(folder)  # the guard sees no gate until this one says that it lives
+        except OSError as error:
+            raise JournalError(f"{folder / heartbeat.NAME}: {error.strerror}; move it away") from None
         if journal.end <= FIRST:  # nothing of it was ever done
             self.displaced = ""
             self.at_home()
@@ -112,6 +121,7 @@ class Keeping:
         self._keeper.look()
         shell = self._shell
         assert shell is not None, "begun before it looks"
+        self._note_again(shell.journal.durable_offset, time.monotonic())
         caps = shell.core.state.risk.limits.machine
         try:
             disk = os.statvfs(self._section.state_dir)
@@ -122,6 +132,13 @@ class Keeping:
         if little != (self._little or (False, False)):
             shell.post(MachineMeasured(disk_free_mb=free_mb))
         self._little = little
+
+    def _note_again(self, durable: int, now_s: float) -> None:
+        """Write the place down anew where the journal has grown, beside the loop: it takes an fsync."""
+        noted_s, noted = self._noted
+        if durable != noted and now_s >= noted_s + NOTE_EVERY_S and self._loop is not None:
+            self._noted = (now_s, durable)
+            self._loop.run_in_executor(None, self.at_home)
 
     # --- on the journals' threads ---------------------------------------------------------------
 

@@ -161,11 +161,16 @@ def free_socket(path: Path) -> None:
     if not is_socket(path):
         raise BusySocket(f"{path}: is no socket; move it away, or choose another path")
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+        probe.setblocking(False)  # one that listens and takes nobody, as a stopped one, is asked once
         try:
             probe.connect(str(path))
-        except OSError:
+        except ConnectionRefusedError:  # nobody has it; any other answer is somebody's
             remove_socket(path)
             return
+        except OSError as error:
+            raise BusySocket(
+                f"{path}: another process has it ({error.strerror}); stop it, or choose another path"
+            ) from None
     raise BusySocket(f"{path}: another process listens there; stop it, or choose another path")
 
 

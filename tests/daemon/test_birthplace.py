@@ -4,11 +4,16 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from daemon import heartbeat
 from daemon.gate import birthplace
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+from daemon.gate.keeping import Keeping
+from daemon.journal import JournalError
 from risk.posture import Posture
 from tests.daemon.gate_harness import World
 from tests.daemon.gate_process import GateProcess
@@ -88,6 +93,61 @@ def test_another_account_mode_or_host_is_named(state: Path, monkeypatch: pytest.
     assert fault(state, mode="live").endswith("mode")
     monkeypatch.setattr(birthplace, "MACHINE_ID", state / birthplace.KEY)
     assert fault(state).endswith("host")
+
+
+def put_back(older: Path, state: Path) -> None:
+    """Copy an older state over this one, file by file, as `cp -r` does: every inode stays."""
+    for source in older.rglob("*"):
+        if source.is_file():
+            shutil.copyfile(source, state / source.relative_to(older))
+
+
+def test_an_older_state_that_was_put_back_over_this_one_is_seen(state: Path) -> None:
+    older = Path(shutil.copytree(state, state.with_name("older")))
+    put_back(older, state)
+    assert fault(state) == "", "nothing was done since"
+
+    birthplace.note(state, "PAPER", "paper")
+    assert fault(state) == ""
+    put_back(older, state)
+
+    assert fault(state).endswith(birthplace.NAME)
+    birthplace.note(state, "PAPER", "paper")
+    assert fault(state) == ""
+
+
+class AtOnce:
+    """A loop that does at once what should be done beside it."""
+
+    def run_in_executor(self, _: None, act: Callable[[], None]) -> None:
+        act()
+
+
+def test_the_place_is_written_down_anew_while_the_journal_grows(state: Path) -> None:
+    keeping = Keeping(cast(Any, SimpleNamespace(state_dir=state, account="PAPER")), "paper")
+    keeping._loop = cast(Any, AtOnce())
+
+    def note(durable: int, now_s: float) -> bool:
+        before = (state / birthplace.NAME).stat().st_ino
+        keeping._note_again(durable, now_s)
+        return (state / birthplace.NAME).stat().st_ino != before
+
+    assert [note(*at) for at in ((10, 100.0), (20, 109.9), (20, 110.0), (20, 130.0), (30, 130.0))] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert fault(state) == ""
+
+
+def test_a_slot_that_is_a_directory_refuses_the_start_in_one_line(tmp_path: Path) -> None:
+    section = SimpleNamespace(state_dir=tmp_path, account="PAPER", journal_key=None)
+    (tmp_path / heartbeat.NAME).mkdir()
+
+    with pytest.raises(JournalError, match="heartbeat: Is a directory; move it away"):
+        Keeping(cast(Any, section), "paper").open()
 
 
 def test_where_births_are_not_told_the_inodes_are(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

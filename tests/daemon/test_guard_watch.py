@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from daemon import heartbeat
 from daemon.guard.killing import Target, gone, is_zombie
 from daemon.guard.watch import POLL_NS, Watch, Word
@@ -67,6 +69,20 @@ def test_the_slot_says_who_lives_and_when_it_beat(tmp_path: Path) -> None:
     assert seen == Beat(os.getpid(), heartbeat.started(os.getpid()), 9, False)
     beat.stop()
     assert heartbeat.read(tmp_path) == Beat(seen.pid, seen.started, 9, True)
+
+
+def test_what_lies_in_the_slots_place_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.write_text("not ours")
+    (tmp_path / heartbeat.NAME).symlink_to(others)
+    Heartbeat.make(tmp_path, 5).stop()
+
+    assert others.read_text() == "not ours"
+    heartbeat.clear(tmp_path)
+    assert heartbeat.read(tmp_path) is None, "the guard sees no gate before the next one lives"
+    (tmp_path / heartbeat.NAME).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        heartbeat.clear(tmp_path)
 
 
 def test_a_slot_that_is_none_is_no_gate(tmp_path: Path) -> None:

@@ -150,8 +150,9 @@ def test_a_window_names_each_auction_that_it_touches() -> None:
     opens_ns = INSTRUMENT.session(date(2024, 1, 2))[0]
     both = parent_order(start_ns=opens_ns - NS, end_ns=CLOSE_NS + NS)
 
-    assert "opening and the closing" in closing.window_fault(both, CROSSING)
-    assert closing.window_fault(parent_order(), INSTRUMENT) == ""
+    hours = (opens_ns, CLOSE_NS)
+    assert "opening and the closing" in closing.window_fault(both, CROSSING, hours, False)
+    assert closing.window_fault(parent_order(), INSTRUMENT, hours, False) == ""
 
 
 def test_without_a_price_an_order_for_the_close_has_no_share_either() -> None:
