@@ -31,6 +31,7 @@ class Sums:
                 parts[-1][1] = ts_ns
         else:
             parts.append([ts_ns, ts_ns, qty])
+            self.now(ts_ns, window_ns)  # where R15 is off nobody asks
         self.qty += qty
 
     def now(self, ts_ns: int, window_ns: int) -> int:

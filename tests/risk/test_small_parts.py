@@ -225,6 +225,16 @@ def test_a_bucket_holds_less_than_its_share_of_the_window(young: bool) -> None:
     assert len(sums.state()) == 3
 
 
+@pytest.mark.parametrize("young", [True, False])
+def test_who_is_never_asked_keeps_no_more_than_a_window(young: bool) -> None:
+    window, sums = BUCKETS * 10, Sums(young)
+    for ts_ns in range(0, 10 * window, 5):
+        sums.add(ts_ns, 1, window)
+
+    assert len(sums.state()) <= BUCKETS + 1
+    assert sums.qty == sum(part[2] for part in sums.state())
+
+
 @pytest.mark.parametrize(("bp", "left"), [(0, 0), (1, 0), (5_000, 50), (9_999, 100), (10_000, 101)])
 def test_a_tightening_is_nothing_to_all_of_a_limit(bp: int, left: int) -> None:
     assert (Tightening(bp).bp, Tightening(bp).of(101)) == (bp, left)
