@@ -15,6 +15,7 @@ from research.ingest.source import SourceError
 
 DIGITS_MAX = 18  # fits int64 whatever the digits
 NS_DIGITS = 9
+BLANK_MAX = 64  # bytes of line ends behind the last row; more is no file of rows
 SECONDS_DIGITS_MAX = 6  # a day has 86,400; six keep the nanoseconds far inside int64
 
 
@@ -52,8 +53,10 @@ def parse_rows(
     n = text.size
     start = row = truncated = 0
     while start < n and row < out.shape[0]:
-        if text[start] in (10, 13) and final and not _any_ink(text, start):
-            start = n
+        if text[start] in (10, 13) and n - start <= BLANK_MAX and not _any_ink(text, start):
+            start = (
+                n if final else start
+            )  # blank lines may end a file: only what follows says whether they do
             break
         at = start
         column = cut = 0

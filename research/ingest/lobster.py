@@ -32,11 +32,12 @@ from research.ingest.source import (
     PRICE_E4_MAX,
     ROWS_MAX,
     SIZE_MAX,
+    WIRE_PRICE_E4_MAX,
     SourceError,
 )
 
 NAME = re.compile(
-    r"(?:(?P<symbol>[A-Za-z0-9.\-+=]+)_(?P<day>\d{4}-\d\d-\d\d)_\d+_\d+_)?(?P<what>message|orderbook)_(?P<levels>\d{1,3})\.csv",
+    r"(?P<stem>(?P<symbol>[A-Za-z0-9.\-+=]+)_(?P<day>\d{4}-\d\d-\d\d)_\d+_\d+_)?(?P<what>message|orderbook)_(?P<levels>\d{1,3})\.csv",
     re.IGNORECASE,
 )
 MESSAGE_COLUMNS = 6
@@ -133,7 +134,7 @@ def find_pair(archive: zipfile.ZipFile, symbol: str | None, day: date | None) ->
             wanted = f"SYMBOL_YYYY-MM-DD_START_END_{what}_LEVELS.csv"
             raise SourceError(label, None, f"holds {count} {what} file", f"one file {wanted} is expected")
     (message, named), (book, book_named) = found["message"][0], found["orderbook"][0]
-    if named["levels"] != book_named["levels"] or named["symbol"] != book_named["symbol"]:
+    if named["levels"] != book_named["levels"] or named["stem"] != book_named["stem"]:
         raise SourceError(
             label, None, f"{message.filename} and {book.filename} do not belong together", "zip one pair"
         )
@@ -289,6 +290,8 @@ def report(pair: Pair, messages: Messages, rebuild: Rebuild) -> dict[str, Any]:
     notes = []
     if messages.truncated:
         notes.append(f"{messages.truncated} times with more than 9 decimals were cut to the nanosecond")
+    if dear := int(((kind <= Kind.HIDDEN) & (table[:, PRICE] > WIRE_PRICE_E4_MAX)).sum()):
+        notes.append(f"{dear} messages are at prices above 429,496.7295, where those of ITCH 5.0 end")
     if messages.renumbered:
         notes.append("order ids did not fit 39 bits or were not positive and were numbered anew")
     count = rebuild.count

@@ -285,6 +285,49 @@ def test_wrong_level_count_in_the_names(tmp_path, small_zip, capsys):
     assert "_orderbook_10.csv:1: 20 columns where 40 are expected" in text
 
 
+@pytest.mark.parametrize("what", ["message", "orderbook"])
+@pytest.mark.parametrize("blank", [[""], ["", "", ""]])
+def test_blank_lines_may_end_a_file(tmp_path, edited_zip, what, blank):
+    quality = lobster.ingest(edited_zip(what, lambda lines: lines + blank), tmp_path / "store")
+
+    assert quality["replay_rows_matched"] == 1.0
+
+
+def test_more_blank_lines_than_an_end_has_are_refused(tmp_path, edited_zip, capsys):
+    text = refused(edited_zip("message", lambda lines: lines + [""] * 100), tmp_path / "store", capsys)
+
+    assert "1 columns where 6" in text
+
+
+@pytest.mark.parametrize("part", [("2024-03-05", "2024-03-06"), ("_34200000_", "_36000000_")])
+def test_files_of_two_days_or_hours_are_no_pair(tmp_path, small_zip, capsys, part):
+    path, old = tmp_path / "renamed.zip", tmp_path / "small.zip"
+    old.write_bytes(small_zip)
+    with zipfile.ZipFile(old) as source, zipfile.ZipFile(path, "w") as new:
+        for name in source.namelist():
+            new.writestr(name.replace(*part) if "orderbook" in name else name, source.read(name))
+
+    assert "do not belong together" in refused(path, tmp_path / "store", capsys)
+
+
+def test_prices_that_no_feed_can_carry_are_told(tmp_path, made_zip):
+    path = made_zip(
+        "34200.5,1,77,30,4294967296,-1\n", "4294967296,30,1000000,70,9999999999,0,-9999999999,0\n"
+    )
+
+    notes = lobster.ingest(path, tmp_path / "store")["notes"]
+
+    assert "1 messages are at prices above 429,496.7295" in notes[0]
+
+
+@pytest.mark.parametrize(("price", "tick"), [(9_999, 1), (10_000, 100)])
+def test_below_a_dollar_the_tick_is_finer(tmp_path, made_zip, price, tick):
+    path = made_zip("34200.5,1,77,30,10100,-1\n", "10100,30,9900,70,9999999999,0,-9999999999,0\n")
+    lobster.ingest(path, tmp_path / "store")
+
+    assert Tape.open(tmp_path / "store").instrument.tick_e4(price) == tick
+
+
 def test_truncated_zip(tmp_path, small_zip, capsys):
     path = tmp_path / "cut.zip"
     path.write_bytes(small_zip[: len(small_zip) // 2])
