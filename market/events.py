@@ -176,6 +176,12 @@ class MessagesUnsent(Event, frozen=True, kw_only=True):
     end: int  # 0 = all since then
 
 
+class MessagesMissing(Event, frozen=True, kw_only=True):
+    """We lack messages of the counterparty from `begin` on and have asked for them; 0: none is missing."""
+
+    begin: int
+
+
 class EngineAlarm(Event, frozen=True, kw_only=True):
     """What came could not be read, or our own code failed in the FIX engine (made by the gate's shell)."""
 

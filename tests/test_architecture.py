@@ -48,7 +48,7 @@ SLOW_TO_LOAD = [
     "safetensors", "structlog", "torch", "uvloop",
 ]  # fmt: skip
 FORBIDDEN_IN_GATE = ["numpy", "numba", "pyarrow", "torch", "policies", "market.book", "market.book_events"]
-MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/engine.py": 1}
+MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/guarded.py": 1}
 
 
 def name_of(path: Path) -> str:

@@ -195,6 +195,7 @@ RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.SendDue: gate_at_send.due,
     ev.MessagesSkipped: gate_sessions.skipped,
     ev.MessagesUnsent: gate_sessions.unsent,
+    ev.MessagesMissing: gate_sessions.missing,
     ev.EngineAlarm: gate_sessions.engine_alarm,
     ev.ReferencePrice: reference_price,
     ev.ReferenceAlive: reference_alive,

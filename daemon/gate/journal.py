@@ -41,6 +41,7 @@ Input_ = (
     | ev.SendDue
     | ev.MessagesSkipped
     | ev.MessagesUnsent
+    | ev.MessagesMissing
     | ev.EngineAlarm
     | ev.ReferencePrice
     | ev.ReferenceAlive

@@ -55,6 +55,7 @@ from gateways.fix.sessions import (
     LoggedOn,
     LoggedOut,
     Message,
+    Missing,
     Received,
     UnknownHostError,
 )
@@ -170,8 +171,7 @@ class Gate:
             self._clock.set_anchor(self._core.state.anchor)
         self._shell.entry = OrderEntry(gate_engine.NoEngine(), Encoder(self._profile))
         self._shell.post(self._beginning(held, lockstep))
-        if self._keep.displaced:
-            self._keep.at_home()  # journaled: from here on two people look
+        self._keep.at_home()  # journaled: from here on two people look, where it was displaced
         if config.clock.source == "wall" and not lockstep and self._clock.anchor is not None:
             self._shell.post(self._clock.anchor)
         late = self._drop_copy.recover()
@@ -261,6 +261,8 @@ class Gate:
             for event in self._reference.receive(message):
                 if not isinstance(event, ev.SessionDown) or self._core.state.references.up:
                     self._shell.post(event)
+        elif isinstance(message, Missing):
+            self._shell.post(ev.MessagesMissing(begin=message.begin))
         elif isinstance(message, LoggedOn):
             self._order_reason = ""
             self._shell.post(ev.SessionUp(session=ORDER))

@@ -17,6 +17,7 @@ from market.events import (
     EngineAlarm,
     ExecutionReport,
     GateStarted,
+    MessagesMissing,
     MessagesSkipped,
     MessagesUnsent,
     SessionDown,
@@ -100,6 +101,16 @@ def unsent(g: GateState, stamp: Stamp, event: MessagesUnsent) -> None:
         gate_stops.mass_cancel(g)
 
 
+def missing(g: GateState, stamp: Stamp, event: MessagesMissing) -> None:
+    """Messages of theirs are missing, or all of them have come: until then no question has an answer."""
+    session = g.session
+    session.missing = event.begin
+    if event.begin:
+        g.note("warning", "messages missing, asked for", begin=event.begin)
+    elif not session.trading:
+        session.deadline_mono_ns = max(session.deadline_mono_ns, stamp.mono_ns + g.reconcile_wait_ns)
+
+
 def _ask_mass_status(g: GateState) -> None:
     g.session.mass_status_id = g.next_request_id("M")
     g.session.mass_reports = 0
@@ -129,6 +140,7 @@ def session_down(g: GateState, stamp: Stamp, event: SessionDown) -> None:
     if g.session.up or event.reason != g.session.reason:
         g.note("warning", "order session down", reason=event.reason)
     g.session.up = g.session.trading = False
+    g.session.missing = 0
     g.session.reason = event.reason
     g.posture.reword("R60", event.reason or "order session down", stamp.mono_ns)
     if TOO_LOW in event.reason and not any(TOO_LOW in text for text in g.breaks):
@@ -161,7 +173,7 @@ def answered(g: GateState, event: ExecutionReport) -> bool:
 def reconcile(g: GateState, stamp: Stamp) -> None:
     """Move on from RECONCILING when every question is answered; ask again when time is up."""
     session = g.session
-    if not session.up or session.trading:
+    if not session.up or session.trading or session.missing:
         return
     for chain_id in [c for c in session.awaited if not g.chains[c].live]:
         del session.awaited[chain_id]

@@ -104,6 +104,7 @@ class Session(msgspec.Struct):
     awaited: dict[ClOrdID, None] = {}  # chains whose status was asked for
     deadline_mono_ns: int = 0
     asks_by_cancel: bool = False  # the broker knows no 35=H
+    missing: int = 0  # the first number of theirs that we lack and have asked for; 0 = none
 
 
 class GateState:

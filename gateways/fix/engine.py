@@ -17,13 +17,13 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import current_thread, get_ident, main_thread
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
+from gateways.fix.guarded import guarded
 from gateways.fix.pump import Address, Pump, sockets
-from gateways.fix.session_state import OwnSend, SessionState
+from gateways.fix.session_state import OwnSend, SessionState, logon_fault
 from gateways.fix.sessions import (
     NO_OFFSET,
     Alarm,
@@ -54,26 +54,6 @@ NEW_RISK: Final = (f"35=D{SOH}", f"35=G{SOH}")  # refused once a callback of our
 STOP_POLL_S: Final = 0.01
 STOP_POLLS_MAX: Final = 200  # 2 s for the counterparty's Logout
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def guarded(callback: F) -> F:
-    """Let nothing out of a callback: record, halt, and return normally (or refuse to send)."""
-
-    def call(self: "_Application", *args: Any) -> Any:
-        try:
-            return callback(self, *args)
-        except fix.DoNotSend:
-            raise
-        except BaseException as error:  # whatever it is, it must not reach C++
-            self.engine.failed(callback.__name__, error)
-        if callback.__name__ == "toApp":
-            raise fix.DoNotSend
-        return None
-
-    call.__name__ = callback.__name__
-    return cast(F, call)
-
 
 class _Application(fix.Application):  # type: ignore[misc]
     """quickfix's callbacks. Names are quickfix's."""
@@ -97,7 +77,7 @@ class _Application(fix.Application):  # type: ignore[misc]
     def onLogout(self, session_id: Any) -> None:  # noqa: N802
         """Report the end of a session, with the last thing that the engine said of it."""
         session = self.engine.session_of(session_id)
-        session.logged_on = False
+        session.logged_on, session.gap = False, None
         self.engine.post(session, LoggedOut(session.reason))
 
     @guarded
@@ -111,8 +91,8 @@ class _Application(fix.Application):  # type: ignore[misc]
         elif tags.get("35") == "3" and tags.get("372") in ("8", "9"):
             text = f"the engine rejected a {tags['372']}: {tags.get('58', '')} (seq {tags.get('45')})"
             self.engine.post(session, Alarm(text))
-        elif tags.get("35") == "4" and self.engine.role is Role.INITIATOR and session.resend_asked:
-            self.engine.post(session, session.resend_asked)
+        elif self.engine.role is Role.INITIATOR:
+            self.engine.post(session, session.asks(tags.get("35", ""), time.monotonic()))
 
     @guarded
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -139,6 +119,9 @@ class _Application(fix.Application):  # type: ignore[misc]
         tags = fields(raw) or {}
         kind = tags.get("35")
         if kind == "A":
+            fault = logon_fault(tags) if self.engine.role is Role.ACCEPTOR else ""
+            if fault:
+                raise fix.RejectLogon(fault)
             session.logon_fields = tags
         elif kind == "5":
             session.reason = tags.get("58", "the counterparty logged out")
@@ -185,6 +168,7 @@ class _Log(fix.Log):  # type: ignore[misc]
         """Record what comes, and whose it is."""
         if self.session is not None:
             self.engine.reading = self.session
+            self.engine.post(self.session, self.session.reads(raw))
         self.engine.tapped("IN", raw)
 
     @guarded
@@ -223,6 +207,9 @@ class _LogFactory(fix.LogFactory):  # type: ignore[misc]
 
 class Engine:
     """One quickfix initiator or acceptor with its sessions."""
+
+    REFUSAL: Final = fix.DoNotSend  # of a callback that failed
+    WORDS: Final = (fix.DoNotSend, fix.RejectLogon)  # that quickfix hears from us
 
     def __init__(
         self,
@@ -296,10 +283,11 @@ class Engine:
                 self.pump.poll()
 
     def _keep_time(self) -> None:
-        """Send and expect heartbeats."""
+        """Send and expect heartbeats, and what was asked for again."""
         for session in self._sessions.values():
             if session.logged_on:
                 session.session.next(fix.UtcTimeStamp())
+                self.post(session, session.waits(time.monotonic()))
 
     def send(self, name: str, body: str) -> bool:
         """Send a pre-encoded body; False is a definite local refusal."""
@@ -348,8 +336,10 @@ class Engine:
         """Return the session of quickfix's id."""
         return self.by_id[session_id.toString()]
 
-    def post(self, session: SessionState, message: Message) -> None:
-        """Hand a message to the loop; after the loop has closed there is nobody to tell."""
+    def post(self, session: SessionState, message: Message | None) -> None:
+        """Hand a message to the loop, if it is one; after the loop has closed there is nobody to tell."""
+        if message is None:
+            return
         loop = self._loop
         later = loop.call_soon if self.pump is not None else loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):

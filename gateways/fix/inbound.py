@@ -54,6 +54,7 @@ ONCE: Final = frozenset([
     "151",
 ])  # fmt: skip
 POSITIONS: Final = frozenset(["AO", "AP"])
+SEQ_NUM_DIGITS: Final = 18  # of MsgSeqNum(34): all that 64 bits hold
 PRICED: Final = frozenset([ExecType.TRADE, ExecType.TRADE_CORRECT])
 
 Decoded = (
@@ -291,4 +292,4 @@ READERS: Final[dict[str, Callable[[Fields], Decoded]]] = {
 def seq_num(raw: str) -> int:
     """Return MsgSeqNum(34) of a message, 0 if it cannot be read."""
     start = raw.find("\x0134=")
-    return (read_int(raw[start + 4 : raw.find("\x01", start + 1)], 9) or 0) if start >= 0 else 0
+    return (read_int(raw[start + 4 : raw.find("\x01", start + 1)], SEQ_NUM_DIGITS) or 0) if start >= 0 else 0

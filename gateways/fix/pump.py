@@ -59,17 +59,19 @@ class Pump:
     def poll(self) -> None:
         """Let quickfix read, write and keep time; then see to its connections."""
         self._connector.poll()
-        if self.changed:
-            self.changed = False
-            self._watch()
+        self._watch()
 
     def _tick(self) -> None:
         self.poll()
         self._keep_time()  # a poll thinks of heartbeats only where it found nothing to read
+        self._watch()  # now: what it closed may be the descriptor of somebody else's connection next
         self._loop.call_later(TICK_S, self._tick)
 
     def _watch(self) -> None:
         """Wait for what comes on connections that are new, and no more for those that are gone."""
+        if not self.changed:
+            return
+        self.changed = False
         now = connections(self._addresses)
         for fd, _ in self._lines - now:
             self._loop.remove_reader(fd)

@@ -5,12 +5,15 @@ from typing import Any, Final, NamedTuple
 
 from gateways.fix.inbound import seq_num
 from gateways.fix.numbers import SequenceNumbers
-from gateways.fix.sessions import NO_OFFSET, Alive, Message, Received, SessionSpec
-from gateways.fix.wire import SOH
+from gateways.fix.sessions import NO_OFFSET, Alive, Message, Missing, Received, SessionSpec
+from gateways.fix.wire import SOH, read_int
 
 RESEND_REQUEST: Final = "2"
-HANDED_OVER: Final = ("3", "4")  # Reject, SequenceReset
+SEQUENCE_RESET: Final = "4"
+HANDED_OVER: Final = ("3", SEQUENCE_RESET)  # Reject
 POSS_DUP: Final = f"{SOH}43=Y{SOH}"
+HEARTBEAT_S_MAX: Final = 3_600  # of a client; a line that is looked at less than hourly is not looked at
+GAP_WAIT_S: Final = 5.0  # for the next of the messages that were asked for; who has them sends them at once
 # What quickfix says of every connection; it comes after the reason of a refusal and must not hide it.
 ROUTINE: Final = (
     "Created session",
@@ -20,6 +23,14 @@ ROUTINE: Final = (
     "Sending logout",
     "Disconnecting",
 )
+
+
+class Gap(NamedTuple):
+    """Messages that we lack, and have asked for."""
+
+    until: int  # the number of the one that showed it
+    wanted: int  # the first that is missing
+    since_s: float  # since when it is this one
 
 
 class SessionState:
@@ -38,6 +49,8 @@ class SessionState:
         self.logon_fields: dict[str, str] = {}
         self.reason = ""
         self.resend_asked: Received | None = None  # the last request to send again
+        self.last_in = ""  # the message that was read last, whether it came in its turn or not
+        self.gap: Gap | None = None
 
     def keep_numbers(self, folder: Path) -> None:
         """Keep its sequence numbers in a file, and go on with those that stand there."""
@@ -60,6 +73,41 @@ class SessionState:
         if kind == RESEND_REQUEST:
             self.resend_asked = message
         return message if kind in HANDED_OVER else Alive(mono_ns)
+
+    def asks(self, kind: str, mono_s: float) -> Message | None:
+        """Return what it means to us that the engine asks for what it lacks, or will not send again."""
+        if kind == RESEND_REQUEST:  # below the message that it read last; it asks once
+            wanted = self.session.getExpectedTargetNum()
+            self.gap = Gap(seq_num(self.last_in), wanted, mono_s)
+            return Missing(wanted)
+        return self.resend_asked if kind == SEQUENCE_RESET else None
+
+    def reads(self, raw: str) -> Message | None:
+        """Note a message before the engine looks at it; return that none is missing any more."""
+        self.last_in = raw
+        return self._whole()
+
+    def waits(self, mono_s: float) -> Message | None:
+        """Return that none is missing any more; break a line on which what was asked for does not come.
+
+        Whatever follows would wait for it, unseen.
+        """
+        told = self._whole()
+        if self.gap is None:
+            return told
+        wanted = self.session.getExpectedTargetNum()
+        if wanted != self.gap.wanted:
+            self.gap = Gap(self.gap.until, wanted, mono_s)
+        elif mono_s - self.gap.since_s > GAP_WAIT_S:
+            self.reason = f"messages from {wanted} on were asked for and not sent again"
+            self.session.disconnect()
+        return None
+
+    def _whole(self) -> Message | None:
+        if self.gap is None or self.session.getExpectedTargetNum() < self.gap.until:
+            return None
+        self.gap = None
+        return Missing(0)
 
     def taken(self, raw: str) -> None:
         """Note the number after an application message that is safe with us; each comes in its turn."""
@@ -84,6 +132,15 @@ class SessionState:
         """Note the number after the one that is about to leave; what is sent again has an old one."""
         if self.numbers is not None and POSS_DUP not in raw:
             self.numbers.set_ours(seq_num(raw) + 1)
+
+
+def logon_fault(tags: dict[str, str]) -> str:
+    """Return why a client's Logon is not answered by one, "" where it is."""
+    if tags.get("98", "0") != "0":
+        return "EncryptMethod(98) is not 0: no encryption here"
+    if not 1 <= (read_int(tags.get("108", ""), 9) or 0) <= HEARTBEAT_S_MAX:
+        return f"HeartBtInt(108) is not 1 to {HEARTBEAT_S_MAX}"
+    return ""
 
 
 class OwnSend(NamedTuple):

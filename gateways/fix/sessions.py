@@ -1,7 +1,7 @@
 """The words of the FIX engine: what a session is, and what comes out of it. Free of quickfix.
 
     engine = Engine(Role.INITIATOR, [spec], state_dir, tap, inbox, loop)   # gateways.fix.engine
-    inbox(session_name, message)   # on the loop: LoggedOn, LoggedOut, Received, Alive, Alarm
+    inbox(session_name, message)   # on the loop: LoggedOn, LoggedOut, Received, Alive, Missing, Alarm
 
 Two sessions of one process, and two of one acceptor, must differ in their CompIDs: the engine knows
 a session by (version, sender, target) alone. So reference prices have a TargetCompID of their own.
@@ -76,6 +76,12 @@ class Alive(msgspec.Struct, frozen=True):
     mono_ns: int
 
 
+class Missing(msgspec.Struct, frozen=True):
+    """A client lacks messages of the counterparty from `begin` on and has asked for them; 0: it has them."""
+
+    begin: int
+
+
 class Alarm(msgspec.Struct, frozen=True):
     """Something that a person must know; `fatal`: our own code failed in a callback, so halt."""
 
@@ -83,7 +89,7 @@ class Alarm(msgspec.Struct, frozen=True):
     fatal: bool = False
 
 
-Message = LoggedOn | LoggedOut | Received | Alive | Alarm
+Message = LoggedOn | LoggedOut | Received | Alive | Missing | Alarm
 Inbox = Callable[[str, Message], None]
 
 

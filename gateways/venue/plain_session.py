@@ -234,7 +234,9 @@ class PlainSession:
             self.ours = self.theirs = 1
             self._kept.clear()
         self._heartbeat_s = int(beat)
-        if not 0 < self._heartbeat_s <= HEARTBEAT_S_MAX:
+        if tags.get("98", "0") != "0":
+            self._refuse("EncryptMethod(98) is not 0")
+        elif not 0 < self._heartbeat_s <= HEARTBEAT_S_MAX:
             self._refuse("HeartBtInt(108) is no heartbeat")
         elif number < self.theirs:
             self._refuse(f"MsgSeqNum too low, expecting {self.theirs} but received {number}")

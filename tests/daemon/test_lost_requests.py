@@ -55,6 +55,34 @@ def test_a_reconciliation_whose_questions_were_lost_asks_them_again() -> None:
     assert w.core.state.session.trading
 
 
+def test_nothing_trades_while_messages_that_were_asked_for_again_are_missing() -> None:
+    """A mass status that nobody answers is no answer where the answers wait behind a gap."""
+    w = world()
+    w.step(ev.SessionDown(session="order", reason="broken"))
+    w.step(ev.MessagesMissing(begin=3))
+    w.step(ev.SessionUp(session="order"))
+    w.wait(30)
+    assert not w.core.state.session.trading
+
+    w.step(ev.MessagesMissing(begin=0))
+    assert not w.core.state.session.trading, "now they may answer"
+    w.step(w.mass_status_empty())
+    w.wait(1)
+    assert w.core.state.session.trading
+
+
+def test_a_line_that_breaks_leaves_nothing_missing() -> None:
+    w = world()
+    w.step(ev.MessagesMissing(begin=3))
+    assert w.core.state.session.trading, "a gap of a moment stops nothing"
+    w.step(ev.SessionDown(session="order", reason="messages from 3 on were asked for and not sent again"))
+    w.step(ev.SessionUp(session="order"))
+    w.step(w.mass_status_empty())
+    w.wait(1)
+
+    assert w.core.state.session.trading
+
+
 def test_a_kill_whose_cancels_were_lost_cancels_again() -> None:
     w = world()
     chain = w.working(100)

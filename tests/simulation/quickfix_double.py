@@ -23,6 +23,10 @@ class DoNotSend(Exception):  # noqa: N818
     """quickfix's."""
 
 
+class RejectLogon(Exception):  # noqa: N818
+    """quickfix's."""
+
+
 class ConfigError(Exception):
     """quickfix's."""
 

@@ -82,3 +82,44 @@ def test_what_can_be_read_is_read_at_once(listener: socket.socket) -> None:
             other.close()
 
     asyncio.run(run())
+
+
+def test_a_line_that_a_timer_closed_is_let_go_before_its_descriptor_is_somebody_elses(
+    listener: socket.socket,
+) -> None:
+    async def run() -> None:
+        loop, later, done = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        wrong: list[dict[str, object]] = []
+        loop.set_exception_handler(lambda _, context: wrong.append(context))
+        line = socket.create_connection(listener.getsockname())
+        number, polls = line.fileno(), 0
+
+        class Other(asyncio.Protocol):
+            """Somebody who comes right after: a person at the control socket."""
+
+        async def comes() -> None:
+            ours, _theirs = socket.socketpair()
+            with contextlib.closing(_theirs):
+                assert ours.fileno() == number
+                transport, _ = await loop.create_connection(Other, sock=ours)
+                await later.wait()
+                transport.close()
+            done.set()
+
+        def keep_time() -> None:
+            nonlocal polls
+            polls += 1
+            if polls == 2:  # no heartbeat: quickfix hangs up
+                line.close()
+                pump.changed = True
+                tasks.append(asyncio.ensure_future(comes()))
+            elif polls == 4:
+                later.set()
+
+        tasks: list[asyncio.Future[None]] = []
+        pump = Pump(Connector(), {listener.getsockname()}, set(), keep_time, loop)
+        pump.start()
+        await asyncio.wait_for(done.wait(), 10)
+        assert not wrong
+
+    asyncio.run(run())
