@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from daemon.config import ConfigError, load
+from daemon.options import USAGE
 from daemon.people import keys
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN
 
@@ -22,7 +23,9 @@ def make(args: argparse.Namespace) -> int:
     try:
         keys.KeySection.model_validate({"person": args.person, "role": args.role, "public": "0" * 64})
     except ValueError:
-        raise ConfigError(f"--person {args.person!r}: give 1 to 40 letters, digits, spaces or ._-") from None
+        wanted = "give 1 to 40 letters, digits, spaces or ._-"
+        print(f"steadyhand keys make: --person {args.person!r}: {wanted}", file=sys.stderr)
+        return USAGE
     key = keys.make_private(args.file, args.paper)
     print(keys.keyring_entry(key, args.person, args.role), end="")
     return EXIT_DONE

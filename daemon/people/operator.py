@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEGRADED: Final = 1
 HALTED: Final = 2
 SIGNED_FOR_NS: Final = 60_000_000_000  # a signature is good for a minute: the socket is on this host
-SCOPES: Final = "A/account, T/strategy, P/parent or S/symbol; none: everything"
+SCOPES: Final = "A/account, T/strategy, P/parent or S/symbol; without: everything"
 KEY_HELP: Final = "your private key (PEM); on paper the run's own throw-away key is taken"
 
 
@@ -216,8 +216,16 @@ def _of_parent(name: str, text: str, argv: list[str]) -> int:
 
 
 def _stop(config: "Config", args: argparse.Namespace) -> int:
+    from risk.commands import REASON_CHARS_MAX, is_scope
+
     name = str(args.prog).split()[-1]
-    answer = ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason})
+    if not is_scope(args.scope):
+        raise Refused(f"nothing is {name}ed: --scope {args.scope[:40]!r} is not one of {SCOPES}", USAGE)
+    try:
+        answer = ask(config, {"cmd": name, "scope": args.scope, "reason": args.reason[:REASON_CHARS_MAX]})
+    except NoGate as error:
+        file = config.gate.kill_file if config.gate is not None else ""
+        raise NoGate(f"{error}; `touch {file}` kills everything, now and at every start") from None
     still = "still work" if name == "halt" and not args.scope else "are being cancelled"
     text = f"{args.scope or 'everything'} is {name}ed; {answer.get('open_orders')} orders {still}"
     _say(args, answer, "\n".join([text, *([answer["note"]] if "note" in answer else [])]))

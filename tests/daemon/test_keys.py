@@ -1,11 +1,13 @@
 """Keys of people: files of their owner, ids that cannot be claimed, signatures that say for what they are."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from daemon.config import ConfigError
-from daemon.people import keys
+from daemon.options import USAGE
+from daemon.people import keys, keys_options, operator
 from daemon.people.keys import Keyring, KeyringFile, SignatureError, load_keyring, load_private, make_private
 from risk.commands import Role
 
@@ -110,6 +112,18 @@ def test_a_keyring_that_is_wrong_says_where(tmp_path: Path, entry: str) -> None:
         load_keyring(path, "paper")
 
 
+@pytest.mark.parametrize("person", ["", "a" * 41, 'a"b', "a\nb"])
+def test_a_person_without_a_name_is_a_mistake_of_what_was_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], person: str
+) -> None:
+    path = tmp_path / "mine.pem"
+
+    assert keys_options.main(["make", str(path), "--person", person, "--role", "risk"]) == USAGE
+
+    assert capsys.readouterr().err.startswith("steadyhand keys make: --person ")
+    assert not path.exists()
+
+
 def test_a_signed_file_is_whole_and_its_signers(tmp_path: Path, ring: Keyring) -> None:
     path = tmp_path / "limits.toml"
     path.write_text("version = 1\n")
@@ -134,3 +148,16 @@ def test_a_file_is_signed_by_whom_may(tmp_path: Path) -> None:
     keys.sign_file(path, key)
     with pytest.raises(SignatureError, match="role operate"):
         keys.verify_file(path, ring)
+
+
+def test_a_kill_that_finds_no_gate_says_what_kills_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy = Path(__file__).parents[2] / "deploy"
+    config = tmp_path / "paper.toml"
+    config.write_text((deploy / "paper.toml").read_text().replace('"limits', f'"{deploy}/limits'))
+
+    assert operator.kill(["--config", str(config), "--reason", "now"]) == 1
+    assert re.search(r"no gate is running .*; `touch .*` kills everything", capsys.readouterr().err)
+    assert operator.kill(["--config", str(config), "--scope", "X/.."]) == USAGE
+    assert "nothing is killed: --scope 'X/..'" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from daemon.config import load
+from daemon.options import USAGE
 from daemon.people import (
     eod_options,
     keys,
@@ -48,8 +49,8 @@ def test_stops_and_the_two_steps_of_a_rearm(gate: GateProcess, capsys: pytest.Ca
     trader = gate.trade()
     assert operator.halt([*config, "--scope", "S/SYN", "--reason", "lunch"]) == 0
     assert "S/SYN is halted" in said(capsys)
-    assert operator.kill([*config, "--scope", "X/SYN"]) == one_line.REFUSED
-    assert "no scope 'X/SYN'" in said(capsys)
+    assert operator.kill([*config, "--scope", "X/SYN"]) == USAGE
+    assert "nothing is killed: --scope 'X/SYN' is not one of A/account" in said(capsys)
     assert why_options.main([*config, "P1"]) == 1
     assert "R70H S/SYN: cli: lunch" in said(capsys)
     trader.submit(100, BID)
