@@ -24,7 +24,8 @@ from daemon.trader.core import TraderCore
 from daemon.trader.events import FeedUp, LinkUp, Settings
 from daemon.trader.metrics import TraderMetrics
 from daemon.trader.shell import Shell
-from gateways.feeds.soupbintcp import Login, SoupClient, encode_accepted, packet
+from gateways.feeds.soupbintcp import Login, encode_accepted, packet
+from gateways.feeds.soupbintcp_client import SoupClient
 from gateways.link import Peer, ToTrader
 from market import events as ev
 from market import updates as up

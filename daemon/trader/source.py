@@ -15,8 +15,10 @@ from daemon.config import FeedSection
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN
 from gateways.feeds import glimpse
 from gateways.feeds.glimpse import Snapshot, SnapshotError
+from gateways.feeds.listener import FeedListener
 from gateways.feeds.moldudp64_client import MoldClient, address
-from gateways.feeds.soupbintcp import FeedListener, Login, SoupClient
+from gateways.feeds.soupbintcp import Login
+from gateways.feeds.soupbintcp_client import SoupClient
 
 log = structlog.get_logger()
 

@@ -17,12 +17,14 @@ from gateways.feeds.itch_encode import PACKET_BYTES_MAX, encode_outcomes, pack_s
 from gateways.feeds.soupbintcp import (
     END_OF_SESSION,
     LOGIN_S,
+    ClientPackets,
+    ProtocolError,
     decode_login,
     encode_accepted,
     encode_rejected,
     packet,
 )
-from gateways.feeds.soupbintcp_server import CHUNK_BYTES, INBOUND_BYTES_MAX, PacketStore, SoupServer
+from gateways.feeds.soupbintcp_server import CHUNK_BYTES, PacketStore, SoupServer
 from market import book_kernels
 from market.book import OrderBook
 from market.book_events import Kind
@@ -137,7 +139,7 @@ class GlimpseConnection(asyncio.Protocol):
     def __init__(self, server: GlimpseServer) -> None:
         self._server = server
         self._transport: Any = None
-        self._inbound = b""
+        self._inbound = ClientPackets()
         self._served = False
         self._tick: asyncio.TimerHandle | None = None
 
@@ -152,20 +154,16 @@ class GlimpseConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take packets: one login; heartbeats and a logout say nothing to us."""
-        self._inbound += data
-        while len(self._inbound) >= 3 and not self._transport.is_closing():
-            end = 2 + int.from_bytes(self._inbound[:2], "big")
-            if not 3 <= end <= INBOUND_BYTES_MAX or len(self._inbound) > INBOUND_BYTES_MAX:
-                self._transport.abort()
-                return
-            if len(self._inbound) < end:
-                return
-            kind, payload = self._inbound[2:3], self._inbound[3:end]
-            self._inbound = self._inbound[end:]
-            if kind == b"L" and not self._served:
-                self._log_in(payload)
-            elif kind == b"O":
-                self.close()
+        try:
+            for kind, payload in self._inbound.take(data):
+                if kind == b"L" and not self._served:
+                    self._log_in(payload)
+                elif kind == b"O":
+                    self.close()
+                if self._transport.is_closing():
+                    return
+        except ProtocolError:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (clients come and go)
         """Forget the client."""

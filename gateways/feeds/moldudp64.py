@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gateways.feeds.listener import FeedListener
 from gateways.feeds.moldudp64_kernels import HEADER_BYTES, sequenced_packets
-from gateways.feeds.soupbintcp import FeedListener
 from market.types import MS
 
 HEADER: Final = struct.Struct(">10sQH")

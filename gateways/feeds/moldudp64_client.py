@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import structlog
 
+from gateways.feeds.listener import FeedListener
 from gateways.feeds.moldudp64 import ARBITRATION_NS, Arbiter, Line
-from gateways.feeds.soupbintcp import FeedListener
 
 log = structlog.get_logger()
 

@@ -18,7 +18,9 @@ from gateways.feeds.soupbintcp import (
     HEARTBEAT_S,
     HEARTBEAT_SERVER,
     LOGIN_S,
+    ClientPackets,
     Login,
+    ProtocolError,
     decode_login,
     encode_accepted,
     encode_rejected,
@@ -32,7 +34,6 @@ SLOW_BYTES_MAX = 8 << 20  # 200,000 messages: a client that far behind the marke
 STALL_S = 30.0  # a replay that does not move for so long has lost its reader
 CLIENT_SILENCE_S = 15.0  # the standard's limit for a client without heartbeats
 CLIENTS_MAX = 64  # one trader a symbol group, and whoever looks on
-INBOUND_BYTES_MAX = 1 << 12  # a client has nothing long to say
 STORE_BYTES_MAX = 2 << 30  # 50 million messages, five times a busy day of one large symbol
 PACKETS_MIN: Final = 1 << 16  # the index begins at so many packets and doubles
 
@@ -159,7 +160,7 @@ class SoupConnection(asyncio.Protocol):
     def __init__(self, server: SoupServer) -> None:
         self._server = server
         self._transport: Any = None
-        self._inbound = b""
+        self._inbound = ClientPackets()
         self._at = -1  # offset in the store; -1 = not logged in
         self._live = False  # has once been at the end of the store
         self._paused = False
@@ -180,20 +181,11 @@ class SoupConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the client's packets: a login, heartbeats, a logout."""
         self._heard_s = time.monotonic()
-        self._inbound += data
-        if len(self._inbound) > INBOUND_BYTES_MAX:
-            self._drop("sends more than a client has to say")
-            return
-        while len(self._inbound) >= 3:
-            end = 2 + int.from_bytes(self._inbound[:2], "big")
-            if not 3 <= end <= INBOUND_BYTES_MAX:
-                self._drop("bad packet")
-                return
-            if len(self._inbound) < end:
-                return
-            kind, payload = self._inbound[2:3], self._inbound[3:end]
-            self._inbound = self._inbound[end:]
-            self._take(kind, payload)
+        try:
+            for kind, payload in self._inbound.take(data):
+                self._take(kind, payload)
+        except ProtocolError as error:
+            self._drop(str(error))
 
     def _take(self, kind: bytes, payload: bytes) -> None:
         if kind == b"L" and self._at < 0:

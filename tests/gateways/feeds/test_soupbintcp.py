@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.feeds import soupbintcp as soup
+from gateways.feeds import soupbintcp_client
 from gateways.feeds import soupbintcp_server as server_module
-from gateways.feeds.soupbintcp import ClientSession, Login, ProtocolError, SoupClient, packet
+from gateways.feeds.soupbintcp import ClientSession, Login, ProtocolError, packet
+from gateways.feeds.soupbintcp_client import SoupClient
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer, StoreFullError
 from tests.gateways.feeds.listener import WAIT_S, Listener
 
@@ -97,7 +99,7 @@ def test_sequence_number_zero_means_from_now_on() -> None:
 def test_a_client_resumes_without_loss_or_doubling_after_every_break(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(soup, "RECONNECT_S", 0.01)
+    monkeypatch.setattr(soupbintcp_client, "RECONNECT_S", 0.01)
 
     async def scene(server: SoupServer, port: int) -> None:
         listener = Listener()
