@@ -107,6 +107,7 @@ class Why(IntEnum):
     BAD_COMMAND = 16  # kind, side, tif or flags that are not of this engine, or id 0
     HALTED = 17  # no entry while trading is halted; at re-opening: would stand crossed
     AUCTION = 18  # not executed in the cross that it was for
+    SESSION_OVER = 19  # an order of the day, after the closing cross
 
 
 class OutcomeFlag(IntFlag):

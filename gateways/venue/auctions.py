@@ -16,8 +16,9 @@ from gateways.venue.outcomes import Own, of_order
 from gateways.venue.publisher import LOCATE
 from market.auction import MARKET, AuctionOrder, Interest, Uncross, allocate, uncross
 from market.book_layout import H_MATCH_ID
-from market.instruments import NS, Auction
-from market.matching_events import CommandFlag, Outcome, OutcomeFlag, Tif, Why
+from market.instruments import Auction
+from market.matching_events import Outcome, OutcomeFlag, Tif, Why
+from market.types import NS
 
 if TYPE_CHECKING:
     from gateways.venue.exchange import Exchange
@@ -32,6 +33,7 @@ OTHERS: Final = 40  # modelled orders a side
 OTHERS_BP: Final = 300  # of a day's volume: what others bring to a close; an opening has a third of it
 WIDTH_BP: Final = 50  # within which others' limits lie around the mid
 CROSSES: Final = int(OutcomeFlag.CROSS)
+ENDS: Final = {int(Outcome.REJECTED): int(Outcome.CANCELED)}
 DISPLAYED: Final = int(OutcomeFlag.CROSS | OutcomeFlag.RESTING)
 
 
@@ -40,6 +42,7 @@ class Waiting(NamedTuple):
 
     order: AuctionOrder
     tif: int
+    flags: int  # of what joins the book afterwards
 
 
 class Auctions:
@@ -119,21 +122,21 @@ class Auctions:
         """Return whether an order that comes now belongs here and not to the engine."""
         return tif in (Tif.OPG, Tif.CLOSE) or (tif == Tif.DAY and self.queues)
 
-    def enter(self, order_id: int, side: int, price_e4: int, size: int, owner: int, tif: int) -> list[Own]:
+    def enter(self, order: AuctionOrder, tif: int, flags: int) -> list[Own]:
         """Take an order in."""
-        self.waiting[order_id] = Waiting(AuctionOrder(order_id, side, price_e4, size, owner), tif)
-        return [of_order(self._exchange.now_ns, Outcome.ACCEPTED, self.waiting[order_id].order, size)]
+        self.waiting[order.order_id] = Waiting(order, tif, flags)
+        return [of_order(self._exchange.now_ns, Outcome.ACCEPTED, order, order.size)]
 
     def cancel(self, order_id: int) -> list[Own]:
         """Take an order off."""
-        order, _ = self.waiting.pop(order_id)
+        order = self.waiting.pop(order_id).order
         return [of_order(self._exchange.now_ns, Outcome.CANCELED, order, 0, Why.USER)]
 
-    def replace(self, order_id: int, new_id: int, price_e4: int, size: int) -> list[Own]:
+    def replace(self, order_id: int, new_id: int, price_e4: int, size: int, flags: int) -> list[Own]:
         """Give an order other terms; it goes to the end."""
-        order, tif = self.waiting.pop(order_id)
-        order = order._replace(order_id=new_id, price_e4=price_e4, size=size)
-        self.waiting[new_id] = Waiting(order, tif)
+        before = self.waiting.pop(order_id)
+        order = before.order._replace(order_id=new_id, price_e4=price_e4, size=size)
+        self.waiting[new_id] = Waiting(order, before.tif, flags)
         own = of_order(self._exchange.now_ns, Outcome.REPLACED, order, size)
         return [own._replace(resting_id=order_id)]
 
@@ -232,8 +235,8 @@ class Auctions:
         if order.displayed:
             exchange.engine.cancel(order.order_id, size=size, owner=order.owner, ts_ns=exchange.now_ns)
         elif order.order_id in self.waiting:
-            tif = self.waiting[order.order_id].tif
-            self.waiting[order.order_id] = Waiting(order._replace(size=left), tif)
+            waits = self.waiting[order.order_id]
+            self.waiting[order.order_id] = waits._replace(order=order._replace(size=left))
         return Own(
             ts_ns=exchange.now_ns,
             order_id=0,
@@ -254,23 +257,36 @@ class Auctions:
     def _leave(self, tifs: tuple[int, ...]) -> None:
         """Let go of what was for this cross alone, and of what it filled whole."""
         exchange = self._exchange
-        for order_id, (order, tif) in list(self.waiting.items()):
+        for order_id, (order, tif, _) in list(self.waiting.items()):
             if tif in tifs and (tif != Tif.DAY or not order.size):
                 del self.waiting[order_id]
                 if order.size:
                     exchange.tell([of_order(exchange.now_ns, Outcome.CANCELED, order, 0, Why.AUCTION)])
 
     def resumed(self) -> None:
-        """Trading goes on: what DAY orders have left joins the book, in the order in which they came."""
+        """Trading goes on: what DAY orders have left joins the book, in the order in which they came.
+
+        They were accepted long ago: what the book does not take now, a post-only order that would trade, is
+        canceled and not rejected.
+        """
         exchange = self._exchange
-        for order_id, (order, tif) in list(self.waiting.items()):
+        for order_id, (order, tif, flags) in list(self.waiting.items()):
             if tif == Tif.DAY:
                 del self.waiting[order_id]
-                flags = CommandFlag.MARKET if order.price_e4 == MARKET else 0
                 owns = exchange.new(
                     order_id, order.side, order.price_e4, order.size, order.owner, Tif.DAY, flags
                 )
-                exchange.tell([own for own in owns if own.kind != Outcome.ACCEPTED])
+                ends = [own._replace(kind=ENDS.get(own.kind, own.kind)) for own in owns]
+                exchange.tell([own for own in ends if own.kind != Outcome.ACCEPTED])
+
+    def over(self) -> None:
+        """Expire what still waits when the session is over."""
+        now_ns = self._exchange.now_ns
+        gone = [
+            of_order(now_ns, Outcome.CANCELED, w.order, 0, Why.SESSION_OVER) for w in self.waiting.values()
+        ]
+        self.waiting.clear()
+        self._exchange.tell(gone)
 
     # --- helpers ------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ ENDINGS: Final[dict[int, str]] = {
     Why.LEVELS_FULL: "the book is full",
     Why.HALTED: "would stand crossed at re-opening",
     Why.AUCTION: "not executed in the cross",
+    Why.SESSION_OVER: "the session is over",
+    Why.POST_ONLY: "post-only order would take liquidity",
 }
 
 

@@ -14,9 +14,10 @@ import structlog
 from gateways.fix import counterparty
 from gateways.fix import requests as rq
 from gateways.venue import checks, reports
-from gateways.venue.exchange import Exchange, Own
+from gateways.venue.exchange import Exchange
 from gateways.venue.line import altered
 from gateways.venue.orders import ORDERS_MAX, PENDING, Fill, OrderTable, VenueOrder
+from gateways.venue.outcomes import Own
 from gateways.venue.refusals import OTHER, answer_malformed, business_reject, msg_type_of
 from gateways.venue.statuses import Statuses
 from market.events import ExecutionReport, OrderCancelReject
@@ -42,6 +43,7 @@ TIFS: Final = {
     TimeInForce.OPG: Tif.OPG,
     TimeInForce.CLOSE: Tif.CLOSE,
 }
+EXPIRES: Final = (Why.AUCTION, Why.SESSION_OVER)  # it was for a cross, or a day, that is over
 DONT_KNOW: Final = "Q"
 Send = Callable[[str], None]
 Note = Callable[[int, str, str], None]  # market time, what happened to the EMS, the text of it
@@ -231,6 +233,11 @@ class Ems:
             return
         leaves = asked.qty - order.cum_qty
         keeps_place = asked.price_e4 == order.price_e4 and leaves <= order.leaves_qty
+        text = "" if keeps_place else self._entry_fault(order, asked.price_e4)
+        if text:
+            fault = checks.CancelFault(CxlRejReason.BROKER_OPTION, text)
+            self._refuse_cancel(asked, order, CxlRejResponseTo.REPLACE, fault)
+            return
         new_id = order.engine_id if keeps_place else self.exchange.new_id()
         flags = CommandFlag.POST_ONLY if asked.post_only else 0
         happened = self.exchange.replace(order.engine_id, new_id, asked.price_e4, leaves, order.owner, flags)
@@ -244,6 +251,13 @@ class Ems:
         self._tell_replaced(asked, order, asked.qty, asked.price_e4)
         for own in happened[1:]:
             self.happened(own)
+
+    def _entry_fault(self, order: VenueOrder, price_e4: int) -> str:
+        """Return why new terms cannot be entered now: to take more, or another price, is an entry."""
+        tif = TIFS[order.time_in_force]
+        if not (self.exchange.trading or self.exchange.auctions.takes(tif)):
+            return ""  # the book says that itself
+        return self.exchange.entry_fault(order.side, order.ord_type, price_e4, tif)
 
     def _replace_to_filled(self, asked: rq.ReplaceRequest, order: VenueOrder) -> None:
         self.exchange.cancel(order.engine_id, order.owner)
@@ -313,10 +327,10 @@ class Ems:
             order.status, order.reason = OrdStatus.REJECTED, reason.value
             self._tell(order, ExecType.REJECTED, own.ts_ns)
         elif own.kind == Outcome.CANCELED:
-            missed = own.reason == Why.AUCTION  # it was for the cross alone: FIX says expired
-            order.status = OrdStatus.EXPIRED if missed else OrdStatus.CANCELED
+            expired = own.reason in EXPIRES
+            order.status = OrdStatus.EXPIRED if expired else OrdStatus.CANCELED
             order.text = checks.ENDINGS.get(own.reason, Why(own.reason).name)
-            self._tell(order, ExecType.EXPIRED if missed else ExecType.CANCELED, own.ts_ns)
+            self._tell(order, ExecType.EXPIRED if expired else ExecType.CANCELED, own.ts_ns)
 
     def _tell(self, order: VenueOrder, exec_type: ExecType, ts_ns: int, **more: Any) -> None:
         """Report on an order as it stands; `more`: see `reports.of_order`."""

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from gateways.venue.auctions import Auctions
 from gateways.venue.digest import LAST_E4, OWN, VOLUME, digest
-from gateways.venue.outcomes import Own as Own  # part of what an exchange says
+from gateways.venue.outcomes import Own
 from gateways.venue.publisher import Publisher
 from gateways.venue.states import QUOTING, MarketStates
-from market.auction import Uncross
+from market.auction import AuctionOrder, Uncross
 from market.flow.flow import ENDED, OWN_ID_MIN, Flow
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.matching import MatchingEngine
-from market.types import OrdType, Side
+from market.matching_events import Why
+from market.types import NS, OrdType, Side
 
 SERIES_MAX: Final = 200_000  # market seconds: two days of 24 hours
 NS_PER_SAMPLE: Final = NS
@@ -95,10 +96,15 @@ class Exchange:
         self.advance(self.window[0])
 
     def close(self) -> None:
-        """End continuous trading: the closing cross was the last."""
+        """End continuous trading: the closing cross was the last, and orders of the day expire."""
         self.closed = True
         self.publisher.system(self.now_ns, "M")
         self.hold(True)
+        for order in self.engine.book.orders():
+            if order.owner > 0:
+                gone = self.cancel(order.order_id, order.owner)
+                self.tell([own._replace(reason=int(Why.SESSION_OVER)) for own in gone])
+        self.auctions.over()
 
     def at(self, ts_ns: int, act: Callable[[], object]) -> None:
         """Call `act` at a market time, after everything that was due before."""
@@ -143,7 +149,7 @@ class Exchange:
     ) -> list[Own]:
         """Enter an order now; return what concerns participants."""
         if self.auctions.takes(tif):
-            return self.auctions.enter(order_id, side, price_e4, size, owner, tif)
+            return self.auctions.enter(AuctionOrder(order_id, side, price_e4, size, owner), tif, flags)
         return self._took(
             self.engine.new(
                 order_id, side, price_e4, size, owner=owner, tif=tif, flags=flags, ts_ns=self.now_ns
@@ -161,7 +167,7 @@ class Exchange:
     ) -> list[Own]:
         """Give an order another price and open size."""
         if order_id in self.auctions.waiting:
-            return self.auctions.replace(order_id, new_id, price_e4, size)
+            return self.auctions.replace(order_id, new_id, price_e4, size, flags)
         return self._took(
             self.engine.replace(
                 order_id, price_e4, size, new_id=new_id, owner=owner, flags=flags, ts_ns=self.now_ns

@@ -310,6 +310,66 @@ def test_others_bring_a_market_to_the_close() -> None:
     assert exchange.volume > 100_000
 
 
+def test_more_for_the_close_is_no_more_taken_after_the_cutoff_by_a_replace_either() -> None:
+    d = desk(Auction.CLOSE)
+    d.rest(1, 99_000, 100)
+    close = (59, 7)
+    d.new("A", 1, 200, "10.00", close)
+    d.exchange.advance(CLOSE_NS - 300 * S)
+
+    for terms in ((300, "10.00"), (200, "10.01")):
+        refused = d.replace(f"R{terms}".replace(" ", ""), "A", 1, *terms, close)[0]
+        assert (refused["35"], refused["58"]) == ("9", "entry for the close has ended")
+    assert d.replace("C", "A", 1, 100, "10.00", close)[0]["150"] == "5", "less is no entry"
+
+
+def test_bands_and_short_sale_restriction_hold_for_replaces() -> None:
+    d = desk()
+    d.rest(1, 99_000, 100)
+    d.new("A", 1, 100, "9.80")
+    d.new("B", 5, 100, "10.20")
+    d.exchange.states.bands(95_000, 105_000)
+    d.exchange.states.restrict_shorts(True)
+
+    assert d.replace("C", "A", 1, 100, "10.60")[0]["58"] == "above the upper price band"
+    assert d.replace("D", "B", 5, 100, "9.90")[0]["58"] == "short sale restriction: not above the best bid"
+    assert d.replace("E", "B", 5, 100, "10.10")[0]["150"] == "5"
+
+
+def test_a_post_only_order_that_would_trade_behind_a_cross_is_canceled_not_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    d = desk(Auction.REOPEN)
+    d.rest(-1, 99_000, 300)
+    d.exchange.states.halt("T1")
+    d.new("A", 1, 100, "10.00", (18, 6))
+    monkeypatch.setattr(d.exchange.auctions, "reopen", lambda: None)  # it leaves everything uncrossed
+    d.exchange.states.resume()
+
+    assert last(d) == ("4", "0", "post-only order would take liquidity")
+
+
+def test_orders_of_the_day_expire_with_the_close() -> None:
+    d = desk(Auction.CLOSE, Auction.REOPEN)
+    d.rest(1, 90_000, 100)
+    d.new("A", 1, 100, "9.10")
+    d.exchange.advance(CLOSE_NS + S)
+
+    assert d.sent[-1]["150"] == "C"
+    assert last(d) == ("C", "0", "the session is over")
+    assert d.cancel("B", "A")[0]["102"] == "0", "too late"
+    assert not d.ems.table.working()
+
+
+def test_an_order_that_waits_for_a_reopening_that_never_comes_expires_with_the_close() -> None:
+    d = desk(Auction.CLOSE, Auction.REOPEN)
+    d.exchange.states.halt("T1")
+    d.new("A", 1, 100, "9.10")
+    d.exchange.advance(CLOSE_NS + S)
+
+    assert last(d) == ("C", "0", "the session is over")
+
+
 def test_without_auctions_nothing_is_different() -> None:
     d = desk()
     assert not said(d, "I", "Q", "J", "K", "V", "W", "Y", "h")
