@@ -18,7 +18,7 @@ QTY_DIGITS_MAX: Final = 12  # fits every counter that sums quantities in 64 bits
 ID_LENGTH_MAX: Final = 64  # of an identifier of the other side; ours are 20 at most
 TEXT_LENGTH_MAX: Final = 256  # of Text(58) kept or sent
 RAW_KEPT_MAX: Final = 512  # of a malformed message, for the log
-TIMES_CACHED: Final = 1024  # seconds of market time whose text is remembered
+TIMES_CACHED: Final = 64  # seconds whose text is remembered: those of now, by two clocks
 
 OUTBOUND: Final = re.compile(r"[A-Z0-9._-]{1,20}", re.ASCII)  # every string that the gate sends
 FRACTION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
