@@ -17,8 +17,8 @@ from market.flow.calibration import Calibration, load
 from market.flow.queue_reactive import QueueReactiveFlow
 from market.flow.queue_reactive_defaults import chosen, large_tick, small_tick
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
+from market.types import NS
 
 STEP_NS = 60 * NS
 Flow = QueueReactiveFlow | ZeroIntelligenceFlow

@@ -27,8 +27,8 @@ from gateways.venue.publisher import Publisher
 from market.book import OrderBook
 from market.flow.flow import ENDED
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
+from market.types import NS
 
 BATCH = 64
 READ_BYTES = 1 << 18

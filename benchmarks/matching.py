@@ -28,9 +28,9 @@ from market.book_events import MARKET_EVENT, Kind
 from market.flow.flow import ENDED
 from market.flow.tape import TapeFlow
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import COMMAND, Command, CommandFlag, Outcome, OutcomeFlag
+from market.types import NS
 
 BATCH = 256  # commands or events a call: a busy read of a feed
 TICK = 0.01

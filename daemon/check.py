@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from daemon.config import Config, ConfigError, line_of, load, load_model, load_profile, profile_path
+from daemon.config import Config, load, load_profile, profile_path
 from daemon.control import SOCKET_PATH_BYTES_MAX
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE
+from daemon.strict_toml import ConfigError, line_of, load_model
 
 PACKAGES: Final = ("daemon", "gateways", "risk", "policies", "market", "research")
 DISTRIBUTION: Final = "steadyhand"

@@ -11,34 +11,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from daemon.strict_toml import ConfigError, line_of, load_model
+from daemon.strict_toml import ConfigError, load_model
 from gateways.fix import profile
 from market.instruments import Auction, Instrument, TickBand
 from market.types import Symbol
 
-__all__ = [
-    "ClockSection",
-    "Config",
-    "ConfigError",
-    "FeedSection",
-    "GateSection",
-    "GuardSection",
-    "InstrumentSection",
-    "LogsSection",
-    "MetricsSection",
-    "OmsClientSection",
-    "OmsSection",
-    "Section",
-    "SessionSection",
-    "TraderSection",
-    "VenueSection",
-    "line_of",
-    "load",
-    "load_model",
-    "load_profile",
-    "profile_path",
-    "with_absolute_policy",
-]
 SCRIPT: Final = "script:"  # of trader.policy; what follows is a path
 TICK_BANDS_MAX: Final = 64  # the longest table of an exchange, MiFID II's, has 19
 

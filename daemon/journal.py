@@ -26,12 +26,10 @@ from typing import Final
 from daemon.segments import checkpoints, tail
 from daemon.segments.checkpoints import Mark, Signer
 from daemon.segments.disk import DISK, Disk
-from daemon.segments.layout import FIRST, FRAME_MAX, JournalError, encode_frame, old_version
+from daemon.segments.layout import FRAME_MAX, JournalError, encode_frame, old_version
 from daemon.segments.lock import DirectoryLock, lock_directory
-from daemon.segments.reading import read, segments
+from daemon.segments.reading import segments
 from daemon.segments.tail import Tail
-
-__all__ = ["FIRST", "FRAME_MAX", "DirectoryLock", "Journal", "JournalError", "lock_directory", "read"]
 
 # Appends of 20 ms share one fsync. The thread looks by itself: woken by an append it would want the
 # interpreter's lock in the very moment in which the order that was journaled is sent (measured: 0.2 ms).

@@ -6,8 +6,9 @@ for key, text in missing(config): ...     # `steadyhand check` says all; a live 
 from collections.abc import Iterator
 from typing import Final
 
-from daemon.config import Config, ConfigError, load_profile
+from daemon.config import Config, load_profile
 from daemon.people.keys import Keyring, SignatureError, load_keyring, verify_file
+from daemon.strict_toml import ConfigError
 from risk.commands import Role
 
 PEOPLE_MIN: Final = 2  # one asks, another confirms (R72, R73)

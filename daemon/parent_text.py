@@ -11,9 +11,9 @@ import re
 from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Final
 
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.parents import ParentOrder
-from market.types import PRICE_SCALE, Benchmark, ParentID, Side, Symbol
+from market.types import NS, PRICE_SCALE, Benchmark, ParentID, Side, Symbol
 
 FORM: Final = "SIDE QTY SYMBOL HH:MM-HH:MM [limit= pov= benchmark= must_complete= id= account= ...]"
 SIDES: Final = {

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from daemon.config import ConfigError
+from daemon.strict_toml import ConfigError
 from market.types import Symbol
 
 HEADER: Final = ["account", "symbol", "qty"]

@@ -16,8 +16,8 @@ import msgspec
 
 from daemon.gate import journal as gate_journal
 from daemon.gate.core import GateCore
-from daemon.journal import JournalError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE
+from daemon.segments.layout import JournalError
 from daemon.trader.core import TraderCore
 from daemon.trader.events import NOTHING, Step
 from daemon.trader.feed import Intake

@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from market.types import NS as NS
-from market.types import Symbol
+from market.types import NS, Symbol
 
 
 class TickBand(msgspec.Struct, frozen=True):

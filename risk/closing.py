@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from market.instruments import NS, Auction, Instrument, closing_times
+from market.instruments import Auction, Instrument, closing_times
 from market.parents import ParentOrder
-from market.types import TimeInForce
+from market.types import NS, TimeInForce
 from risk.calendar import ALWAYS, DayPhase
 from risk.limits import Limits
 

@@ -178,6 +178,29 @@ def test_a_core_has_no_clock_no_chance_and_no_wire(path: Path) -> None:
     assert not any(isinstance(n, ast.Await | ast.AsyncFunctionDef) for n in ast.walk(tree_of(path)))
 
 
+def top_names(tree: ast.Module) -> set[str]:
+    """Return what a module's own statements name: what lives there."""
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return names | {
+        n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def test_a_name_is_imported_from_where_it_lives() -> None:
+    """A module that hands on what others made hides who depends on whom."""
+    lives = {name_of(p)[:-3].replace("/", "."): top_names(tree_of(p)) for p in SOURCES}
+    found = [
+        f"{name_of(path)}:{node.lineno} {alias.name} from {node.module}"
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.module in lives
+        for alias in node.names
+        if alias.name not in lives[node.module]
+    ]
+
+    assert found == []
+
+
 def test_risk_sees_only_the_words_of_the_market() -> None:
     seen = {n for p in SOURCES if p.parts[len(ROOT.parts)] == "risk" for n in imports(p)}
 

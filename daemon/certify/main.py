@@ -21,10 +21,11 @@ from daemon.certify.notation import Case, ScriptError, parse
 from daemon.certify.pack import About, Verdict
 from daemon.certify.play import Mismatch
 from daemon.certify.words import SUPPORT
-from daemon.config import ConfigError, load_model, load_profile, profile_path
+from daemon.config import load_profile, profile_path
 from daemon.logs import configure
 from daemon.paper.children import Child, ChildError
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE, Runtime, run_and_exit
+from daemon.strict_toml import ConfigError, load_model
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
 from gateways.fix.reference import Reference

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from daemon.config import Config, ConfigError
+from daemon.config import Config
 from daemon.gate.core import GateCore
 from daemon.gate.engine import dial
-from daemon.journal import FIRST, RESERVE_BYTES, Journal, read
+from daemon.journal import RESERVE_BYTES, Journal
+from daemon.segments.layout import FIRST
+from daemon.segments.reading import read
+from daemon.strict_toml import ConfigError
 from gateways.fix import drop_copy
 from gateways.fix.sessions import (
     DROP_COPY,

@@ -8,7 +8,8 @@ import structlog
 
 from daemon.config import GateSection, SessionSection
 from daemon.gate import power
-from daemon.journal import FIRST, Journal
+from daemon.journal import Journal
+from daemon.segments.layout import FIRST
 from gateways.fix.profile import Profile
 from gateways.fix.sessions import (
     ORDER,

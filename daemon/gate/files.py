@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from daemon.config import Config, ConfigError, GateSection, load, load_model, load_profile
+from daemon.config import Config, GateSection, load, load_profile
 from daemon.gate.state import calendars
 from daemon.live_check import missing
+from daemon.strict_toml import ConfigError, load_model
 from gateways.fix.profile import Profile
 from risk.calendar import CalendarError
 from risk.limits import Limits

@@ -12,8 +12,8 @@ import msgspec
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import AskStatus, Effect, SendCancel, SendOrder, Step
-from daemon.journal import FIRST, JournalError, read
-from daemon.segments.layout import FRAME
+from daemon.segments.layout import FIRST, FRAME, JournalError
+from daemon.segments.reading import read
 from market import copy_events as copy
 from market import desk_events as desk
 from market import events as ev

@@ -29,9 +29,10 @@ from daemon.gate import birthplace, last_words
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeper import Keeper
 from daemon.gate.shell import GateShell
-from daemon.journal import FIRST, RESERVE_BYTES, Journal, JournalError
+from daemon.journal import RESERVE_BYTES, Journal
 from daemon.people.keys import PrivateKey, load_private, make_private
 from daemon.runtime import EXIT_NOT_CLEAN
+from daemon.segments.layout import FIRST, JournalError
 from market.desk_events import Condition, MachineMeasured
 
 MB: Final = 1_048_576

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from daemon.config import Config, ConfigError
+from daemon.config import Config
+from daemon.strict_toml import ConfigError
 
 PASSWORD_MAX: Final = 128  # characters; more is the wrong file
 

@@ -18,7 +18,7 @@ import structlog
 from daemon import notify, positions
 from daemon.clock import Clock, is_sound, wall_anchor
 from daemon.clock_source import Machine
-from daemon.config import Config, ConfigError, GateSection
+from daemon.config import Config, GateSection
 from daemon.ending import Ending
 from daemon.gate import engine as gate_engine
 from daemon.gate import recovery
@@ -36,11 +36,12 @@ from daemon.gate.metrics import GateMetrics
 from daemon.gate.oms_desk import OmsDesk
 from daemon.gate.shell import GateShell
 from daemon.heartbeat import Heartbeat
-from daemon.journal import JournalError
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.people.keys import load_keyring
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run_and_exit
+from daemon.segments.layout import JournalError
+from daemon.strict_toml import ConfigError
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile

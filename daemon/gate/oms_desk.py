@@ -12,12 +12,14 @@ from typing import Final
 
 import structlog
 
-from daemon.config import Config, ConfigError, OmsClientSection, OmsSection
+from daemon.config import Config, OmsClientSection, OmsSection
 from daemon.gate.line_faults import faults, password
 from daemon.gate.oms_state import REPORTS_MAX
 from daemon.gate.power import boot_id
 from daemon.gate.shell import GateShell
-from gateways.fix.oms_intake import Rights, body, read
+from daemon.strict_toml import ConfigError
+from gateways.fix.oms_intake import Rights, read
+from gateways.fix.oms_reports import body
 from gateways.fix.oms_server import OmsServer
 from gateways.fix.oms_session import OmsSession, Terms
 from gateways.fix.oms_store import OmsStore

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from daemon.gate.journal import INBOUND_NAME, NOT_INBOUND
-from daemon.journal import FIRST, Journal, read
-from daemon.segments.layout import HEADER
-from daemon.segments.reading import segments
+from daemon.journal import Journal
+from daemon.segments.layout import FIRST, HEADER
+from daemon.segments.reading import read, segments
 from gateways.fix.inbound import seq_num
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")

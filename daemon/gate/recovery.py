@@ -13,13 +13,15 @@ from typing import Final
 import msgspec
 import structlog
 
-from daemon.config import line_of
 from daemon.gate import power, snapshots
 from daemon.gate.archive import ArchiveError
 from daemon.gate.archive_store import ready
 from daemon.gate.core import GateCore
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed
-from daemon.journal import FIRST, Journal, JournalError, read
+from daemon.journal import Journal
+from daemon.segments.layout import FIRST, JournalError
+from daemon.segments.reading import read
+from daemon.strict_toml import line_of
 from gateways.fix.inbound import decode
 from gateways.fix.market_data import MarketData, MarketDataReject
 from gateways.fix.wire import Malformed

@@ -23,17 +23,19 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from daemon import heartbeat, notify
-from daemon.config import Config, ConfigError, GateSection, GuardSection, load, load_profile
+from daemon.config import Config, GateSection, GuardSection, load, load_profile
 from daemon.ending import Ending
 from daemon.guard import proof
 from daemon.guard.drill import drill
 from daemon.guard.killing import Target, cut, gone
 from daemon.guard.watch import POLL_NS, Watch, Word
 from daemon.heartbeat import Beat
-from daemon.journal import DirectoryLock, JournalError, lock_directory
 from daemon.logs import announce, configure
 from daemon.metrics.block import Metrics
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run_and_exit
+from daemon.segments.layout import JournalError
+from daemon.segments.lock import DirectoryLock, lock_directory
+from daemon.strict_toml import ConfigError
 from gateways.fix.inbound import decode
 from gateways.fix.order_entry import OrderEntry
 from gateways.fix.outbound import Encoder

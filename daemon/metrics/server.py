@@ -30,6 +30,7 @@ from daemon.metrics.block import FILE_BYTES, HEADER, MAGIC, RECORD, SUFFIX, WORD
 from daemon.metrics.catalogue import CATALOGUE, Kind
 from daemon.metrics.server_options import PORT
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
+from daemon.strict_toml import ConfigError
 
 REQUEST_S: Final = 5.0  # a client that is slower than this blocks the only thread
 STOP_LATENCY_S: Final = 0.2  # how long a signal may go unseen
@@ -193,7 +194,7 @@ def main(args: argparse.Namespace) -> int:
     if args.config is not None:
         try:
             section = config.load(args.config).metrics
-        except config.ConfigError as error:
+        except ConfigError as error:
             _say(str(error))
             return EXIT_CONFIG
         if section is None and directory is None:

@@ -11,13 +11,15 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.config import ConfigError, load_profile
+from daemon.config import load_profile
 from daemon.people.keys import make_paper_keys
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import SYNTHETIC_DAY
 from daemon.venue.settings import SYNTHETIC
 from gateways.fix.wire import decimal_text
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.parents import ParentOrder
+from market.types import NS
 from risk import calendar
 
 DEFAULT_QTY: Final = 2_000

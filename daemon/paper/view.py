@@ -17,9 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.paper.setup import Market
-from market.instruments import NS
 from market.parents import shortfall_bps
-from market.types import Side
+from market.types import NS, Side
 
 PLAIN_INTERVAL_S: Final = 5.0  # between two lines where there is no terminal
 BAR_WIDTH: Final = 44

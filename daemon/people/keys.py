@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, field_validator
 
-from daemon.config import ConfigError, Section, load_model
+from daemon.config import Section
+from daemon.strict_toml import ConfigError, load_model
 from risk.commands import Role, Signer
 
 CONTEXT: Final = b"steadyhand command 1\n"  # what a signature is for: no other text of ours can pass as one

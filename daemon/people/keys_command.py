@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from daemon.config import ConfigError, load
+from daemon.config import load
 from daemon.options import USAGE
 from daemon.people import keys
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN
+from daemon.strict_toml import ConfigError
 
 
 def main(args: argparse.Namespace) -> int:

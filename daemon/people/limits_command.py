@@ -10,10 +10,11 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from daemon.config import Config, ConfigError, load, load_model
+from daemon.config import Config, load
 from daemon.options import USAGE
 from daemon.people.one_line import DONE, REFUSED, NoGate, Refused, in_one_line
 from daemon.people.operator import ask, ask_signed
+from daemon.strict_toml import ConfigError, load_model
 from risk.commands import REASON_CHARS_MIN, ExceptionAsk, ExceptionConfirm, LimitsApply, LimitsConfirm
 from risk.limits import LimitDoc, Limits, changes, explain, overrides, value_of
 

@@ -29,7 +29,7 @@ def in_one_line(
     name: str, as_json: bool, act: Callable[[], int], usage: tuple[type[Exception], ...] = ()
 ) -> int:
     """Return what a command comes to; a failure is one line. `usage`: those of files that it was given."""
-    from daemon.config import ConfigError
+    from daemon.strict_toml import ConfigError
 
     try:
         return act()

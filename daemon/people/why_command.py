@@ -17,14 +17,15 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.config import Config, ConfigError, load
+from daemon.config import Config, load
 from daemon.gate import why
 from daemon.gate.core import GateCore
 from daemon.gate.journal import JOURNAL_NAME, Input, frames
-from daemon.journal import JournalError
 from daemon.options import USAGE
 from daemon.people.one_line import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused
 from daemon.people.operator import ask
+from daemon.segments.layout import JournalError
+from daemon.strict_toml import ConfigError
 from market.events import GateStarted, Kill, SessionDown, Shutdown, Stamp, Timer
 from market.people_events import SignedCommand, StopScope
 from market.types import ParentID

@@ -6,7 +6,7 @@ from html import escape
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from market.instruments import NS
+from market.types import NS
 
 WIDTH: Final = 1000
 LEFT, RIGHT, TOP, BOTTOM = 64, 30, 14, 26

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from daemon.report import charts
 from daemon.report.log import FixLog
 from daemon.report.style import CSS
-from market.instruments import NS
+from market.types import NS
 
 ORDERS_SHOWN: Final = 500  # rows of the order table; report.json and the log have all
 BREAKS_SHOWN: Final = 50

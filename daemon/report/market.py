@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gateways.feeds.itch import Decoder, Framing
 from market.book import OrderBook
 from market.book_events import MARKET_EVENT, Flag, Kind
-from market.instruments import NS, to_ns
+from market.instruments import to_ns
+from market.types import NS
 
 BATCH: Final = 1 << 14
 ITCH_BYTES_MAX: Final = 4 << 30  # the busiest day of a whole market is larger; a run has one symbol

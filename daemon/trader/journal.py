@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon import journal
+from daemon.segments import reading
+from daemon.segments.layout import JournalError
 from daemon.trader.events import (
     FeedDown,
     FeedIdle,
@@ -143,11 +144,11 @@ def read(path: Path) -> Iterator[tuple[int, Frame]]:
     """Yield (offset, frame).
 
     Raises:
-        journal.JournalError: the file is corrupt, or holds what this version does not know.
+        JournalError: the file is corrupt, or holds what this version does not know.
 
     """
-    for offset, payload in journal.read(path):
+    for offset, payload in reading.read(path):
         try:
             yield offset, decode(payload)
         except ValueError as error:
-            raise journal.JournalError(f"{path}:{offset}: {error}") from None
+            raise JournalError(f"{path}:{offset}: {error}") from None

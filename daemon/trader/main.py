@@ -14,12 +14,13 @@ import structlog
 
 from daemon import logs, notify
 from daemon.clock import Clock
-from daemon.config import Config, ConfigError, load
+from daemon.config import Config, load
 from daemon.ending import Ending
-from daemon.journal import JournalError
 from daemon.metrics.block import Metrics
 from daemon.rehearsal import Pacer
 from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, Runtime, run
+from daemon.segments.layout import JournalError
+from daemon.strict_toml import ConfigError
 from daemon.trader.events import FeedDown, FeedIdle, FeedUp
 from daemon.trader.gate_line import GateLine
 from daemon.trader.metrics import TraderMetrics

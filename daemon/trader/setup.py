@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from daemon.config import Config, ConfigError, TraderSection
+from daemon.config import Config, TraderSection
 from daemon.journal import Journal
+from daemon.strict_toml import ConfigError
 from daemon.trader.core import TraderCore
 from daemon.trader.events import Settings
 from daemon.trader.journal import FORMAT, Begin, encode

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from daemon import logs
-from daemon.config import ConfigError
 from daemon.runtime import EXIT_CONFIG, EXIT_USAGE, run_and_exit
+from daemon.strict_toml import ConfigError
 from daemon.venue.parts import build_flow
 from daemon.venue.replay import replay
 from daemon.venue.settings import read

@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from daemon.config import ConfigError
+from daemon.strict_toml import ConfigError
 from daemon.venue.lines import Acceptor, FaultyAcceptor
 from daemon.venue.settings import ZERO_INTELLIGENCE, Options
 from gateways.feeds import itch, itch_encode, soupbintcp_server
@@ -46,8 +46,8 @@ from market.events import LockAdvance, LockIdle
 from market.flow import zero_intelligence
 from market.flow.flow import Flow
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
+from market.types import NS
 
 if TYPE_CHECKING:
     from market.tape import Tape

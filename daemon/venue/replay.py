@@ -17,8 +17,8 @@ import msgspec
 from pydantic import ValidationError
 
 from daemon import logs
-from daemon.config import ConfigError
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN
+from daemon.strict_toml import ConfigError
 from daemon.venue.outbound import OUTBOUND_FILE, Outbound
 from daemon.venue.parts import Parts, build_flow
 from daemon.venue.settings import Options

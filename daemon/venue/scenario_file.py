@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from daemon.config import ConfigError
+from daemon.strict_toml import ConfigError
 from gateways.venue.scenario import Action, Rule, Scenario, When
 
 RULE: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]\s*(?:#.*)?$")

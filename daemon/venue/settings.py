@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from daemon.config import ConfigError, load
+from daemon.config import load
 from daemon.control import SOCKET_PATH_BYTES_MAX
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
 from gateways.fix.sessions import FIX_44
 from market.instruments import Auction, Instrument

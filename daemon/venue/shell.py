@@ -48,7 +48,7 @@ from gateways.venue.lockstep import Latency, Lockstep
 from gateways.venue.reference import INTERVAL_NS
 from market.events import LockAdvance
 from market.flow.flow import Flow
-from market.instruments import NS
+from market.types import NS
 
 log = structlog.get_logger()
 

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateways.fix.inbound import SIDES
-from gateways.fix.oms_reports import body
 from gateways.fix.oms_strategy import (
     BENCHMARKS,
     GROUP_MAX,
@@ -27,8 +26,6 @@ from gateways.fix.wire import SOH, fields, read_id, read_price_e4, read_qty, rea
 from market.oms_events import OmsCancel, OmsNew, OmsReplace, OmsStatus, OmsUnfit
 from market.parents import ParentOrder
 from market.types import CxlRejReason, OrdRejReason, ParentID, Side, Symbol
-
-__all__ = ["Rights", "body", "read"]
 
 HEADER: Final = frozenset(["8", "9", "35", "34", "49", "56", "52", "43", "97", "122", "50", "57", "10"])
 IDLE: Final = frozenset(["58", "60"])  # of a request: free text and its time instruct nothing

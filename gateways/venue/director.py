@@ -28,7 +28,7 @@ from gateways.venue.orders import VenueOrder
 from gateways.venue.prices import Prices
 from gateways.venue.rules import RuleState, Shown, shown
 from gateways.venue.scenario import GRID_NS, LOGON, LOGOUT, SIDES, Rule, Scenario
-from market.instruments import NS
+from market.types import NS
 
 log = structlog.get_logger()
 

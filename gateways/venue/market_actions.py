@@ -18,7 +18,7 @@ from gateways.venue.actions import Lasting, Seconds, Strict
 from gateways.venue.auctions import CLOSING, HALT, OPENING
 from gateways.venue.exchange import Exchange
 from market.auction import Uncross
-from market.instruments import NS
+from market.types import NS
 
 Later = Callable[[int, Callable[[], None]], None]
 Ticks = Annotated[int, Field(ge=1, le=100_000)]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from gateways.feeds.itch_messages import build
 from gateways.venue.publisher import LOCATE
 from market.events import SecurityStatus
-from market.instruments import NS, Auction
-from market.types import OrdType, Side
+from market.instruments import Auction
+from market.types import NS, OrdType, Side
 
 if TYPE_CHECKING:
     from gateways.venue.exchange import Exchange

@@ -37,9 +37,9 @@ from market.flow.queue_reactive_layout import (
 )
 from market.flow.queue_reactive_state import Episode, forget_counts, new_state
 from market.flow.queue_reactive_tables import tables
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import COMMAND, Command, Outcome, OutcomeFlag
+from market.types import NS
 
 WARM_UP_NS = 180 * NS  # several lives of what stands near the touch
 COUNTERS = {

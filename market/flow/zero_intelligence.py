@@ -24,10 +24,10 @@ from market.flow.zero_intelligence_state import (
     Rates,
     new_state,
 )
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.matching import MatchingEngine
 from market.matching_events import COMMAND, Command, Outcome, OutcomeFlag
-from market.types import Symbol
+from market.types import NS, Symbol
 
 SYN = Instrument(
     symbol=Symbol("SYN"),

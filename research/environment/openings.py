@@ -21,7 +21,7 @@ from market.flow.queue_reactive_state import Episode, forget_counts
 from market.flow.queue_reactive_tables import tables
 from market.flow.zero_intelligence import SYN
 from market.flow.zero_intelligence_state import Rates
-from market.instruments import NS
+from market.types import NS
 from policies import state_kernels as k
 from research.environment import layout as e
 from research.environment.opening_kernels import burn_in, watch

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.book_events import Flag, Kind
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.tape import Tape, TapeError
+from market.types import NS
 
 PRINTS: Final = (Kind.EXECUTE, Kind.EXECUTE_PRICE, Kind.HIDDEN)
 DIGITS: Final = 9  # of a share; a bin of a liquid day holds some 1e-2

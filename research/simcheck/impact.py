@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from market.flow.calibration import Calibration
 from market.flow.queue_reactive import QueueReactiveFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import CommandFlag, Outcome, Tif
+from market.types import NS
 from research.calibrate.blocks import interval
 from research.calibrate.simulated import BEGIN_NS, LEVELS_MAX, ORDERS_MAX, OUTCOMES_MAX
 

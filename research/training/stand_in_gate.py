@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from daemon.trader.events import Intent
-from gateways.venue.exchange import Exchange, Own
+from gateways.venue.exchange import Exchange
+from gateways.venue.outcomes import Own
 from market import events as ev
 from market import updates as up
 from market.matching_events import CommandFlag, Outcome, Tif

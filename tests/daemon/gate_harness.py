@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from daemon.config import load_model
 from daemon.gate.core import GateCore
 from daemon.gate.effects import Effect, Reply, SendCancel, SendOrder, Tell
 from daemon.gate.retiring import look_up
+from daemon.strict_toml import load_model
 from market import events as ev
 from market import updates as up
 from market.instruments import Instrument
-from market.orders import NewOrder, ReplaceOrder
+from market.orders import NewOrder
 from market.parents import ParentOrder
 from market.types import ExecType, OrdStatus, ParentID, Side, Symbol
 from risk.limits import Limits
@@ -229,6 +229,3 @@ def told(effects: list[Effect], kind: type[msgspec.Struct]) -> list[Any]:
 def cancels(effects: list[Effect]) -> list[Any]:
     """Return the cancels that were sent."""
     return [e.order for e in effects if isinstance(e, SendCancel)]
-
-
-__all__ = ["ASK", "BID", "NewOrder", "ReplaceOrder", "World", "cancels", "limits", "outcome", "told"]

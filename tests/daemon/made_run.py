@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from gateways.feeds import itch_encode as itch
-from market.instruments import NS, Instrument, to_ns
-from market.types import Symbol
+from market.instruments import Instrument, to_ns
+from market.types import NS, Symbol
 
 SOH = "\x01"
 SYN = Instrument(symbol=Symbol("SYN"))

@@ -3,7 +3,8 @@
 from typing import Any
 
 from daemon.gate.effects import TellOms
-from gateways.fix.oms_intake import Rights, body, read
+from gateways.fix.oms_intake import Rights, read
+from gateways.fix.oms_reports import body
 from market import oms_events as oms
 from tests.daemon.gate_harness import World
 

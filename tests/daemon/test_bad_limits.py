@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError
 from daemon.gate.files import load_limits
+from daemon.strict_toml import ConfigError
 from risk.limits import explain
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from daemon import heartbeat
 from daemon.gate import birthplace
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeping import Keeping
-from daemon.journal import JournalError
+from daemon.segments.layout import JournalError
 from risk.posture import Posture
 from tests.daemon.gate_harness import World
 from tests.daemon.gate_process import GateProcess

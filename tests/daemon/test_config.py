@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daemon.config import ConfigError, load
+from daemon.config import load
 from daemon.paper.options import parser
 from daemon.paper.setup import Market, compose_config
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import SYNTHETIC_DAY
 from daemon.venue.settings import SYNTHETIC
 from market.instruments import TickBand

@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.config import ConfigError, GateSection
+from daemon.config import GateSection
 from daemon.gate.control import ControlDesk, roles_of
-from daemon.gate.control_server import LookCommand, SignedText
 from daemon.gate.drop_copy_desk import DropCopyDesk
+from daemon.gate.requests import LookCommand, SignedText
 from daemon.latency import Latency
 from daemon.people import keys
 from daemon.people.keys import load_keyring, load_private
+from daemon.strict_toml import ConfigError
 from gateways.fix.sessions import DROP_COPY, LoggedOn, LoggedOut, Received
 from market import events as ev
 from market.copy_events import DropCopied, DropCopyLine

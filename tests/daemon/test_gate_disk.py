@@ -16,9 +16,11 @@ from daemon.gate import keeping as gate_keeping
 from daemon.gate.birthplace import KEY
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeping import Keeping
-from daemon.journal import Journal, JournalError, read
+from daemon.journal import Journal
 from daemon.people.keys import load_private
 from daemon.segments.checkpoints import key_id
+from daemon.segments.layout import JournalError
+from daemon.segments.reading import read
 from daemon.segments.verifying import verify
 from market import updates as up
 from market.types import ExecType, OrdStatus

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.config import ConfigError
 from daemon.gate import at_send, last_words, retiring
 from daemon.gate.archive import ArchiveError
 from daemon.gate.core import GateCore
@@ -17,7 +16,9 @@ from daemon.gate.line_faults import password
 from daemon.gate.parents import free_id
 from daemon.gate.recovery import loosened, next_epoch, recover
 from daemon.gate.traders import EPOCHS_MAX, TRADERS_MAX, hello_fault
-from daemon.journal import Journal, JournalError
+from daemon.journal import Journal
+from daemon.segments.layout import JournalError
+from daemon.strict_toml import ConfigError
 from market import events as ev
 from market.oms_events import OmsSession
 from market.types import ClOrdID, ExecID, ExecType, OrdStatus, ParentID, ParentStatus, Side, Symbol

@@ -7,7 +7,8 @@ import pytest
 from daemon.gate.core import GateCore
 from daemon.gate.journal import Digest, Input, Output, decisions, encode, frames, replay
 from daemon.gate.recovery import next_epoch, recover
-from daemon.journal import Journal, JournalError
+from daemon.journal import Journal
+from daemon.segments.layout import JournalError
 from market import events as ev
 from tests.daemon.gate_harness import BID, World
 

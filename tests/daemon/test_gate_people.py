@@ -10,7 +10,8 @@ from market import events as ev
 from market.people_events import SignedCommand, StopScope
 from market.types import ExecType, OrdStatus, ParentStatus
 from risk import commands as co
-from risk.limits import CEILING, Limits
+from risk.ceiling import CEILING
+from risk.limits import Limits
 from tests.daemon.gate_harness import ASK, BID, LIMITS, SECOND, World, limits
 from tests.daemon.people import NONCES, rearm, sign
 

@@ -15,9 +15,9 @@ from daemon.gate.birthplace import NAME as BIRTHPLACE
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeper import Keeper
 from daemon.gate.keeping import Keeping
-from daemon.journal import FIRST
 from daemon.people.keys import make_private
 from daemon.runtime import EXIT_NOT_CLEAN
+from daemon.segments.layout import FIRST
 from daemon.segments.verifying import verify
 from market.desk_events import Condition, MachineMeasured
 from tests.daemon.gate_harness import World

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.journal import FIRST, FRAME_MAX, Journal, JournalError, read
+from daemon.journal import Journal
 from daemon.segments import checkpoints
 from daemon.segments.disk import Disk
-from daemon.segments.layout import FRAME, HEADER, encode_frame
+from daemon.segments.layout import FIRST, FRAME, FRAME_MAX, HEADER, JournalError, encode_frame
+from daemon.segments.reading import read
 
 PAYLOADS = [b"first", b"\x00" * 7, bytes(range(64)), b"last"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError
 from daemon.options import USAGE
 from daemon.people import keys, keys_options, operator
 from daemon.people.keys import Keyring, KeyringFile, SignatureError, load_keyring, load_private, make_private
+from daemon.strict_toml import ConfigError
 from risk.commands import Role
 
 

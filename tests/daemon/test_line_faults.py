@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, ConfigError, load
+from daemon.config import Config, load
 from daemon.gate.line_faults import faults, password
+from daemon.strict_toml import ConfigError
 
 BASE = """
 [gate]

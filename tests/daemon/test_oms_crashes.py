@@ -16,7 +16,8 @@ import pytest
 from daemon.gate.core import GateCore
 from daemon.gate.effects import TellOms
 from gateways.fix.oms_frames import Frames
-from gateways.fix.oms_intake import body, read
+from gateways.fix.oms_intake import read
+from gateways.fix.oms_reports import body
 from gateways.fix.oms_session import OmsSession, Terms
 from gateways.fix.oms_store import OmsStore
 from market import events as ev

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, ConfigError
+from daemon.config import Config
 from daemon.gate import oms_desk
 from daemon.gate.metrics import GateMetrics
 from daemon.gate.oms_desk import FOLDER, RUN_LOG, OmsDesk
@@ -20,6 +20,7 @@ from daemon.gate.power import boot_id
 from daemon.gate.rehearsal import NoLatch
 from daemon.gate.shell import GateShell
 from daemon.metrics.block import Metrics
+from daemon.strict_toml import ConfigError
 from gateways.fix.oms_frames import Frames, frame
 from gateways.fix.oms_store import OmsStore
 from market import events as ev

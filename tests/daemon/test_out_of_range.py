@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from daemon.gate import recovery
-from daemon.gate.control_server import Amend, journaled
 from daemon.gate.recovery import event_of
-from daemon.journal import Journal, JournalError
+from daemon.gate.requests import Amend, journaled
+from daemon.journal import Journal
 from daemon.parent_text import ParentTextError, price_e4, share_bp
-from daemon.segments.layout import HEADER
+from daemon.segments.layout import HEADER, JournalError
 from daemon.segments.verifying import verify
 from gateways.fix.wire import read_utc_ns
 from market import events as ev

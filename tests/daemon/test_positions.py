@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError
 from daemon.positions import read
+from daemon.strict_toml import ConfigError
 
 
 def test_positions_by_account_and_symbol(tmp_path: Path) -> None:

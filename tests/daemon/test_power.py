@@ -8,7 +8,8 @@ import pytest
 from daemon.gate import power
 from daemon.gate.journal import INBOUND_NAME, NOT_INBOUND, Replayed
 from daemon.gate.recovery import beyond
-from daemon.journal import Journal, read
+from daemon.journal import Journal
+from daemon.segments.reading import read
 from market import events as ev
 
 REPORT = "8=FIX.4.4|9=0|35=8|34={n}|37=O1|17=E{n}|150=0|39=0|55=SYN|54=1|151=1|14=0|11=SH1-1|10=000|"

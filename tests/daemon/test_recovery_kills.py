@@ -26,9 +26,10 @@ from daemon.gate.journal import (
     encode,
 )
 from daemon.gate.recovery import beyond, event_of, next_epoch, recover
-from daemon.journal import Journal, read
+from daemon.journal import Journal
 from daemon.segments.disk import Disk
 from daemon.segments.layout import name_of
+from daemon.segments.reading import read
 from market import events as ev
 from tests.daemon.gate_harness import World
 from tests.daemon.test_snapshots import day, written

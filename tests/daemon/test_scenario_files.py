@@ -8,13 +8,14 @@ from typing import Final
 
 import pytest
 
-from daemon.config import ConfigError
+from daemon.certify.desk import ASK_E4, BID_E4
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import parser
 from daemon.venue.scenario_file import check_scenario, read_scenario
 from daemon.venue.settings import read
 from gateways.venue.scenario import Scenario
 from tests.daemon.gate_at_venue import GateAtVenue
-from tests.daemon.venue_pump import ASK_E4, BID_E4, Pump, live
+from tests.daemon.venue_pump import Pump, live
 
 ROOT: Final = Path(__file__).parents[2]
 SHIPPED: Final = sorted((ROOT / "deploy" / "scenarios").glob("*.toml"))

@@ -20,7 +20,9 @@ from daemon.gate.state_codec import EMPTY, StateError, fields_of
 from daemon.gate.state_codec import decode as read_state
 from daemon.gate.state_codec import encode as write_state
 from daemon.gate.value_types import name_of
-from daemon.journal import Journal, JournalError, read
+from daemon.journal import Journal
+from daemon.segments.layout import JournalError
+from daemon.segments.reading import read
 from daemon.segments.retention import gone, throw_away
 from market import events as ev
 from market.desk_events import Condition, LimitSignal, MachineMeasured, RestrictedListed

@@ -13,8 +13,9 @@ import pytest
 from numba.core import event as numba_events
 
 from daemon import replay_options
-from daemon.journal import FIRST, Journal
+from daemon.journal import Journal
 from daemon.replay import TraderReplay
+from daemon.segments.layout import FIRST
 from daemon.trader import options as trader_options
 from daemon.trader.events import FeedIdle, LinkUp
 from daemon.trader.journal import Begin, Input, Output, Read, StateHash, decode, encode, read

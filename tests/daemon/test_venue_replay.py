@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from daemon.config import ConfigError
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import parser
 from daemon.venue.outbound import OUTBOUND_FILE, Outbound
 from daemon.venue.parts import Parts, build_flow

@@ -3,7 +3,8 @@
 from typing import Final
 
 from gateways.fix.oms_frames import frame
-from gateways.fix.oms_intake import body, read
+from gateways.fix.oms_intake import read
+from gateways.fix.oms_reports import body
 from market.oms_events import OmsNew
 from tests.daemon.oms_world import RIGHTS, OmsWorld, new_text
 

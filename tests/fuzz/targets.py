@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from daemon.gate.control_server import Client, ControlServer
 from daemon.gate.recovery import event_of
-from daemon.journal import Journal, JournalError, read
+from daemon.journal import Journal
 from daemon.people.keys import SignatureError
+from daemon.segments.layout import JournalError
+from daemon.segments.reading import read
 from gateways import link
 from gateways.feeds import itch, moldudp64
 from gateways.feeds import soupbintcp as soup

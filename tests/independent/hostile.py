@@ -10,8 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from daemon.config import load_model
 from daemon.gate.effects import AskMassStatus, AskStatus, SendCancel, SendMassCancel, SendOrder
+from daemon.strict_toml import load_model
 from gateways.fix.inbound import decode
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import PROFILES, Profile

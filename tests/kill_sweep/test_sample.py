@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import load_model
+from daemon.strict_toml import load_model
 from risk.limits import Limits
 from tests.independent.test_hostile_policy import law_of
 from tests.kill_sweep.sweep import Sweep, every_boundary

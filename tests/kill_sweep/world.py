@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from daemon.config import load_model
+from daemon.strict_toml import load_model
 from risk.limits import Limits
 from tests.independent.test_hostile_policy import law_of
 from tests.kill_sweep.truth import Truth

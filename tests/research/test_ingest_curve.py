@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from market.book_events import MARKET_EVENT, Flag, Kind
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.tape import Source, write
-from market.types import Symbol
+from market.types import NS, Symbol
 from policies import curves
 from policies.choose import choose
 from research.ingest import curve_options, generate, lobster

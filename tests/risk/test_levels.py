@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from daemon.config import ConfigError, load_model
+from daemon.strict_toml import ConfigError, load_model
 from market import events as ev
 from market.types import Side
 from risk.limits import Limits, changes, effective, explain

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from daemon.config import ConfigError, load_model
+from daemon.strict_toml import ConfigError, load_model
 from risk.kill_switch import KillLatch
 from risk.limits import Limits
 from risk.posture import CAUSES, RELAPSES_MAX, Posture, PostureTable

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from market import updates as up
-from market.instruments import NS, Auction
-from market.types import Side, TimeInForce
+from market.instruments import Auction
+from market.types import NS, Side, TimeInForce
 from risk import admission, closing
 from risk.overlay import RiskOverlay
 from tests.daemon.gate_harness import INSTRUMENT, World, limits, parent_order, told

@@ -7,9 +7,10 @@ from daemon.certify.desk import Desk
 from daemon.certify.notation import Case, Who, parse
 from daemon.certify.play import Player
 from daemon.certify.words import SUPPORT
-from daemon.config import load_model, load_profile
+from daemon.config import load_profile
 from daemon.gate.core import GateCore
 from daemon.gate.recovery import event_of
+from daemon.strict_toml import load_model
 from gateways.fix.profile import Profile
 from risk.limits import Limits
 from tests.scenarios import ems

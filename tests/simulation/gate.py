@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from daemon.config import Config, load_model, load_profile
+from daemon.config import Config, load_profile
 from daemon.gate.main import Gate
+from daemon.strict_toml import load_model
 from risk.limits import Limits
 from tests.simulation import quickfix_double
-from tests.simulation.ground import Flag, Ground
-from tests.simulation.loop import MS, Loop, Process
+from tests.simulation.ground import Ground
+from tests.simulation.loop import MS, Flag, Loop, Process
 
 STATE: Final = Path("state")
 CONFIG: Final[dict[str, Any]] = {

@@ -25,7 +25,7 @@ from daemon.gate import power
 from daemon.segments import disk as segments_disk
 from tests.simulation import quickfix_double
 from tests.simulation.disk import Disk, SimOs
-from tests.simulation.loop import MS, SECOND, Call, Died, Flag, Loop, Process, Sleep
+from tests.simulation.loop import MS, SECOND, Call, Died, Loop, Process, Sleep
 
 OURS: Final = ("daemon.", "gateways.", "risk.")
 # Whose files are the real ones: nothing of what the gate promises hangs on them.
@@ -373,6 +373,3 @@ class NoTap:
 
     def sync(self) -> None:
         pass
-
-
-__all__ = ["Died", "Flag", "Ground"]

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from gateways.fix.sessions import REFERENCE
-from tests.simulation.fix_session import SOH, FixSession, Out, tags_of
+from tests.simulation.fix_session import SOH, FixSession, Out
 from tests.simulation.loop import SECOND, Died, Process
 
 ENGINE: Final = Path(__file__).parents[2] / "gateways" / "fix" / "engine.py"
@@ -281,4 +281,3 @@ def load() -> ModuleType:
 RuntimeError = type("RuntimeError", (Exception,), {})  # noqa: A001  (quickfix's)
 FileStoreFactory = MemoryStoreFactory
 SocketAcceptor = SocketInitiator
-__all__ = ["load", "tags_of", "world"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from daemon.gate.core import GateCore
 from daemon.gate.journal import JOURNAL_NAME, replay
-from daemon.journal import JournalError
+from daemon.segments.layout import JournalError
 from tests.simulation.checker import Checker
 from tests.simulation.gate import STATE
 from tests.simulation.loop import SECOND

@@ -7,7 +7,7 @@ from typing import Final
 
 from daemon.gate import snapshot_process
 from daemon.gate.snapshots import SnapshotError
-from daemon.journal import JournalError
+from daemon.segments.layout import JournalError
 from tests.simulation.checker import EXIT_WITHIN, RECONCILED_WITHIN, Checker
 from tests.simulation.disk import AFTER, BEFORE, TORN
 from tests.simulation.gate import STATE

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from daemon.gate.effects import Note, Reply, SendOrder, Tell, TellOms
-from gateways.fix.oms_intake import body
+from gateways.fix.oms_reports import body
 from market import events as ev
 from market.types import ClOrdID, ExecType, OrdStatus
 from market.updates import Headroom
@@ -192,6 +192,3 @@ def chapters(book: str) -> dict[str, str]:
     """Return what is written, by story."""
     text = (HERE / f"{book}.txt").read_text()
     return {part.partition(":")[0]: f"== {part}" for part in text.split("== ")[1:]}
-
-
-__all__ = ["Story", "chapters", "stories", "text_of", "told"]

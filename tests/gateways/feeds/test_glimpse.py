@@ -18,7 +18,8 @@ from gateways.feeds.soupbintcp import ClientSession, Login, ProtocolError, encod
 from gateways.feeds.soupbintcp_server import PacketStore, SoupServer
 from market.book import OrderBook
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
-from tests.gateways.feeds.test_moldudp64 import Listener, datagram
+from tests.gateways.feeds.listener import Listener
+from tests.gateways.feeds.test_moldudp64 import datagram
 from tests.gateways.venue.desk import BEGIN_NS, END_NS, INSTRUMENT, MIDNIGHT_NS, Desk
 
 S = 10**9

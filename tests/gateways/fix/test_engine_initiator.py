@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon.journal import read
+from daemon.segments.reading import read
 from tests.gateways.fix.engine_process import EngineProcess
 from tests.gateways.fix.raw_peer import RawAcceptor, RawPeer
 

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame
-from gateways.fix.oms_intake import Rights, body, read
+from gateways.fix.oms_intake import Rights, read
+from gateways.fix.oms_reports import body
 from market.oms_events import OmsNew, OmsReplace
 from tests.daemon.oms_world import OmsWorld, by_tag, new_text
 from tests.gateways.fix.oms_line import OmsLine

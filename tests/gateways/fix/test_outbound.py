@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import simplefix
 
-from daemon.config import load_model, load_profile
+from daemon.config import load_profile
+from daemon.strict_toml import load_model
 from gateways.fix.market_data import encode_market_data_request, encode_security_status_request
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import PROFILES, Profile

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError, load_model, load_profile
+from daemon.config import load_profile
+from daemon.strict_toml import ConfigError, load_model
 from gateways.fix.profile import PROFILES, Profile
 
 VENUE = (PROFILES / "venue.toml").read_text()

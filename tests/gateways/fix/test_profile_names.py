@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from daemon.config import ConfigError, load_model, load_profile
+from daemon.config import load_profile
 from daemon.gate.recovery import event_of
+from daemon.strict_toml import ConfigError, load_model
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import PROFILES, Profile
 from gateways.fix.wire import Unencodable

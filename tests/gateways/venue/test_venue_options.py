@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.config import ConfigError
+from daemon.strict_toml import ConfigError
 from daemon.venue.options import parser
 from daemon.venue.parts import build_flow, publishable
 from daemon.venue.settings import SYNTHETIC, Options, read

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from market.book_events import MARKET_EVENT, Kind
-from market.instruments import NS, Instrument
+from market.instruments import Instrument
 from market.tape import Source, write
-from market.types import Symbol
+from market.types import NS, Symbol
 from tests.gateways.venue.process import VenueProcess
 from tests.gateways.venue.raw_fix import RawFix, transact
 

@@ -15,9 +15,9 @@ from market.flow.queue_reactive_kernels import FULL, PLAYED, STOP_ON_TOUCH, TOUC
 from market.flow.queue_reactive_layout import S_FOREIGN, S_LIMITS, S_MARKETS
 from market.flow.queue_reactive_state import Episode, new_state, reseed
 from market.flow.queue_reactive_tables import tables
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import OUTCOME, CommandFlag, Outcome, OutcomeFlag
+from market.types import NS
 from tests.twins.public import PublicBook
 
 START = 1_000_000 * NS

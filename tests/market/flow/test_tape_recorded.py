@@ -10,10 +10,10 @@ from market.book import OrderBook
 from market.book_events import Kind
 from market.flow.flow import ENDED
 from market.flow.tape import TapeFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import Outcome
 from market.tape import Tape
+from market.types import NS
 from research.ingest.generate import Shape, lobster
 from research.ingest.lobster import ingest
 

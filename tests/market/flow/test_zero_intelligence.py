@@ -8,9 +8,9 @@ from market.flow.philox import UNIT, bell, draw4, neg_log
 from market.flow.zero_intelligence import SYN, WARM_UP_NS, ZeroIntelligenceFlow
 from market.flow.zero_intelligence_kernels import drawn
 from market.flow.zero_intelligence_state import AHEAD, CLOCKS, Z_GAP, Z_SEED, Rates, new_state
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import Outcome, OutcomeFlag
+from market.types import NS
 from tests.twins.public import PublicBook
 
 START = 1_000_000 * NS

@@ -8,9 +8,9 @@ import numpy as np
 from market import tape
 from market.book_events import MARKET_EVENT, Flag, Kind
 from market.flow.zero_intelligence import SYN, ZeroIntelligenceFlow
-from market.instruments import NS
 from market.matching import MatchingEngine
 from market.matching_events import Outcome, OutcomeFlag
+from market.types import NS
 
 DAY = date(2024, 1, 2)
 

@@ -49,7 +49,7 @@ def test_what_was_played_is_not_played_again(small, tmp_path, capsys, monkeypatc
     asked = (*asked, "--baselines", "twap", "--out", tmp_path)
     assert validate(capsys, *asked)[0] == 0
 
-    from research.validation.session import Stage
+    from research.validation.play import Stage
 
     monkeypatch.setattr(Stage, "play", lambda *_: pytest.fail("played again"))
     assert validate(capsys, *asked)[0] == 0
@@ -103,7 +103,7 @@ def test_what_others_would_play_is_what_one_plays(small, tmp_path, capsys):
 
 
 def test_an_interrupt_leaves_what_was_played_and_says_how_to_go_on(small, tmp_path, capsys, monkeypatch):
-    from research.validation.session import Stage
+    from research.validation.play import Stage
 
     def interrupted(*_):
         raise KeyboardInterrupt
