@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon import control, parent_text
-from daemon.config import ConfigError, load_profile
+from daemon.config import load_profile
 from daemon.paper.children import Child, ChildError, Interrupted, Late, ending
 from daemon.paper.setup import (
     Market,
@@ -32,6 +32,7 @@ from daemon.paper.setup import (
 )
 from daemon.paper.view import View, summary
 from daemon.report import main as report
+from daemon.report import sums
 from daemon.runtime import (
     EXIT_CONFIG,
     EXIT_DONE,
@@ -41,9 +42,9 @@ from daemon.runtime import (
     Runtime,
     run,
 )
-from market.instruments import NS
+from daemon.strict_toml import ConfigError
 from market.parents import ParentOrder
-from market.types import Side
+from market.types import NS, Side
 
 SOON_S: Final = 15.0  # for `ready`; a start that takes longer compiles its kernels, and says so
 READY_WAIT_S: Final = 600.0  # the first start on a machine does; a slow or a busy one needs minutes
@@ -281,6 +282,7 @@ class Paper:
             await self._gate.stop()
         self._venue.tell({"stop": True})
         await self._venue.said("summary", READY_WAIT_S)
+        await self._venue.stop()  # its last line is in fix-venue.log
         self._write_facts()
 
     def _write_facts(self) -> None:
@@ -305,6 +307,7 @@ class Paper:
         (self._run / "run.json").write_text(json.dumps(facts, indent=1))
         if self._status:
             (self._run / "gate-status.json").write_text(json.dumps(self._status))
+        sums.write(self._run)
 
     def _conclude(self) -> int:
         """Build the report, print it, and return the exit code."""

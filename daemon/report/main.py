@@ -14,6 +14,7 @@ from daemon.report import facts as report_facts
 from daemon.report import html as report_html
 from daemon.report import log as report_log
 from daemon.report import market as report_market
+from daemon.report import sums
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE
 
 JSON_BYTES_MAX: Final = 1 << 30  # a full day's venue.json is some 10 MB
@@ -32,21 +33,21 @@ def build(run: Path) -> dict[str, Any]:
         ReportError: where the folder lacks what a report needs.
     """
     facts, status = _read(run / "run.json"), _read(run / "gate-status.json")
-    missing: list[str] = []
-    venue = _read_or(run / "venue.json", missing)
-    log = _log_or(run / "fix-gate.log", missing)
+    wrong = sums.differences(run)
     try:
+        venue = _read_or(run / "venue.json", wrong)
+        log = _log_or(run / "fix-gate.log", wrong)
         log.name_parents(status["orders"])
         market = report_market.read(run, facts, venue.get("series", []))
-        report = compose(facts, status, venue, log, market, missing)
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
+        report = compose(facts, status, venue, log, market, wrong)
+        page = report_html.page(
+            report, report_html.Chapter(venue.get("series", []), log, venue, status["orders"])
+        )
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        what = "; ".join(wrong[:3]) or f"{type(error).__name__}: {error}"
         raise ReportError(
             f"{run}: its files do not fit together ({what}); was it made by this version?"
         ) from error
-    page = report_html.page(
-        report, report_html.Chapter(venue.get("series", []), log, venue, status["orders"])
-    )
     _write(run / "report.json", json.dumps(report, indent=2) + "\n")
     _write(run / "report.html", page)
     return report
@@ -58,13 +59,13 @@ def compose(
     venue: dict[str, Any],
     log: report_log.FixLog,
     market: report_market.MarketView,
-    missing: list[str],
+    wrong: list[str],
 ) -> dict[str, Any]:
     """Return the report's values."""
     counters = status["counters"]
     times = {fill["exec_id"]: fill for fill in venue.get("fills", [])}
     checked = report_facts.reconcile(status, venue, log)
-    checked["breaks"] = [f"{name} is missing" for name in missing] + checked["breaks"]
+    checked["breaks"] = wrong + checked["breaks"]
     checked["clean"] = not checked["breaks"]
     return {
         "mode": facts["mode"],
@@ -137,18 +138,23 @@ def _read(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_or(path: Path, missing: list[str]) -> dict[str, Any]:
+def _read_or(path: Path, wrong: list[str]) -> dict[str, Any]:
     if path.is_file():
         return _read(path)
-    missing.append(path.name)
+    _note_missing(path, wrong)
     return {}
 
 
-def _log_or(path: Path, missing: list[str]) -> report_log.FixLog:
+def _log_or(path: Path, wrong: list[str]) -> report_log.FixLog:
     if path.is_file():
         return report_log.read(path, "OUT")
-    missing.append(path.name)
+    _note_missing(path, wrong)
     return report_log.FixLog()
+
+
+def _note_missing(path: Path, wrong: list[str]) -> None:
+    if (text := f"{path.name} is missing") not in wrong:
+        wrong.append(text)
 
 
 def _write(path: Path, text: str) -> None:

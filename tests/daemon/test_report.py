@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from daemon.report import main as report
 from daemon.report import options as report_options
+from daemon.report import sums
 from daemon.report.charts import axis_digits, clock_ticks, round_values
 from daemon.report.market import FROM_BOOK, FROM_SAMPLES
-from market.instruments import NS
+from market.types import NS
 from tests.daemon.made_run import SOH, MadeRun
 
 
@@ -209,6 +211,52 @@ def test_missing_evidence_is_not_clean(tmp_path: Path, name: str) -> None:
 
     assert not check["clean"]
     assert check["breaks"][0] == f"{name} is missing"
+
+
+EVIDENCE = ("run.json", "gate-status.json", "venue.json", "fix-gate.log", "itch.bin")
+
+
+def damages(whole: bytes) -> Iterator[bytes]:
+    """Bits flipped all over a file, ends cut off, pieces taken out."""
+    for at in range(0, len(whole), len(whole) // 12):
+        yield whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+        yield whole[:at]
+        yield whole[:at] + whole[at + 40 :]
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+def test_what_is_not_as_the_run_left_it_is_a_break_or_one_line(tmp_path: Path, name: str) -> None:
+    run = MadeRun(minutes=2, qty=400).write(tmp_path / "run")
+    sums.write(run)
+    assert report.build(run)["reconciliation"]["clean"]
+    whole = (run / name).read_bytes()
+
+    for damaged in damages(whole):
+        (run / name).write_bytes(damaged)
+        try:
+            said = report.build(run)["reconciliation"]["breaks"][0]
+        except report.ReportError as error:
+            said = str(error)
+        assert name in said
+        assert said.isprintable()
+
+
+def test_a_file_of_another_run_is_a_break(tmp_path: Path) -> None:
+    run, other = (MadeRun(minutes=2, qty=400, seed=seed).write(tmp_path / str(seed)) for seed in (1, 2))
+    sums.write(run)
+    (run / "itch.bin").write_bytes((other / "itch.bin").read_bytes())
+
+    assert not report.build(run)["reconciliation"]["clean"]
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff", b"no checksum\n", b"0  ../run.json\n", b"0  /run.json\n", b"0  run.json\n"]
+)
+def test_sums_that_say_anything_else_are_a_break(tmp_path: Path, text: bytes) -> None:
+    run = MadeRun(minutes=2, qty=400).write(tmp_path / "run")
+    (run / sums.SUMS).write_bytes(text)
+
+    assert not report.build(run)["reconciliation"]["clean"]
 
 
 @pytest.mark.parametrize(

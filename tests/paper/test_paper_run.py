@@ -1,5 +1,6 @@
 """One short lockstep run, judged from outside: logs, bytes and report must tell one story."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -53,6 +54,16 @@ def test_parents_end_filled_and_reconciled(lockstep_run: tuple[Path, dict[str, A
     assert [p["filled_qty"] for p in report["parents"]] == [600, 300]
     assert report["reconciliation"] == report["reconciliation"] | {"clean": True, "breaks": []}
     assert report["gate"]["rejects_by_control"] == {}
+
+
+@pytest.mark.slow
+def test_checksums_are_those_of_what_the_run_left(lockstep_run: tuple[Path, dict[str, Any]]) -> None:
+    run = lockstep_run[0]
+    lines = [line.split("  ") for line in (run / "SHA256SUMS").read_text().splitlines()]
+
+    assert all(hashlib.sha256((run / name).read_bytes()).hexdigest() == told for told, name in lines)
+    assert {"run.json", "venue.json", "fix-gate.log", "fix-venue.log", "itch.bin"} < {n for _, n in lines}
+    assert sum(name.endswith(".seg") for _, name in lines) >= 3
 
 
 @pytest.mark.slow
