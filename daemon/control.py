@@ -7,7 +7,7 @@
         await gate.receive()                             # the next answer to what was sent before
 
 Every request may carry an `id`, which comes back with its answer: answers may overtake each other.
-An answer has `ok`, and `error` (one line) where it is false. Commands: KINDS in daemon.gate.control_server.
+An answer has `ok`, and `error` (one line) where it is false. Commands: KINDS in daemon.gate.requests.
 """
 
 import asyncio

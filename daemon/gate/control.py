@@ -8,14 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from daemon.config import ConfigError, GateSection
+from daemon.config import GateSection
 from daemon.gate import people as gate_people
 from daemon.gate import why
-from daemon.gate.control_server import LookCommand, SignedText
+from daemon.gate.requests import LookCommand, SignedText
 from daemon.gate.shell import GateShell
 from daemon.guard import proof
 from daemon.people.keys import Keyring
 from daemon.people.sod_files import DayFilesError, compared, prepared
+from daemon.strict_toml import ConfigError
 from market.people_events import SignedCommand
 from risk import commands
 from risk.commands import CommandError, Role
@@ -54,7 +55,7 @@ class ControlDesk:
             return {"ok": True, "limits": law.model_dump(mode="json"), "sha256": law.digest()}
         if asked.cmd == "why":
             return why.answer(g, stamp, asked.parent_id, asked.symbol)
-        return {"ok": True, "gate": gate_people.identity(g), "mono_ns": stamp.mono_ns}
+        return {"ok": True, "gate": gate_people.identity(g), "mono_ns": stamp.mono_ns, "ts_ns": stamp.ts_ns}
 
     def signed(self, sent: SignedText, request_id: int) -> SignedCommand:
         """Return the event of a signed command.

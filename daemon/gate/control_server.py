@@ -2,15 +2,16 @@
 
 Who speaks is known from the kernel (peer credentials): this user may operate, others what the configuration
 says, and nobody else is heard. What needs more comes signed, by whatever connection. Commands are checked
-here for shape (unknown commands and fields are named), and for sense by the core. A client that does
-not read its answers is cut off.
+here for shape (daemon.gate.requests), and for sense by the core. A client that does not read its answers is
+cut off. Looks take a share of the loop and no more, and no connection keeps others from their turn: a status
+of a busy day takes tenths of a second, and orders do not wait for who only looks.
 """
 
 import asyncio
-import json
 import os
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,121 +21,34 @@ import structlog
 
 from daemon.control import REQUEST_BYTES_MAX
 from daemon.gate.links import free_socket
+from daemon.gate.requests import (
+    LOOKS,
+    VIEWS,
+    ClockCommand,
+    Command,
+    LookCommand,
+    NotARequest,
+    SignedText,
+    StatusCommand,
+    event_of,
+    journaled,
+    read,
+)
 from daemon.people.keys import SignatureError
 from daemon.runtime import umask_private
 from market import events as ev
 from market import people_events as people
-from market.parents import ParentOrder
-from risk.commands import CommandError, Role, is_scope
+from risk.commands import CommandError, Role
 
 CLIENTS_MAX: Final = 32  # people and scripts at one gate
 UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day must fit
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
 REFUSED_MAX: Final = 8  # connections that are told no when they ask; more are cut off at once
-NESTED_MAX: Final = 64  # brackets in a request; a parent order has three
+LOOKS_SHARE: Final = 10  # looks have one part in so many of the loop's time; the next one waits for its own
+LINES_A_TURN: Final = 16  # requests of one connection, some 20 us each; then others have their turn
 BAD_SIGNATURES_MAX: Final = 5  # of one connection; then it is cut off
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 log = structlog.get_logger()
-
-
-class Command(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What every command may carry."""
-
-    cmd: str
-    id: int = 0
-
-
-class Submit(Command, kw_only=True):
-    """Admit a parent."""
-
-    parent: ParentOrder
-    dry_run: bool = False
-
-
-class Basket(Command, kw_only=True):
-    """Admit parents, all or none; they come as JSON in a text, as its bound on brackets wants it."""
-
-    parents: str
-    dry_run: bool = False
-
-
-class Amend(Command, kw_only=True):
-    """Change a parent."""
-
-    parent_id: str
-    qty: int | None = None
-    limit_price_e4: int | None = None
-    end_ns: int | None = None
-    max_participation_bp: int | None = None
-
-
-class OfParent(Command, kw_only=True):
-    """Pause, resume, cancel."""
-
-    parent_id: str
-
-
-class StopCommand(Command, kw_only=True):
-    """R70: kill, or halt, the firm or one scope."""
-
-    reason: str = ""
-    source: str = "cli"
-    scope: str = ""
-
-
-class SignedText(Command, kw_only=True):
-    """A command of risk.commands, with its signature."""
-
-    key: str
-    text: str
-    signature: str
-
-
-class LookCommand(Command, kw_only=True):
-    """A look at limits, or at what keeps something from trading."""
-
-    parent_id: str = ""
-    symbol: str = ""
-
-
-class Anchor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """When market time begins."""
-
-    anchor_ts_ns: int
-    anchor_mono_ns: int
-    speed: float = 1.0
-
-
-class ClockCommand(Command, kw_only=True):
-    """Begin market time."""
-
-    anchor: Anchor
-
-
-class StatusCommand(Command, kw_only=True):
-    """How everything stands."""
-
-    orders: str = "all"  # live: what can still trade; held: what is in memory; else: of one ClOrdID
-
-
-KINDS: Final[dict[str, type[Command]]] = {
-    "ping": Command,
-    "status": StatusCommand,
-    "clock": ClockCommand,
-    "submit": Submit,
-    "basket": Basket,
-    "amend": Amend,
-    "pause": OfParent,
-    "resume": OfParent,
-    "cancel": OfParent,
-    "kill": StopCommand,
-    "halt": StopCommand,
-    "signed": SignedText,
-    "limits": LookCommand,
-    "why": LookCommand,
-}
-# What may be asked without a signature by whom; the rest is for whoever may operate.
-VIEWS: Final = frozenset({"ping", "status", "limits", "why", "signed"})
 
 
 class ControlServer:
@@ -161,11 +75,13 @@ class ControlServer:
         self._pending: dict[int, tuple[Client, int]] = {}
         self._next_id = 0
         self._server: asyncio.AbstractServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looks_at_s = 0.0  # from when on the next look may be, by the loop's time
 
     async def listen(self, path: Path) -> None:
         """Begin to listen; others of the group may connect where they have a role."""
         free_socket(path)
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         with umask_private():
             self._server = await loop.create_unix_server(lambda: Client(self), str(path))
         shared = len(self._roles) > 1
@@ -225,37 +141,49 @@ class ControlServer:
         for request_id in [n for n, (c, _) in self._pending.items() if c is client]:
             del self._pending[request_id]
 
-    def line(self, client: "Client", line: bytes) -> None:
-        """Carry out one request."""
-        tree: Any = None
+    def line(self, client: "Client", line: bytes) -> float:
+        """Carry out one request; return the seconds that it must wait, 0 where it was carried out."""
         try:
-            if line.count(b"{") + line.count(b"[") > NESTED_MAX + line.count(b'\\"'):  # quoted ones: a text
-                raise ValueError(f"more than {NESTED_MAX} brackets")
-            tree = json.loads(line)
-            if b"\\u" in line or not line.isascii():  # half a pair is no text that can be journaled
-                tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
-            name = tree.get("cmd") if isinstance(tree, dict) else None
-            kind = KINDS.get(name) if isinstance(name, str) else None
-            if kind is None:
-                raise ValueError(f"unknown command {name!r}; there is {', '.join(KINDS)}")
-            command = msgspec.convert(tree, kind)
-        except (ValueError, RecursionError, msgspec.ValidationError) as error:
-            asked = tree.get("id") if isinstance(tree, dict) else None
-            body = {"id": asked} if type(asked) is int else {}
+            command = read(line)
+        except NotARequest as error:
+            body = {} if error.asked is None else {"id": error.asked}
             client.send(body | {"ok": False, "error": f"not a request: {error}"})
-            return
+            return 0.0
         if command.cmd not in VIEWS and client.role < Role.OPERATE:
             text = f"this user may look, and not {command.cmd}"
             client.send({"ok": False, "id": command.id, "error": text})
-            return
-        self._carry_out(client, command)
+            return 0.0
+        if command.cmd not in LOOKS or self._loop is None:
+            self._carry_out(client, command)
+            return 0.0
+        began_s = self._loop.time()
+        if began_s < self._looks_at_s:
+            return self._looks_at_s - began_s
+        if client.there:
+            self._carry_out(client, command)
+        ended_s = self._loop.time()
+        self._looks_at_s = ended_s + (ended_s - began_s) * (LOOKS_SHARE - 1)
+        return 0.0
+
+    @property
+    def paces(self) -> bool:
+        """Whether there is a loop whose time is shared out."""
+        return self._loop is not None
+
+    def later(self, wait_s: float, act: Callable[[], None]) -> None:
+        """Do something when its time has come, and others have had their turn."""
+        if self._loop is None:
+            act()
+        else:
+            self._loop.call_later(wait_s, act)
 
     def _carry_out(self, client: "Client", command: Command) -> None:
         if command.cmd == "ping" or isinstance(command, LookCommand):
             look = command if isinstance(command, LookCommand) else LookCommand(cmd="ping")
             client.send(self._look(look) | {"id": command.id})
         elif isinstance(command, StatusCommand):
-            body = self._status(command.orders)
+            few = command.orders == "all" and client.role < Role.OPERATE  # all of a day take a second
+            body = self._status("held" if few else command.orders)
             client.send(body | {"ok": True, "id": command.id})
         elif isinstance(command, ClockCommand):
             a = command.anchor
@@ -290,47 +218,6 @@ class ControlServer:
         self._post(event)
 
 
-def journaled(event: ev.Event) -> None:
-    """Look whether a journal takes the numbers of an event: CommandError where it does not."""
-    try:
-        msgspec.msgpack.encode(event)
-    except OverflowError:
-        raise CommandError("a number is out of range: 64 bits are what a journal takes") from None
-
-
-def event_of(command: Command, request_id: int) -> ev.Event:
-    """Return the event that a command means."""
-    n = request_id
-    if isinstance(command, Submit):
-        return ev.SubmitParent(request_id=n, parent=command.parent, dry_run=command.dry_run)
-    if isinstance(command, Basket):
-        return people.SubmitBasket(request_id=n, parents=parents_of(command.parents), dry_run=command.dry_run)
-    if isinstance(command, Amend):
-        fields = {f: getattr(command, f) for f in ("qty", "limit_price_e4", "end_ns", "max_participation_bp")}
-        return ev.AmendParent(request_id=n, parent_id=cast(Any, command.parent_id), **fields)
-    if isinstance(command, StopCommand):
-        source, reason = command.source[:40], command.reason[:200]
-        if not is_scope(command.scope):
-            raise CommandError(
-                f"no scope {command.scope[:40]!r}: give A/, T/, P/ or S/ and a name, or nothing"
-            )
-        if command.cmd == "kill" and not command.scope:
-            return ev.Kill(request_id=n, source=source, reason=reason)
-        halt = command.cmd == "halt"
-        return people.StopScope(request_id=n, source=source, reason=reason, scope=command.scope, halt=halt)
-    assert isinstance(command, OfParent)
-    kinds = {"pause": ev.PauseParent, "resume": ev.ResumeParent, "cancel": ev.CancelParent}
-    return kinds[command.cmd](request_id=n, parent_id=cast(Any, command.parent_id))
-
-
-def parents_of(text: str) -> tuple[ParentOrder, ...]:
-    """Return the parents of a basket; CommandError where they are none."""
-    try:
-        return msgspec.json.decode(text, type=tuple[ParentOrder, ...])
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"not parents: {error}") from None
-
-
 class Client(asyncio.Protocol):
     """One connection."""
 
@@ -338,6 +225,9 @@ class Client(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._rest = b""
+        self._lines: deque[bytes] = deque()  # of one read: while some wait, no more is read
+        self._waiting = False
+        self._cut = False
         self.uid = -1
         self.role = Role.VIEW
         self.bad_signatures = 0
@@ -372,11 +262,31 @@ class Client(asyncio.Protocol):
             self.send({"ok": False, "error": f"a request of more than {REQUEST_BYTES_MAX} bytes"})
             self.close()
             return
-        for line in lines:
-            if self._transport is None or self._transport.is_closing():
-                return
-            if line.strip():
-                self._server.line(self, line)
+        self._lines.extend(line for line in lines if line.strip())
+        if not self._waiting:
+            self._work()
+
+    @property
+    def there(self) -> bool:
+        """Whether somebody still listens."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def _work(self) -> None:
+        """Carry out what waits, a turn's worth; nothing of a connection that was cut off."""
+        wait_s, self._waiting = 0.0, False
+        for _ in range(min(LINES_A_TURN, len(self._lines))):
+            if self._cut:
+                self._lines.clear()
+                break
+            wait_s = self._server.line(self, self._lines[0])
+            if wait_s > 0:
+                break
+            self._lines.popleft()
+        self._waiting = bool(self._lines)
+        if self._waiting:
+            self._server.later(wait_s, self._work)
+        if self._transport is not None and self._server.paces:
+            (self._transport.pause_reading if self._waiting else self._transport.resume_reading)()
 
     def connection_lost(self, _: Exception | None) -> None:
         """The client went away; what it asked for is carried out all the same."""
@@ -388,11 +298,13 @@ class Client(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            self._cut = True
             self._transport.abort()
             return
         self._transport.write(msgspec.json.encode(body) + b"\n")
 
     def close(self) -> None:
         """Hang up after what was sent has left."""
+        self._cut = True
         if self._transport is not None:
             self._transport.close()

@@ -22,7 +22,7 @@ def submit_basket(config: Config, args: argparse.Namespace) -> int:
     assert config.gate is not None
     now_ns, down = 0, None
     try:
-        now_ns = ask_any(config, {"cmd": "status", "orders": "live"})["ts_ns"]
+        now_ns = ask_any(config, {"cmd": "ping"})["ts_ns"]
     except NoGate as error:
         if not args.dry_run:
             raise

@@ -125,7 +125,7 @@ def _submit(config: "Config", args: argparse.Namespace) -> int:
     assert config.gate is not None
     now_ns, down = 0, None
     try:
-        now_ns = ask(config, {"cmd": "status", "orders": "live"})["ts_ns"]
+        now_ns = ask(config, {"cmd": "ping"})["ts_ns"]
     except NoGate as error:
         if not args.dry_run:
             raise
@@ -298,8 +298,7 @@ def health(facts: dict[str, Any]) -> int:
     """Return the exit code of a status: 0 trading, 1 degraded, 2 halted."""
     if facts["posture"] in ("HALTED", "KILLED"):
         return HALTED
-    sessions = facts["sessions"]
-    whole = sessions["reference"]["up"] and facts["trader"]["connected"] and not facts["breaks"]
+    whole = facts["sessions"]["reference"]["up"] and facts["trader"]["connected"] and not facts["breaks"]
     return DONE if facts["posture"] == "ACTIVE" and whole else DEGRADED
 
 
@@ -315,7 +314,8 @@ def run(p: Parser, argv: list[str], act: Any) -> int:
     """Parse, load the configuration, act; every failure is one line."""
     args = p.parse_args(argv)
     args.prog = p.prog
-    from daemon.config import ConfigError, load
+    from daemon.config import load
+    from daemon.strict_toml import ConfigError
 
     def acted() -> int:
         config = load(args.config)
@@ -353,7 +353,7 @@ def paper_key(config: "Config", which: str) -> Path:
         ConfigError: this is no paper gate, or there is none.
 
     """
-    from daemon.config import ConfigError
+    from daemon.strict_toml import ConfigError
 
     assert config.gate is not None
     keyring = config.gate.keyring

@@ -11,7 +11,8 @@ import uvloop
 
 from daemon.control import request
 from daemon.gate import control_server as cs
-from daemon.gate.control_server import ControlServer, LookCommand, SignedText
+from daemon.gate.control_server import ControlServer
+from daemon.gate.requests import LookCommand, SignedText
 from daemon.people.keys import SignatureError
 from market import events as ev
 from market.people_events import SignedCommand, StopScope

@@ -91,7 +91,7 @@ def test_a_look_shows_limits_reasons_or_who_is_there(tmp_path: Path) -> None:
     assert limits["sha256"] == rim.core.state.risk.limits.digest()
     assert limits["limits"]["order"]["qty_max"] == rim.core.state.risk.limits.order.qty_max
     ping = rim.desk.look(LookCommand(cmd="ping"))
-    assert ping == {"ok": True, "gate": "PAPER/paper/1", "mono_ns": rim.world.now}
+    assert ping == {"ok": True, "gate": "PAPER/paper/1", "mono_ns": rim.world.now, "ts_ns": rim.world.ts}
     rim.world.step(ev.Kill(source="cli"))
     why = rim.desk.look(LookCommand(cmd="why", symbol="SYN"))
     assert "R70" in str(why)

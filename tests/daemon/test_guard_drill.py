@@ -11,7 +11,7 @@ import pytest
 from daemon import heartbeat
 from daemon.config import GateSection
 from daemon.gate.control import ControlDesk
-from daemon.gate.control_server import SignedText
+from daemon.gate.requests import SignedText
 from daemon.guard import proof
 from daemon.guard.drill import drill, latched
 from daemon.guard.killing import Target, cut

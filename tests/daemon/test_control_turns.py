@@ -1,0 +1,164 @@
+"""The gate's loop is shared out: who looks has a part of it, and nobody keeps others from their turn."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from daemon.gate.control_server import LINES_A_TURN, LOOKS_SHARE, Client, ControlServer
+from market import events as ev
+from risk.commands import Role
+
+LOOK_S = 0.5  # that a look takes here
+STATUS, PING, KILL = b'{"cmd": "status"}\n', b'{"cmd": "ping"}\n', b'{"cmd": "kill"}\n'
+
+
+class Loop:
+    """Time that the test makes, and what waits for it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waiting: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, wait_s: float, act: Callable[[], None]) -> None:
+        self.waiting.append((self.now + wait_s, act))
+
+    def turn(self) -> float:
+        """Go to what is due next; return how long that took."""
+        (at_s, act), *self.waiting = sorted(self.waiting, key=lambda w: w[0])
+        waited, self.now = at_s - self.now, at_s
+        act()
+        return waited
+
+
+class Wire:
+    """A transport that keeps what was written."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+        self.closing = self.paused = False
+
+    def write(self, data: bytes) -> None:
+        self.said.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+class Gate:
+    """A server over such a loop; each status takes LOOK_S of it."""
+
+    def __init__(self) -> None:
+        self.loop, self.events, self.asked = Loop(), cast(list[ev.Event], []), cast(list[str], [])
+        self.server = ControlServer(
+            self.events.append, self.status, lambda _: "", lambda _: {"ok": True}, cast(Any, None)
+        )
+        self.server._loop = cast(Any, self.loop)
+
+    def status(self, orders: str) -> dict[str, Any]:
+        self.asked.append(orders)
+        self.loop.now += LOOK_S
+        return {}
+
+    def client(self, role: Role = Role.OPERATE) -> tuple[Client, Wire]:
+        client, wire = Client(self.server), Wire()
+        client._transport, client.role = cast(Any, wire), role
+        return client, wire
+
+
+def test_looks_have_their_share_of_the_loop_and_a_kill_does_not_wait_for_them() -> None:
+    gate = Gate()
+    viewer, wire = gate.client(Role.VIEW)
+
+    viewer.data_received(STATUS * 3)
+    assert (len(wire.said), wire.paused) == (1, True)
+    operator, _ = gate.client()
+    operator.data_received(KILL)
+    assert gate.events == [ev.Kill(request_id=1, source="cli")]
+
+    assert gate.loop.turn() == pytest.approx(LOOK_S * (LOOKS_SHARE - 1))
+    assert gate.loop.turn() == pytest.approx(LOOK_S * (LOOKS_SHARE - 1))
+    assert (len(wire.said), wire.paused, gate.loop.waiting) == (3, False, [])
+
+
+def test_a_flood_of_requests_lets_others_have_their_turn() -> None:
+    gate = Gate()
+    client, wire = gate.client()
+
+    client.data_received(PING * (2 * LINES_A_TURN + 1))
+    said = [len(wire.said)]
+    while gate.loop.waiting:
+        assert gate.loop.turn() == 0
+        said.append(len(wire.said))
+
+    assert said == [LINES_A_TURN, 2 * LINES_A_TURN, 2 * LINES_A_TURN + 1]
+
+
+def test_what_comes_while_some_wait_is_done_after_it() -> None:
+    gate = Gate()
+    client, wire = gate.client()
+
+    client.data_received(STATUS * 2)
+    client.data_received(PING)
+    assert len(wire.said) == 1
+    gate.loop.turn()
+    assert [b"ok" in line for line in wire.said] == [True] * 3
+    assert gate.loop.waiting == []
+
+
+def test_what_somebody_asked_for_before_he_went_is_done_but_for_his_looks() -> None:
+    gate = Gate()
+    client, _ = gate.client()
+
+    client.data_received(STATUS * 2 + KILL)
+    client.connection_lost(None)
+    gate.loop.turn()
+
+    assert len(gate.asked) == 1
+    assert gate.events == [ev.Kill(request_id=1, source="cli")]
+
+
+def test_nothing_is_done_for_who_was_cut_off() -> None:
+    gate = Gate()
+    client, _ = gate.client()
+
+    client.data_received(STATUS * 2 + KILL)
+    client.close()
+    gate.loop.turn()
+
+    assert (len(gate.asked), gate.events) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("role", "asked", "told"),
+    [
+        (Role.VIEW, "all", "held"),
+        (Role.OPERATE, "all", "all"),
+        (Role.VIEW, "live", "live"),
+        (Role.VIEW, "SH1-1", "SH1-1"),
+    ],
+)
+def test_every_order_of_a_day_is_for_who_may_operate(role: Role, asked: str, told: str) -> None:
+    gate = Gate()
+    client, _ = gate.client(role)
+
+    client.data_received(b'{"cmd": "status", "orders": "%s"}\n' % asked.encode())
+
+    assert gate.asked == [told]
