@@ -1,7 +1,8 @@
 """From tables of episodes to what is said of them: differences with intervals, parts, responses.
 
 A unit is a parent order, a cluster the opening that its episode began in (a window of a tape): orders
-of one opening saw the same start of a market.
+of one opening saw the same start of a market. Openings of one number begin from one seed in every regime,
+with the same draws of how they differ, so they are one cluster wherever they are played.
 """
 
 from typing import Any, Final
@@ -25,7 +26,7 @@ WORSE_BPS: Final = 0.1  # a regime is lost where the interval lies above this
 
 def clusters(tables: list[Table]) -> NDArray[np.int64]:
     """Return a cluster's number for each row of several tables behind one another."""
-    return np.concatenate([t["opening"] + 1_000 * at for at, t in enumerate(tables)])
+    return np.concatenate([t["opening"] for t in tables])
 
 
 def column(tables: list[Table], name: str) -> NDArray[np.float64]:

@@ -25,10 +25,15 @@ def test_pairs_of_other_seeds_are_refused():
         compare.against([table(np.ones(16))], [other])
 
 
-def test_openings_of_two_scenarios_are_different_clusters():
-    labels = compare.clusters([table(np.ones(16)), table(np.ones(16))])
+def test_openings_of_one_number_are_one_cluster_in_every_regime():
+    """They begin from one seed: sixteen regimes that share a draw of eight openings know eight draws."""
+    drawn = np.repeat(np.random.default_rng(2).normal(0, 1, 8)[None], 8, axis=0).ravel()
+    regimes = [table(drawn + np.random.default_rng(n).normal(0, 0.1, 64)) for n in range(16)]
 
-    assert len(np.unique(labels)) == 16
+    found = compare.against(regimes, [table(np.zeros(64))] * 16)
+
+    assert found.difference.clusters == 8
+    assert found.difference.se == pytest.approx(drawn[:8].std() / np.sqrt(8), rel=0.05)
 
 
 def test_p_values_of_a_family_hold_together():

@@ -5,12 +5,15 @@ import pytest
 from scipy import stats
 
 from research.validation.statistics import (
+    adjusted,
+    bca_terms,
     cvar,
     detectable,
     holm,
     interval,
     paired,
     paired_statistic,
+    resampled_means,
     size_of_test,
 )
 
@@ -26,11 +29,47 @@ def test_the_interval_is_the_known_one_for_many_normal_values():
 
 def test_it_agrees_with_the_library_where_the_library_can_do_it():
     values = np.random.default_rng(2).exponential(1.0, 80)
-    found = interval(values, seed=1)
+    ones = np.ones(len(values))
+    drawn = resampled_means(values, ones, 10_000, 1)
+    terms = bca_terms(values, ones, drawn, float(values.mean()))
+    z = stats.norm.ppf(0.975)
     peer = stats.bootstrap(
         (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(1)
     ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=0.02)
+
+    low, high = np.quantile(drawn, [adjusted(*terms, -z), adjusted(*terms, z)])
+    found = interval(values, seed=1)
+
+    assert (low, high) == pytest.approx((peer.low, peer.high), abs=0.02)
+    assert found.low < low
+    assert found.high > high  # further out, for eighty are not many
+
+
+@pytest.mark.parametrize(("clusters", "most"), [(6, 0.07), (8, 0.065), (15, 0.065), (32, 0.06)])
+def test_few_clusters_miss_no_more_often_than_they_say(clusters, most):
+    """Bare quantiles missed zero in 15, 12, 8.5 and 7 of a hundred such cases."""
+    chance = np.random.default_rng(clusters)
+    cases = [chance.normal(0.0, 1.0, clusters) for _ in range(600)]
+
+    found = [interval(values, seed=n, resamples=300) for n, values in enumerate(cases)]
+
+    assert sum(one.excludes_zero for one in found) <= most * len(cases)
+
+
+@pytest.mark.parametrize("clusters", [6, 8, 32])
+def test_an_interval_excludes_zero_where_its_p_is_below_a_twentieth(clusters):
+    chance = np.random.default_rng(clusters)
+    found = [interval(chance.normal(0.8 / clusters**0.5, 1.0, clusters), seed=n) for n in range(60)]
+
+    assert all(one.excludes_zero == (one.p < 0.05) for one in found if abs(one.p - 0.05) > 0.01)
+
+
+def test_what_is_called_detectable_is_found_as_often_as_is_said():
+    chance, least = np.random.default_rng(11), detectable(float(np.sqrt(7)) / 8, 8)
+
+    found = [interval(chance.normal(-least, 1.0, 8), seed=n, resamples=300) for n in range(500)]
+
+    assert 0.74 <= sum(one.high < 0.0 for one in found) / 500 <= 0.88
 
 
 @pytest.mark.slow
@@ -93,7 +132,8 @@ def test_cvar_is_the_mean_of_the_worst():
 
 
 def test_a_smaller_error_finds_smaller_effects():
-    assert detectable(1.5) == pytest.approx(4.2, abs=0.01)
+    assert detectable(1.5, 10_000) == pytest.approx(4.2, abs=0.01)
+    assert detectable(1.5, 8) > 5.0
 
 
 @pytest.mark.parametrize(
