@@ -12,6 +12,8 @@ from market.types import Side, Symbol
 from market.updates import Headroom
 from risk import checks
 from risk.controls import market, money, sanity
+from risk.limit_tables import Market
+from risk.limits import Limits
 from risk.overlay import RiskOverlay
 from risk.reference import Picture
 from risk.scopes import Scope
@@ -29,7 +31,7 @@ def headroom(
     scopes = risk.scopes.of(parent.account, strategy, symbol)
     tight = risk.memory.multipliers.of(parent.account, strategy, symbol)
     picture, instrument = risk.references.picture(symbol), risk.instruments.get(symbol)
-    low_e4, high_e4 = collar(risk, symbol)
+    low_e4, high_e4 = collar(risk, law.market, symbol)
     value_e4 = max(high_e4, picture.last_e4, picture.ask_e4)
     qty_max = tight.of(sanity.qty_cap(law.order, instrument.adv if instrument is not None else 0))
     if value_e4:
@@ -49,7 +51,7 @@ def headroom(
         orders_free=max(0, min(orders_room(scope, symbol) for scope in scopes)),
         collar_low_e4=low_e4,
         collar_high_e4=high_e4,
-        rate_free=max(0, rate_room(risk, scopes, symbol, stamp.mono_ns)),
+        rate_free=max(0, rate_room(risk, law, scopes, symbol, stamp.mono_ns)),
         can_trade=can_trade,
     )
 
@@ -126,9 +128,9 @@ def orders_room(scope: Scope, symbol: Symbol) -> int:
     return min(limits.open_orders_max - ledger.open_orders, mine)
 
 
-def rate_room(risk: RiskOverlay, scopes: tuple[Scope, ...], symbol: Symbol, mono_ns: int) -> int:
+def rate_room(risk: RiskOverlay, law: Limits, scopes: tuple[Scope, ...], symbol: Symbol, mono_ns: int) -> int:
     """R20, R21, R22, R65: messages that may leave now."""
-    rates, law = risk.rates, risk.limits
+    rates = risk.rates
     cap = rates.scaled(law.rates.orders_per_second_symbol)
     room = min(
         cap - rates.sent_of(rates.sent_symbol.get(symbol), mono_ns, cap),
@@ -143,9 +145,9 @@ def rate_room(risk: RiskOverlay, scopes: tuple[Scope, ...], symbol: Symbol, mono
     return room
 
 
-def price_of_market(risk: RiskOverlay, symbol: Symbol, side: Side) -> int:
+def price_of_market(risk: RiskOverlay, limits: Market, symbol: Symbol, side: Side) -> int:
     """R05: return at what limit price a market order leaves: the collar's, on a tick; 0 = none known."""
-    low_e4, high_e4 = collar(risk, symbol)
+    low_e4, high_e4 = collar(risk, limits, symbol)
     instrument = risk.instruments.get(symbol)
     if instrument is None or not high_e4:
         return 0
@@ -154,9 +156,9 @@ def price_of_market(risk: RiskOverlay, symbol: Symbol, side: Side) -> int:
     return low_e4 + -low_e4 % instrument.tick_e4(low_e4)
 
 
-def collar(risk: RiskOverlay, symbol: Symbol) -> tuple[int, int]:
+def collar(risk: RiskOverlay, limits: Market, symbol: Symbol) -> tuple[int, int]:
     """Return the lowest sell and the highest buy that R05 and R41 pass now; 0, 0 where there is none."""
-    limits, picture = risk.limits.market, risk.references.picture(symbol)
+    picture = risk.references.picture(symbol)
     if picture.mid_micros is None:
         return 0, 0
     if (limits.last_required and not picture.last_e4) or (limits.close_required and not picture.close_e4):

@@ -81,6 +81,13 @@ ABOVE_ZERO: Final = (
     ("dynamic", "multiplier_min_bp"),
 )
 COUNTED: Final = ("exposure", "day", "rates", "fills", "loss")  # tables that a level counts for itself
+# Of these tables what is counted, or done, once for the whole desk: a level's own value would hold nowhere.
+OF_THE_DESK: Final = frozenset({
+    "market.vwap_window_ms", "market.cancel_after_ms", "market.collar_breaches_to_halt",
+    "market.breach_window_ms", "participation.window_ms", "rates.breaches_to_halt", "rates.breach_window_ms",
+    "rates.duplicate_window_ms", "loss.fee_e4", "policy.invalid_to_halt", "policy.invalid_window_ms",
+})  # fmt: skip
+NOT_OF: Final = {"strategy": "loss.inventory_max_ccy"}  # start-of-day positions are no strategy's
 
 
 def partial(part: type[Part]) -> Any:
@@ -280,12 +287,18 @@ def overrides(limits: Limits) -> dict[tuple[str, str, str], Any]:
 
 
 def level_faults(limits: Limits) -> list[str]:
-    """Return overrides that are looser than the firm's value: they would never hold."""
+    """Return overrides that would never hold: of what is the desk's, or looser than the firm's value."""
     docs = {doc.key: doc for doc in explain()}
     found = []
     for (level, name, key), value in overrides(limits).items():
         firm = value_of(limits, key)
-        if looser(docs[key], firm, value):
+        if key in OF_THE_DESK:
+            found.append(
+                f"level.{level}.{name}.{key}: is the whole desk's, no level has its own; take it out"
+            )
+        elif NOT_OF.get(level) == key:
+            found.append(f"level.{level}.{name}.{key}: no {level} owns what it counts; take it out")
+        elif looser(docs[key], firm, value):
             found.append(f"level.{level}.{name}.{key}: {value} is looser than the firm's {firm}")
     return found
 

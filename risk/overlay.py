@@ -21,6 +21,7 @@ from risk.calendar import UNKNOWN, DayCalendar, DayPhase, Table
 from risk.case import Case, Decision
 from risk.controls import day, exposure, loss, machine, market, money, policy, rates, sanity, trips
 from risk.ledger import Ledger, SymbolBook
+from risk.limit_tables import Market
 from risk.limits import Limits
 from risk.memory import Memory
 from risk.posture import PostureTable
@@ -117,6 +118,10 @@ class RiskOverlay:
     def inventory_micros(self) -> int:
         """Profit of start-of-day positions, kept by `watch`."""
         return self.firm.inventory_micros
+
+    def market_of(self, symbol: Symbol) -> Market:
+        """Return the market limits of a symbol, whoever trades it."""
+        return self.scopes.law("", "", symbol).market
 
     def phase(self, symbol: Symbol, ts_ns: int) -> DayPhase:
         """R40: return where an instant lies in a symbol's day."""

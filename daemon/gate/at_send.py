@@ -14,6 +14,7 @@ from market.child_order import ChildOrder
 from market.events import SendDue, SendFailed, Stamp
 from market.types import MS, OrdStatus, ParentStatus, Side
 from risk import checks
+from risk.limit_tables import Market
 from risk.posture import Posture
 
 
@@ -57,12 +58,13 @@ def unfit(g: GateState, stamp: Stamp, chain: ChildOrder, event: SendDue) -> str:
         return "its parent is not worked any more"
     if parent.progress.committed_qty > parent.progress.qty:
         return "R14 its parent was made smaller"
-    cap_ns = g.risk.limits.policy.decision_age_max_ms * MS
+    law = g.risk.scopes.law(terms.account, strategy, terms.symbol)
+    cap_ns = law.policy.decision_age_max_ms * MS
     if not checks.within(stamp.mono_ns - event.decided_mono_ns, cap_ns):
         return f"R50 decided {(stamp.mono_ns - event.decided_mono_ns) // MS} ms ago"
     if chain.replace_id == event.cl_ord_id and (fault := _of_changes(g, stamp, chain, strategy)):
         return fault
-    return _of_market(g, stamp, chain, event)
+    return _of_market(g, stamp, chain, event, law.market)
 
 
 def _of_changes(g: GateState, stamp: Stamp, chain: ChildOrder, strategy: str) -> str:
@@ -76,8 +78,8 @@ def _of_changes(g: GateState, stamp: Stamp, chain: ChildOrder, strategy: str) ->
     return ""
 
 
-def _of_market(g: GateState, stamp: Stamp, chain: ChildOrder, event: SendDue) -> str:
-    terms, limits = chain.terms, g.risk.limits.market
+def _of_market(g: GateState, stamp: Stamp, chain: ChildOrder, event: SendDue, limits: Market) -> str:
+    terms = chain.terms
     picture = g.references.picture(terms.symbol)
     fault = g.references.fault(picture, stamp.mono_ns, limits)
     if fault:

@@ -181,8 +181,8 @@ def track(g: GateState, chain: ChildOrder) -> None:
 
 def pull_unfit(g: GateState, stamp: Stamp) -> None:
     """R06: where a symbol's prices have been unfit for too long, its working orders are pulled."""
-    limits = g.risk.limits.market
     for symbol, picture in g.references.pictures.items():
+        limits = g.risk.market_of(symbol)
         if not g.references.fault(picture, stamp.mono_ns, limits):
             picture.unfit_since_ns = 0
             fit_again(g, stamp, symbol)

@@ -145,7 +145,7 @@ def reference_price(g: GateState, stamp: ev.Stamp, event: ev.ReferencePrice) -> 
     g.risk.priced(event, stamp)
     gate_day.begin_first_day(g, stamp)
     held = f"R06@S/{event.symbol}" in g.posture.causes
-    if held and not g.references.fault(picture, stamp.mono_ns, g.risk.limits.market):
+    if held and not g.references.fault(picture, stamp.mono_ns, g.risk.market_of(event.symbol)):
         gate_chains.fit_again(g, stamp, event.symbol)
     for parent in list(g.live_parents.values()):
         if parent.order.symbol == event.symbol:

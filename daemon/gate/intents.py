@@ -11,7 +11,7 @@ from daemon.gate.state import GateState, Parent, Trader
 from market.child_order import ChildOrder
 from market.events import CancelIntent, ReplaceIntent, Stamp, SubmitIntent
 from market.orders import NewOrder, ReplaceOrder
-from market.types import OrdStatus, OrdType, Symbol
+from market.types import OrdStatus, OrdType
 from market.updates import IntentRefused
 from risk.case import Decision
 from risk.controls.rates import ORDERS_A_DECISION_MAX
@@ -37,7 +37,7 @@ def submit(g: GateState, stamp: Stamp, intent: SubmitIntent) -> None:
         _refuse(g, intent, (GATE,), f"{CHAINS_MAX} orders at once")
         return
     parent.strategy = g.traders[intent.epoch].hello.policy
-    ord_type, price_e4 = _within_collar(g, intent, parent.order.symbol)
+    ord_type, price_e4 = _within_collar(g, intent, parent)
     order = NewOrder(
         cl_ord_id=g.next_cl_ord_id(),
         parent_id=intent.parent_id,
@@ -156,11 +156,13 @@ def _unchangeable(g: GateState, intent: ReplaceIntent, chain: ChildOrder | None)
     return ""
 
 
-def _within_collar(g: GateState, intent: SubmitIntent, symbol: Symbol) -> tuple[OrdType, int | None]:
+def _within_collar(g: GateState, intent: SubmitIntent, parent: Parent) -> tuple[OrdType, int | None]:
     """R05: a market order leaves as a limit order at the collar; as it is, the overlay refuses it."""
     if intent.ord_type is OrdType.MARKET and intent.price_e4 is None:
-        price_e4 = price_of_market(g.risk, symbol, intent.side)
-        if price_e4 and OrdType.MARKET.name in g.risk.limits.allowed.order_types:
+        order = parent.order
+        law = g.risk.scopes.law(order.account, parent.strategy, order.symbol)
+        price_e4 = price_of_market(g.risk, law.market, order.symbol, intent.side)
+        if price_e4 and OrdType.MARKET.name in law.allowed.order_types:
             return OrdType.LIMIT, price_e4
     return intent.ord_type, intent.price_e4
 

@@ -255,13 +255,15 @@ def read_arrival(g: GateState, stamp: Stamp, parent: Parent) -> None:
 
 def judge_cost(g: GateState, stamp: Stamp, parent: Parent) -> None:
     """R32: a parent that costs too much pauses, once; one that costs twice that is halted."""
-    found = trips.parent_cost(g.risk.limits, parent.order, parent.progress)
+    order = parent.order
+    law = g.risk.scopes.law(order.account, strategy_of(g, parent), order.symbol)
+    found = trips.parent_cost(law, order, parent.progress)
     if found == "halt":
-        text = f"{parent.order.parent_id} costs more than {g.risk.limits.slippage.halt_bps} bps"
-        g.posture.raise_("R32", text, stamp.mono_ns, f"P/{parent.order.parent_id}")
+        text = f"{order.parent_id} costs more than {law.slippage.halt_bps} bps"
+        g.posture.raise_("R32", text, stamp.mono_ns, f"P/{order.parent_id}")
     elif found == "pause" and not parent.costly:
         parent.costly = found
-        g.note("warning", "R32 paused", parent=parent.order.parent_id, bps=g.risk.limits.slippage.pause_bps)
+        g.note("warning", "R32 paused", parent=order.parent_id, bps=law.slippage.pause_bps)
         move(g, stamp, parent, T.PAUSE)
 
 
@@ -270,7 +272,7 @@ def remainder_reason(g: GateState, stamp: Stamp, parent: Parent, before: ParentS
     order, picture = parent.order, g.references.picture(parent.order.symbol)
     if parent.progress.cum_qty >= parent.progress.qty:
         return ""
-    limit, market = order.limit_price_e4, g.risk.limits.market
+    limit, market = order.limit_price_e4, g.risk.market_of(order.symbol)
     fault = g.references.fault(picture, stamp.mono_ns, market)
     if limit is not None and picture.mid_micros is not None and not fault:
         away = picture.ask_e4 > limit if order.side is Side.BUY else picture.bid_e4 < limit
@@ -326,14 +328,16 @@ def _mid(g: GateState, order: ParentOrder) -> int | None:
 def can_trade(g: GateState, stamp: Stamp, parent: Parent) -> bool:
     """Return whether orders of a parent have a chance now; the rest of `headroom` says how much."""
     order, symbol = parent.order, parent.order.symbol
-    posture = g.posture.of(order.account, strategy_of(g, parent), order.parent_id, symbol)
+    strategy = strategy_of(g, parent)
+    posture = g.posture.of(order.account, strategy, order.parent_id, symbol)
+    market, picture = g.risk.scopes.law(order.account, strategy, symbol).market, g.references.picture(symbol)
     return (
         parent.progress.status is ParentStatus.WORKING
         and g.session.trading
         and posture <= Posture.REDUCE_ONLY
         and not g.overdue.get(symbol)
         and gate_day.open_now(g, stamp, symbol)
-        and not g.references.fault(g.references.picture(symbol), stamp.mono_ns, g.risk.limits.market)
+        and not g.references.fault(picture, stamp.mono_ns, market)
     )
 
 

@@ -7,7 +7,7 @@ from daemon.gate.retiring import every_chain, look_up
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
 from market.events import Stamp
-from market.instruments import NS
+from market.types import NS
 
 WAITING_SHOWN_MAX: Final = 20  # executions that wait for the other line
 
@@ -160,7 +160,7 @@ def reference(g: GateState, stamp: Stamp) -> dict[str, Any]:
             "last_e4": p.last_e4,
             "close_e4": p.close_e4,
             "volume": p.volume,
-            "fault": g.references.fault(p, stamp.mono_ns, g.risk.limits.market),
+            "fault": g.references.fault(p, stamp.mono_ns, g.risk.market_of(symbol)),
         }
         for symbol, p in sorted(g.references.pictures.items())
     }

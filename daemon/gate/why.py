@@ -179,7 +179,7 @@ def of_market(g: GateState, stamp: Stamp, symbol: Symbol) -> list[Blocker]:
     if picture is None:
         text = "no reference price since the gate began" if g.references.up else "no reference session"
         return [Blocker("R06", f"S/{symbol}", text, clears=CLEARS["R06"])]
-    fault = g.references.fault(picture, stamp.mono_ns, g.risk.limits.market)
+    fault = g.references.fault(picture, stamp.mono_ns, g.risk.market_of(symbol))
     if not fault:
         return []
     since = picture.unfit_since_ns or (0 if g.references.up else g.references.alive_mono_ns)

@@ -17,8 +17,7 @@ def order_rate(case: Case) -> None:
         value = rates.sent_of(scope.tally.sent, mono_ns, cap) + 1
         if not checks.within(value, cap):
             case.fail("R20", value, cap, f"new and replace messages in one second{of(scope.name)}")
-    firm, _ = case.counted[0]
-    cap = rates.scaled(firm.limits.rates.orders_per_second_symbol)
+    cap = rates.scaled(case.limits.rates.orders_per_second_symbol)
     value = rates.sent_of(rates.sent_symbol.get(case.terms.symbol), mono_ns, cap) + 1
     if not checks.within(value, cap):
         case.fail("R20", value, cap, "messages of one symbol in one second")

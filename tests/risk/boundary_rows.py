@@ -61,9 +61,13 @@ def after(scene: Callable[[World, Side], object], probe: Probe) -> Probe:
 
 
 def holds(cause: str, scope: str = "") -> Probe:
-    """Does a cause of the posture table hold?"""
-    key = f"{cause}@{scope}" if scope else cause
-    return lambda w, _: key in w.core.state.posture.causes
+    """Does a cause of the posture table hold, of that scope or of the one whose limit is tried?"""
+
+    def probe(w: World, _: Side) -> bool:
+        places = (scope or getattr(w, "place", ""), scope)
+        return any((f"{cause}@{p}" if p else cause) in w.core.state.posture.causes for p in places)
+
+    return probe
 
 
 def caused(cause: str) -> Probe:

@@ -7,7 +7,8 @@ from typing import Any, Final
 from market import events as ev
 from market import updates as up
 from market.types import Side
-from risk.limits import Limits
+from risk.limits import Limits, explain, value_of
+from risk.scopes import LETTERS
 from tests.daemon.gate_harness import ASK, BID, World, limits
 
 PENDING_NEW, WORKING, PENDING_CANCEL, PENDING_REPLACE, UNKNOWN = STATES = (
@@ -91,13 +92,39 @@ class Row:
         return (beside < 0) is self.under
 
 
-def run(row: Row, side: Side, state: str, beside: int) -> bool:
-    """Return whether the control refused where the value is the limit and `beside`."""
+OWNERS: Final = {
+    "account": "PAPER",
+    "strategy": "twap",
+    "symbol": "SYN",
+    "session": "order",
+}  # of a world's orders
+DOCS: Final = {doc.key: doc for doc in explain()}
+
+
+def law_of(row: Row, value: int, level: str) -> Limits:
+    """Return limits of which one has a value: the firm's, or a level's own beside a looser firm's."""
     table, name = row.key.split(".")
-    value = row.value if isinstance(row.value, int) else row.value(side, state)
     law = {t: dict(values) for t, values in row.law.items()}
-    law.setdefault(table, {})[name] = value - beside
-    w = World(limits(**law), **row.start)
+    mine = law.setdefault(table, {})
+    if not level:
+        return limits(**law | {table: mine | {name: value}})
+    doc, shipped = DOCS[row.key], value_of(limits(), row.key)
+    loose = max(shipped, value + 2) if doc.tightens == "lower" else min(shipped, max(doc.low, value - 2))
+    tree = limits(**law | {table: mine | {name: loose}}).model_dump()
+    return Limits.model_validate(tree | {"level": {level: {OWNERS[level]: {table: {name: value}}}}})
+
+
+class OneWorld(World):
+    """A world that knows which scope its limit belongs to."""
+
+    place = ""
+
+
+def run(row: Row, side: Side, state: str, beside: int, level: str = "") -> bool:
+    """Return whether the control refused where the value is the limit and `beside`."""
+    value = row.value if isinstance(row.value, int) else row.value(side, state)
+    w = OneWorld(law_of(row, value - beside, level), **row.start)
+    w.place = f"{LETTERS[level]}/{OWNERS[level]}" if level else ""
     w.open()
     reply = w.parent(**({"qty": 100_000, "side": side} | row.parent))
     assert reply["ok"], reply

@@ -3,11 +3,13 @@
 import pytest
 
 from market.types import Side
-from risk.limits import explain
+from risk.limits import LEVELLED, LEVELS, NOT_OF, OF_THE_DESK, Limits, explain
+from tests.daemon.gate_harness import LIMITS
 from tests.risk.boundary_rows import ROWS
-from tests.risk.boundary_world import Row, run
+from tests.risk.boundary_world import OWNERS, Row, run
 
 CASES = [(row, side, state) for row in ROWS for side in row.sides for state in row.states]
+OWN = [row for row in ROWS if row.key.partition(".")[0] in LEVELLED and row.key not in OF_THE_DESK]
 NUMBERS = {doc.key for doc in explain() if doc.unit not in ("list", "yes or no")}
 
 
@@ -17,6 +19,29 @@ NUMBERS = {doc.key for doc in explain() if doc.unit not in ("list", "yes or no")
 def test_at_its_boundary(row: Row, side: Side, state: str) -> None:
     for beside in (-1, 0, 1):
         assert run(row, side, state, beside) is row.expected(beside), f"limit {-beside:+d} of the value"
+
+
+@pytest.mark.parametrize(
+    ("row", "level"),
+    [pytest.param(r, lv, id=f"{r.key}-{lv}") for r in OWN for lv in LEVELS if NOT_OF.get(lv) != r.key],
+)
+def test_at_its_boundary_where_it_is_a_levels_own(row: Row, level: str) -> None:
+    state = row.states[min(1, len(row.states) - 1)]
+    for beside in (-1, 0, 1):
+        assert run(row, row.sides[0], state, beside, level) is row.expected(beside), f"{-beside:+d}"
+
+
+@pytest.mark.parametrize(
+    ("level", "key"), [*((lv, key) for lv in LEVELS for key in sorted(OF_THE_DESK)), *NOT_OF.items()]
+)
+def test_no_level_has_a_value_that_would_hold_nowhere(level: str, key: str) -> None:
+    table, name = key.split(".")
+    tree = LIMITS.model_dump()
+    tree["level"] = {level: {OWNERS[level]: {table: {name: tree[table][name]}}}}
+
+    found = Limits.model_validate(tree).faults("paper")
+
+    assert [f for f in found if f.startswith(f"level.{level}.{OWNERS[level]}.{key}: ")]
 
 
 def test_every_numeric_limit_has_its_boundary() -> None:

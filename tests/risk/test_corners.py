@@ -260,16 +260,16 @@ def test_where_nothing_is_known_there_is_no_price_and_the_room_says_so() -> None
     room = headroom(risk, order, Progress(qty=2_000), "twap", ev.Stamp(w.ts, w.now), False)
     assert (room.collar_low_e4, room.collar_high_e4) == (0, 0)
     assert (room.order_qty_max, room.buy_qty_max) == (5_000, 2_000)
-    assert price_of_market(risk, SYN, BUY) == 0
-    assert price_of_market(risk, "NONE", BUY) == 0
+    assert price_of_market(risk, risk.limits.market, SYN, BUY) == 0
+    assert price_of_market(risk, risk.limits.market, "NONE", BUY) == 0
     unknown = msgspec.structs.replace(order, symbol="NONE")
     assert headroom(risk, unknown, Progress(qty=5), "twap", ev.Stamp(w.ts, w.now), False).buy_qty_max == 5
     w.step(ev.ReferencePrice(symbol=SYN, bid_e4=BID, ask_e4=ASK, bid_qty=1, ask_qty=1))
-    low, high = collar(risk, SYN)
+    low, high = collar(risk, risk.limits.market, SYN)
     assert low < BID < high
     w.price(close_e4=BID)
 
-    assert collar(risk, SYN) == (max(low, 980_000), min(high, 1_020_000))
+    assert collar(risk, risk.limits.market, SYN) == (max(low, 980_000), min(high, 1_020_000))
 
 
 def test_the_brokers_word_is_in_the_room() -> None:
@@ -514,12 +514,12 @@ def test_the_state_hash_sees_rejects_and_faults() -> None:
 
 def test_bands_of_one_side_are_none() -> None:
     w = world()
-    plain = collar(w.core.state.risk, SYN)
+    plain = collar(w.core.state.risk, w.core.state.risk.limits.market, SYN)
     w.step(ev.SecurityStatus(symbol=SYN, trading=True, band_low_e4=BID))
 
-    assert collar(w.core.state.risk, SYN) == plain
+    assert collar(w.core.state.risk, w.core.state.risk.limits.market, SYN) == plain
     w.core.state.references.picture(SYN).last_e4 = 0
-    assert collar(w.core.state.risk, SYN)[0] <= plain[0]
+    assert collar(w.core.state.risk, w.core.state.risk.limits.market, SYN)[0] <= plain[0]
 
 
 def test_a_new_scope_is_fed_with_orders_that_never_traded_as_well() -> None:

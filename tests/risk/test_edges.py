@@ -117,10 +117,10 @@ def test_a_sale_of_what_is_held_uses_no_capital_even_above_its_limit() -> None:
 
 def test_where_a_close_is_required_and_known_there_is_a_collar() -> None:
     w = world(law=limits(market={"close_required": True}))
-    assert collar(w.core.state.risk, SYN) == (0, 0)
+    assert collar(w.core.state.risk, w.core.state.risk.limits.market, SYN) == (0, 0)
     w.price(close_e4=BID)
 
-    assert collar(w.core.state.risk, SYN)[0] > 0
+    assert collar(w.core.state.risk, w.core.state.risk.limits.market, SYN)[0] > 0
 
 
 # --- the ledger and what it is fed with -------------------------------------------------------

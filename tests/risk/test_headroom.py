@@ -256,7 +256,11 @@ def test_a_symbol_that_is_no_instrument_has_neither_size_nor_price() -> None:
     w.step(ev.ReferencePrice(symbol=nowhere, bid_e4=999_000, ask_e4=1_001_000, bid_qty=1, ask_qty=1))
 
     assert room(w, symbol=nowhere).order_qty_max == 70
-    assert price_of_market(risk, nowhere, BUY) == price_of_market(risk, nowhere, SELL) == 0
+    assert (
+        price_of_market(risk, risk.limits.market, nowhere, BUY)
+        == price_of_market(risk, risk.limits.market, nowhere, SELL)
+        == 0
+    )
 
 
 def test_a_share_of_the_volume_leaves_its_room_and_nothing_is_free_once_something_crosses() -> None:
@@ -324,10 +328,16 @@ def test_a_market_order_leaves_at_the_last_tick_inside_the_collar() -> None:
     w = desk(market={"collar_bp": 1_000})
     risk = w.core.state.risk
     w.price(999_130, 1_001_130, last_e4=0)
-    assert (price_of_market(risk, SYN, BUY), price_of_market(risk, SYN, SELL)) == (1_100_000, 900_200)
+    assert (
+        price_of_market(risk, risk.limits.market, SYN, BUY),
+        price_of_market(risk, risk.limits.market, SYN, SELL),
+    ) == (1_100_000, 900_200)
     ticks = (TickBand(0, 100), TickBand(1_000_000, 700))
     risk.instruments[SYN] = msgspec.structs.replace(risk.instruments[SYN], ticks=ticks)
-    assert (price_of_market(risk, SYN, BUY), price_of_market(risk, SYN, SELL)) == (1_099_700, 900_200)
+    assert (
+        price_of_market(risk, risk.limits.market, SYN, BUY),
+        price_of_market(risk, risk.limits.market, SYN, SELL),
+    ) == (1_099_700, 900_200)
 
 
 def test_worth_is_the_highest_of_collar_last_and_ask() -> None:
