@@ -5,6 +5,7 @@ keeper.look()                      # often; starts a process that makes a snapsh
 keeper.end()
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,7 +62,7 @@ class Keeper:
             self._beside(self._start)
 
     def _start(self) -> None:
-        told = [str(self._state_dir), str(self._made), str(self._keep_mb)]
+        told = [str(self._state_dir), str(self._made), str(self._keep_mb), str(os.getpid())]
         command = [sys.executable, "-P", "-m", MAIN, *told]  # -P: no module of the working directory
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

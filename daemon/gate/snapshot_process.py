@@ -1,10 +1,10 @@
 """The process that makes a snapshot: it steps what the journal has had since the last one, and writes it.
 
-    python -m daemon.gate.snapshot_process STATE_DIR OFFSET KEEP_MB
+    python -m daemon.gate.snapshot_process STATE_DIR OFFSET KEEP_MB GATE
 
-OFFSET: what is on the disk. It reads the journal, never the gate; it writes the snapshot whole or not at all,
-then packs segments that no start needs any more. Exit codes: 0 done, 1 not, and one line says why: then a
-start takes longer.
+OFFSET: what is on the disk; GATE: the process that started it, without which it does nothing. It reads the
+journal, never the gate; it writes the snapshot whole or not at all, then packs segments that no start needs
+any more. Exit codes: 0 done, 1 not, and one line says why: then a start takes longer.
 """
 
 import contextlib
@@ -67,10 +67,12 @@ def complain(text: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Make one; return the exit code."""
-    if len(argv) != 3 or not all(word.isdigit() for word in argv[1:]):
-        complain("usage: STATE_DIR OFFSET KEEP_MB")
+    if len(argv) != 4 or not all(word.isdigit() for word in argv[1:]):
+        complain("usage: STATE_DIR OFFSET KEEP_MB GATE")
         return EXIT_USAGE
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # with the gate: what is half done is worthless
+    if os.getppid() != int(argv[3]):  # it ended while this began: the next gate packs, and writes the archive
+        return EXIT_NOT_CLEAN
     with contextlib.suppress(OSError):
         os.nice(NICE)  # a sandbox may forbid it
     gc.disable()  # nothing here is garbage before the end

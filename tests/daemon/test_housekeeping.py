@@ -1,6 +1,7 @@
 """What the gate does beside its loop: snapshots when they are due, a disk that is watched, its keys."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +83,8 @@ def test_a_snapshot_is_made_of_each_five_mebibytes_and_one_at_a_time(
 
     assert kept.grow(FIRST + 5 * MIB - 1) == 0
     assert kept.grow(FIRST + 5 * MIB) == 1
-    assert kept.children[0].command[-3:] == [str(tmp_path), str(FIRST + 5 * MIB), "7"]
+    told = [str(tmp_path), str(FIRST + 5 * MIB), "7", str(os.getpid())]
+    assert kept.children[0].command[-4:] == told
     assert kept.grow(FIRST + 20 * MIB) == 1  # the first is not done
     kept.children[0].code = 0
     assert kept.grow(FIRST + 20 * MIB) == 2

@@ -1,5 +1,6 @@
 """The gate's state: what a start puts into it, what it tells, its hash, and the process that keeps it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -284,12 +285,14 @@ def test_what_no_snapshot_that_is_kept_needs_is_packed(
         assert packing.done == done
 
 
-@pytest.mark.parametrize("words", ["", "d", "d 1", "d 1 x", "d x 1", "d -1 1", "d 1 1 1"])
-def test_a_process_without_its_three_words_says_how_it_is_called(
+@pytest.mark.parametrize(
+    "words", ["", "d", "d 1", "d 1 1", "d 1 1 x", "d 1 x 1", "d x 1 1", "d -1 1 1", "d 1 1 1 1"]
+)
+def test_a_process_without_its_four_words_says_how_it_is_called(
     words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert snapshot_process.main(words.split()) == EXIT_USAGE
-    assert capsys.readouterr().err == "steadyhand gate: snapshot: usage: STATE_DIR OFFSET KEEP_MB\n"
+    assert capsys.readouterr().err == "steadyhand gate: snapshot: usage: STATE_DIR OFFSET KEEP_MB GATE\n"
 
 
 class Kernel:
@@ -310,10 +313,20 @@ def test_the_process_dies_with_the_gate_waits_for_everybody_and_says_why_it_made
     monkeypatch.setattr("daemon.gate.snapshot_process.os.nice", nice.append)
     monkeypatch.setattr("daemon.gate.snapshot_process.gc.disable", lambda: None)
 
-    assert snapshot_process.main([str(tmp_path), "5", "0"]) == EXIT_NOT_CLEAN
+    assert snapshot_process.main([str(tmp_path), "5", "0", str(os.getppid())]) == EXIT_NOT_CLEAN
 
     assert kernel.asked == [(1, 9)], "PR_SET_PDEATHSIG, SIGKILL"
     assert nice == [19]
     said = capsys.readouterr().err
     assert said.startswith(f"steadyhand gate: snapshot: {tmp_path}")
     assert said.count("\n") == 1
+
+
+def test_a_process_whose_gate_has_ended_meanwhile_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("daemon.gate.snapshot_process.ctypes.CDLL", lambda _: Kernel())
+    monkeypatch.setattr("daemon.gate.snapshot_process.make", lambda *_: pytest.fail("it made one"))
+
+    assert snapshot_process.main([str(tmp_path), "5", "0", str(os.getpid())]) == EXIT_NOT_CLEAN
+    assert capsys.readouterr().err == ""
