@@ -39,7 +39,7 @@ def unfit(g: GateState, event: ExecutionReport) -> str:
     """Return why an order cannot be counted, "" where it can."""
     if event.symbol not in g.instruments:
         return f"symbol {event.symbol or 'not told'} is not configured"
-    if not event.order_qty or event.order_qty <= 0:
+    if (event.order_qty or 0) <= 0:
         return "OrderQty is not told"
     if len(g.external) >= EXTERNAL_MAX:
         return f"{EXTERNAL_MAX} of them at once"

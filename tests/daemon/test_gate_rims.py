@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.gate import absence, chains, core, drop_copy, positions, reports
+from daemon.gate import absence, chains, core, drop_copy, positions, reports, why
 from daemon.gate.drop_copy_state import Said
 from daemon.gate.effects import AskPositions, AskStatus, Note, SendDontKnow
 from daemon.gate.oms_state import NO_ANSWER
@@ -12,7 +12,7 @@ from daemon.gate.positions_state import Question
 from market import events as ev
 from market.copy_events import DropCopyLine
 from market.types import ExecID, ExecType, OrdStatus, ParentStatus, Side
-from tests.daemon.gate_harness import BID, SYN, World, cancels
+from tests.daemon.gate_harness import BID, SYN, World, cancels, limits
 from tests.daemon.test_gate_day import begin, to_next_morning
 from tests.daemon.test_gate_drop_copy import opened
 from tests.daemon.test_gate_positions import logged_on, tell
@@ -145,6 +145,29 @@ def test_a_broker_hears_of_so_many_executions_that_are_not_ours_and_no_more() ->
     assert [e.order.exec_id for e in w.sent_of(SendDontKnow)] == ["E-LAST"]
 
 
+def test_anothers_order_that_ended_leaves_room_for_the_next() -> None:
+    w = World(external_orders="adopt", retire_after_ms=0)
+    w.open()
+    told: dict[str, Any] = {"symbol": SYN, "order_qty": 300, "price_e4": BID}
+    w.report("DESK-1", ExecType.NEW, OrdStatus.NEW, leaves_qty=300, **told)
+    assert list(w.core.state.external) == ["DESK-1"]
+
+    w.report("DESK-1", ExecType.CANCELED, OrdStatus.CANCELED, leaves_qty=0, **told)
+    w.wait(0.1)
+
+    assert list(w.core.state.external) == []
+
+
+@pytest.mark.parametrize("qty", [0, -1, None])
+def test_an_order_of_no_quantity_is_not_counted(qty: int | None) -> None:
+    w = World(external_orders="adopt")
+    w.open()
+
+    w.report("DESK-1", ExecType.NEW, OrdStatus.NEW, symbol=SYN, order_qty=qty, price_e4=BID)
+
+    assert "OrderQty is not told" in w.core.state.breaks[0]
+
+
 # --- the drop copy --------------------------------------------------------------------------------
 
 
@@ -204,3 +227,30 @@ def test_a_frame_of_a_trader_ends_its_silence() -> None:
     w.intent(100, BID)
 
     assert trader.silent_ns == 0
+
+
+def test_a_start_in_lockstep_knows_no_clock_of_before() -> None:
+    w = World(lockstep=True)
+    w.step(ev.ClockAnchor(anchor_ts_ns=w.ts, anchor_mono_ns=w.now, speed=2.0))
+    assert w.core.state.anchor is not None
+
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+
+    assert w.core.state.anchor is None
+
+
+# --- why ------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_is_not_kept_from_trading_by_what_stops_one_side_alone() -> None:
+    w = World(limits(exposure={"long_max": 100}))
+    w.open()
+    w.parent()
+    w.fill(w.working(100), 100, BID)
+    g = w.core.state
+
+    of_one = why.of_limits(g, now(w), w.ask_parent(), SYN, "twap")
+    of_both = why.of_limits(g, now(w), None, SYN, "twap")
+
+    assert "R10" in {b.control for b in of_one}
+    assert "R10" not in {b.control for b in of_both}

@@ -1,0 +1,67 @@
+"""Rims of the overlay, a case each: what a fresh draw of small faults got past every other test."""
+
+import pytest
+
+from market.events import ReferencePrice
+from market.types import Side
+from risk.commands import People, Role, admit
+from risk.memory import REPEAT_KEYS_MAX, Memory
+from risk.posture import HOUR_NS, RELAPSES_MAX, PostureTable
+from risk.rates import Rates, Ring
+from risk.reference import References
+from tests.daemon.gate_harness import ASK, BID, LIMITS, SYN, World, limits
+from tests.risk.boundary_world import ask
+from tests.risk.test_commands import GATE, S, command
+
+HELD = (("PAPER", "SYN", 100),)
+
+
+def test_a_command_out_of_its_time_is_told_so() -> None:
+    assert "expired" in admit(People(), command(), Role.RISK, GATE, 60 * S)
+
+
+def test_relapses_count_within_an_hour_of_a_machine_that_is_up_for_days() -> None:
+    table, day = PostureTable(), 24 * HOUR_NS
+    for n in range(RELAPSES_MAX + 1):
+        table.raise_("R61", "", day + n)
+        table.clear("R61", day + n)
+
+    assert "R61" in table.latched
+
+
+def test_a_picture_with_one_side_moves_no_mark() -> None:
+    references = References()
+    references.take(ReferencePrice(symbol=SYN, bid_e4=BID, ask_e4=ASK), 1, LIMITS.market)
+    picture = references.take(ReferencePrice(symbol=SYN, bid_e4=0, ask_e4=ASK), 2, LIMITS.market)
+    picture = references.take(ReferencePrice(symbol=SYN, bid_e4=0, ask_e4=ASK), 3, LIMITS.market)
+
+    assert (picture.mark_bid_e4, picture.mark_ask_e4) == (BID, ASK)
+
+
+def test_where_no_lock_is_allowed_a_book_that_is_not_locked_is_fit() -> None:
+    law = limits(market={"locked_max_ms": 0}).market
+    references = References(up=True, alive_mono_ns=1)
+    picture = references.take(ReferencePrice(symbol=SYN, bid_e4=BID, ask_e4=ASK, last_e4=BID), 1, law)
+
+    assert references.fault(picture, 1, law) == ""
+
+
+def test_kinds_of_parents_are_forgotten_when_there_are_so_many() -> None:
+    memory = Memory(Rates(0), 1)
+    kinds = [(f"A{n}", "T", "S", 1) for n in range(REPEAT_KEYS_MAX)]
+    memory.starts = {kind: Ring(1) for kind in kinds}  # all of them long ago
+
+    memory.started(("NEW", "T", "S", 1), 10, 1)
+
+    assert list(memory.starts) == [("NEW", "T", "S", 1)]
+
+
+@pytest.mark.parametrize(("more", "controls"), [(0, ()), (1, ("R13",))])
+def test_what_is_held_long_lowers_the_capital_that_is_used_by_nothing(
+    more: int, controls: tuple[str, ...]
+) -> None:
+    w = World(limits(exposure={"capital_max_ccy": 30_003}), positions=HELD)
+    w.open()
+    w.parent(qty=1_000)
+
+    assert ask(w, Side.BUY, 300 + more, BID) == controls  # worth 100.01 each, the mid
