@@ -104,10 +104,11 @@ class DQN:
         """Play and learn for a while."""
         a = self.args
         ended: list[NDArray[np.float64]] = []
+        paid = np.zeros(a.envs)
         losses: list[float] = []
         values: list[float] = []
         for _ in range(-(-CHUNK // a.envs)):
-            ended.append(self.play())
+            ended.append(self.play(paid))
             self._due += a.envs
             if self.steps < a.starts * self._workers:
                 self._due = 0
@@ -117,7 +118,7 @@ class DQN:
                 loss, value = self.learn()
                 losses.append(loss)
                 values.append(value)
-        finite(self._obs, self.steps)
+        finite(self._obs, paid, self.steps)
         costs = np.concatenate(ended)
         self.episodes += len(costs) * self._workers
         loss = float(np.mean(losses)) if losses else 0.0
@@ -138,8 +139,8 @@ class DQN:
         share = min(1.0, self.steps / (a.explore * a.steps))
         return a.epsilon_first + share * (a.epsilon_last - a.epsilon_first)
 
-    def play(self) -> NDArray[np.float64]:
-        """Take one decision in every environment; return the costs of the episodes that ended."""
+    def play(self, paid: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take one decision in every environment, add up rewards; return the costs of what ended."""
         obs, mask = self._obs.copy(), self._mask.copy()
         dice = self._chance.random((self.args.envs, mask.shape[1] + 1), dtype=np.float32)
         actions = np.where(mask, dice[:, 1:], -1.0).argmax(axis=1)
@@ -148,6 +149,7 @@ class DQN:
             actions = np.where(follow, self.greedy()(obs, mask), actions)
         self._obs, rewards, done, self._mask, infos = self._world.step(actions)
         self._replay.add(obs, mask, actions, rewards, done)
+        paid += rewards
         self.steps += self.args.envs * self._workers
         return np.asarray(infos["cost"], dtype=np.float64)
 

@@ -64,13 +64,15 @@ def world_seed(seed: int, renewal: int, rank: int = 0) -> int:
     return int(state[0]) >> (64 - SEED_BITS)
 
 
-def finite(obs: NDArray[Any], steps: int) -> None:
-    """Refuse observations that are not numbers.
+def finite(obs: NDArray[Any], rewards: NDArray[Any], steps: int) -> None:
+    """Refuse observations and rewards that are not numbers.
 
     Raises:
-        TrainingError: naming the feature.
+        TrainingError: naming the feature, or the reward.
 
     """
+    if not np.isfinite(rewards.sum()):
+        raise TrainingError(f"a reward is not a number (after step {steps:,}): see the file of --reward")
     if not np.isfinite(obs.sum()):
         feature = int(np.argmin(np.isfinite(obs).reshape(-1, obs.shape[-1]).all(axis=0)))
         raise TrainingError(f"feature {feature} of an observation is not a number (after step {steps:,})")

@@ -132,7 +132,7 @@ class PPO:
                 m.rewards[t], m.done[t] = reward, done
                 ended.append(infos["cost"])
             m.obs[-1].copy_(torch.from_numpy(self._obs))
-        finite(m.obs.cpu().numpy(), self.steps)
+        finite(m.obs.cpu().numpy(), m.rewards, self.steps)
         return np.concatenate(ended)
 
     def advantages(self) -> tuple[Tensor, Tensor, Tensor]:

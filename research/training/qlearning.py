@@ -118,7 +118,7 @@ class QLearning:
             self._obs, reward, done, self._mask, infos = self._world.step(self._taken[t].copy())
             self._rewards[t], self._done[t] = reward, done
             ended.append(infos["cost"])
-        finite(self._obs, self.steps)
+        finite(self._obs, self._rewards, self.steps)
         self._masks[-1] = self._mask
         self.look(self._obs, self._states[-1])
         return np.concatenate(ended)

@@ -16,6 +16,7 @@ pytest.importorskip("torch")
 import torch
 
 from research.training import checkpoint, sources, train
+from research.training.flat import Flat
 from research.training.loop import Loop
 from research.training.train_options import main
 from research.worlds import known
@@ -204,11 +205,22 @@ class Blind(known.Known):
         return obs, mask
 
 
+@pytest.mark.parametrize("learner", ["ppo", "dqn", "qlearning"])
+def test_a_reward_that_is_no_number_ends_the_run_in_one_line(
+    learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sources.known, "Known", Poisoned)
+
+    assert main(asked(learner, "--out", str(tmp_path / "run"))) == 1
+
+    assert "a reward is not a number" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("learner", ["ppo", "dqn"])
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(
     learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sources.known, "Known", Poisoned)
+    monkeypatch.setattr(Flat, "follow", lambda self, *_: self.weights.data.fill_(float("nan")))
 
     assert main(asked(learner, "--out", str(tmp_path / "run"))) == 1
 
