@@ -25,7 +25,7 @@ import uvloop
 
 from daemon.config import load_profile
 from daemon.journal import Journal
-from gateways.fix import counterparty, inbound, outbound
+from gateways.fix import inbound, outbound, venue_inbound, venue_outbound
 from gateways.fix.engine import Engine
 from gateways.fix.engine import fix as quickfix
 from gateways.fix.requests import NewOrderSingle
@@ -92,16 +92,16 @@ def quantiles(samples_ns: list[int]) -> tuple[float, float]:
 
 def costs(folder: Path) -> dict[str, tuple[float, float]]:
     encoder = outbound.Encoder(load_profile("venue"))
-    body, answer = encoder.new(order(17), NOW_NS), counterparty.encode_report(report("SH261121-1-17"))
+    body, answer = encoder.new(order(17), NOW_NS), venue_outbound.encode_report(report("SH261121-1-17"))
     raw_order, raw_report = framed(body), framed(answer)
     parsed = quickfix.Message(raw_report, False)
     journal, tap = Journal.open(folder / "journal"), Tap(folder / "tap.log")
     payload = b"x" * 200
     table = {
         "encode D (profile)": timed(lambda: encoder.new(order_17, NOW_NS)),
-        "encode 8": timed(lambda: counterparty.encode_report(report_17)),
+        "encode 8": timed(lambda: venue_outbound.encode_report(report_17)),
         "decode 8": timed(lambda: inbound.decode(raw_report)),
-        "decode D": timed(lambda: counterparty.decode_request(raw_order)),
+        "decode D": timed(lambda: venue_inbound.decode_request(raw_order)),
         "quickfix.Message(body)": timed(lambda: quickfix.Message(body, False)),
         "toString of a parsed 8": timed(parsed.toString),
         "journal append, 200 B": timed(lambda: journal.append(payload)),
@@ -120,7 +120,7 @@ order_17, report_17 = order(17), report("SH261121-1-17")
 class Echo(asyncio.Protocol):
     """The floor's server: an answer for every order, without looking at it."""
 
-    answer = framed(counterparty.encode_report(report_17)).encode()
+    answer = framed(venue_outbound.encode_report(report_17)).encode()
     size = len(framed(outbound.Encoder(load_profile("venue")).new(order(10_017), NOW_NS)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -140,9 +140,9 @@ async def serve(folder: Path) -> None:
 
     def inbox(name: str, message: Message) -> None:
         if isinstance(message, Received):
-            request = counterparty.decode_request(message.raw)
+            request = venue_inbound.decode_request(message.raw)
             assert isinstance(request, NewOrderSingle), request
-            engine.send(name, counterparty.encode_report(report(request.cl_ord_id)))
+            engine.send(name, venue_outbound.encode_report(report(request.cl_ord_id)))
 
     spec = SessionSpec(name="order", sender_comp_id="VENUE", target_comp_id="STEADYHAND", in_memory=True)
     engine = Engine(Role.ACCEPTOR, [spec], folder / "venue", None, inbox, loop)

@@ -1,4 +1,4 @@
-"""What a client may ask of a FIX counterparty, decoded: the venue's side of the codec.
+"""What a client may ask of a FIX counterparty (`gateways.fix.venue_inbound` reads it from the wire).
 
 Ids are the client's own and are echoed as they came. Prices are 1e-4 currency units, times UTC ns.
 `seq_num` is MsgSeqNum(34), for the RefSeqNum(45) of a reject.
@@ -17,8 +17,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     poss_resend: bool = False
 
 
-class NewOrderSingle(Request, frozen=True, kw_only=True):
-    """35=D."""
+class Terms(Request, frozen=True, kw_only=True):
+    """What D and G both say of an order."""
 
     cl_ord_id: str
     symbol: str
@@ -29,27 +29,22 @@ class NewOrderSingle(Request, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.DAY
     account: str = ""
     post_only: bool = False  # ExecInst(18) holds 6
+    transact_ns: int = 0
+
+
+class NewOrderSingle(Terms, frozen=True, kw_only=True):
+    """35=D."""
+
     mic: str = ""  # ExDestination(100) or SecurityExchange(207)
     parent_id: str = ""  # SecondaryClOrdID(526)
     locate_id: str = ""  # LocateReqd(114)/5700
-    transact_ns: int = 0
 
 
-class ReplaceRequest(Request, frozen=True, kw_only=True):
+class ReplaceRequest(Terms, frozen=True, kw_only=True):
     """35=G: all instruction fields, again."""
 
-    cl_ord_id: str
     orig_cl_ord_id: str
     order_id: str = ""
-    symbol: str
-    side: Side
-    qty: int
-    ord_type: OrdType
-    price_e4: int | None = None
-    time_in_force: TimeInForce = TimeInForce.DAY
-    account: str = ""
-    post_only: bool = False
-    transact_ns: int = 0
 
 
 class CancelRequest(Request, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ ExDestination(100) is not looked at: this EMS has one road.
 
 from typing import Final, NamedTuple
 
-from gateways.fix.counterparty import OTHER_REASON
 from gateways.fix.requests import CancelRequest, MassCancelRequest, NewOrderSingle, ReplaceRequest
+from gateways.fix.venue_outbound import OTHER_REASON
 from gateways.venue.orders import VenueOrder
 from market.instruments import Instrument
 from market.matching_events import Why

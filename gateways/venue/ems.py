@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import structlog
 
-from gateways.fix import counterparty
 from gateways.fix import requests as rq
+from gateways.fix import venue_inbound, venue_outbound
 from gateways.venue import checks, reports
 from gateways.venue.exchange import Exchange
 from gateways.venue.line import altered
@@ -73,7 +73,7 @@ class Ems:
 
     def request(self, raw: str) -> None:
         """Answer one application message of the order session."""
-        asked = counterparty.decode_request(raw)
+        asked = venue_inbound.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
                 self._new(asked)
@@ -106,11 +106,11 @@ class Ems:
 
     def report(self, report: ExecutionReport, account: str = "", more: str = "") -> None:
         """Send an execution report; `more`: fields that only some of them have."""
-        self._send(counterparty.encode_report(report, account) + more)
+        self._send(venue_outbound.encode_report(report, account) + more)
 
     def refuse(self, raw: str, reason: str, text: str) -> None:
         """Refuse a request that nothing is wrong with; what is neither D, F nor G by 35=j."""
-        asked = counterparty.decode_request(raw)
+        asked = venue_inbound.decode_request(raw)
         match asked:
             case rq.NewOrderSingle():
                 self.table.burn(asked.cl_ord_id)
@@ -300,7 +300,7 @@ class Ems:
             reason=fault.reason,
             text=fault.text,
         )
-        body = counterparty.encode_cancel_reject(reject)
+        body = venue_outbound.encode_cancel_reject(reject)
         self._send(altered(body, {"102": code}) if code else body)
 
     def _tell_pending(self, order: VenueOrder, asked: str, cl_ord_id: str, orig_cl_ord_id: str) -> None:

@@ -8,7 +8,7 @@ of whichever time the venue runs on. Trading state goes out when it changes.
 from collections.abc import Callable
 from typing import Final
 
-from gateways.fix import counterparty, market_data
+from gateways.fix import market_data, venue_inbound
 from gateways.fix import requests as rq
 from gateways.fix.market_data import ASK, BID, CHANGE, CLOSE, DELETE, NEW, TRADE, VOLUME
 from gateways.fix.wire import SOH, Malformed, decimal_text, echo_text
@@ -57,7 +57,7 @@ class Reference:
 
     def request(self, raw: str) -> None:
         """Answer one application message of the session."""
-        asked = counterparty.decode_request(raw)
+        asked = venue_inbound.decode_request(raw)
         if isinstance(asked, rq.MarketDataRequest):
             self._market_data(asked)
         elif isinstance(asked, rq.SecurityStatusRequest):

@@ -6,9 +6,9 @@ client must learn the fate of each order; all else by a business reject (35=j).
 
 from typing import Any, Final
 
-from gateways.fix import counterparty
-from gateways.fix.counterparty import UNSERVED
+from gateways.fix import venue_outbound
 from gateways.fix.inbound import seq_num
+from gateways.fix.venue_inbound import UNSERVED
 from gateways.fix.wire import Malformed, fields, read_id, read_price_e4, read_qty
 from gateways.venue.orders import OrderTable
 from gateways.venue.reports import NO_ORDER, ExecIds
@@ -49,7 +49,7 @@ def answer_malformed(raw: str, asked: Any, table: OrderTable, exec_ids: ExecIds,
     if cl_ord_id:
         table.burn(cl_ord_id)
     if msg_type == "D" and cl_ord_id and tags.get("54") in SIDES and read_id(tags.get("55", "")):
-        return counterparty.encode_report(order_refusal(tags, cl_ord_id, asked.reason, exec_ids, ts_ns))
+        return venue_outbound.encode_report(order_refusal(tags, cl_ord_id, asked.reason, exec_ids, ts_ns))
     orig = read_id(tags.get("41", ""))
     if msg_type in ("F", "G") and cl_ord_id and orig:
         order = table.of_client(orig)
@@ -62,7 +62,7 @@ def answer_malformed(raw: str, asked: Any, table: OrderTable, exec_ids: ExecIds,
             reason=CxlRejReason.OTHER,
             text=asked.reason,
         )
-        return counterparty.encode_cancel_reject(reject)
+        return venue_outbound.encode_cancel_reject(reject)
     reason = MISSING_FIELD if "missing" in asked.reason else OTHER
     return business_reject(raw, msg_type, reason, asked.reason)
 
@@ -94,7 +94,7 @@ def business_reject(raw: str, msg_type: str, reason: str, text: str) -> str:
         (i for i in (read_id(tags.get(t, "")) for t in ("11", "262", "324", "584", "710")) if i), ""
     )
     reject = MessageRejected(ref_msg_type=read_id(msg_type) or "?", ref_id=ref_id, reason=reason, text=text)
-    return counterparty.encode_business_reject(reject, seq_num(raw))
+    return venue_outbound.encode_business_reject(reject, seq_num(raw))
 
 
 def msg_type_of(raw: str) -> str:

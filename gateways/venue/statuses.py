@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from gateways.fix import counterparty, positions
+from gateways.fix import positions, venue_outbound
 from gateways.fix import requests as rq
-from gateways.fix.counterparty import OTHER_REASON
+from gateways.fix.venue_outbound import OTHER_REASON
 from gateways.venue import reports
 from gateways.venue.checks import ALL_ORDERS, OF_SYMBOL, MassCancelFault
 from gateways.venue.exchange import Exchange
@@ -91,7 +91,7 @@ class Statuses:
             text=fault.text if fault else "",
         )
         reason = fault.reason if fault else OTHER_REASON
-        return counterparty.encode_mass_cancel_report(
+        return venue_outbound.encode_mass_cancel_report(
             report, reports.NO_ORDER, asked.request_type, reason=reason
         )
 

@@ -20,7 +20,7 @@ from daemon.segments.reading import read
 from gateways import link
 from gateways.feeds import itch, moldudp64
 from gateways.feeds import soupbintcp as soup
-from gateways.fix import counterparty, inbound
+from gateways.fix import inbound, venue_inbound
 from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame
 from market import events as ev
 from market import updates as up
@@ -130,7 +130,7 @@ class Gate:
 
 def feed_requests(data: bytes) -> None:
     """An order that is taken has a size and a name."""
-    got = counterparty.decode_request(text_of(data))
+    got = venue_inbound.decode_request(text_of(data))
     if got is not None and hasattr(got, "cl_ord_id") and hasattr(got, "ord_type"):
         assert got.qty > 0, got
         assert got.cl_ord_id, got

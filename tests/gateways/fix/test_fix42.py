@@ -5,7 +5,7 @@ import itertools
 import msgspec
 import pytest
 
-from gateways.fix import counterparty, fix42, inbound
+from gateways.fix import fix42, inbound, venue_inbound, venue_outbound
 from gateways.fix.inbound import PRICED
 from market.events import ExecutionReport, OrderCancelReject
 from market.types import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus, Side
@@ -40,7 +40,7 @@ def whole(body: str) -> str:
 @pytest.mark.parametrize(("kind", "status"), list(itertools.product(ExecType, SEEN)))
 def test_what_a_venue_says_in_42_is_what_it_means(kind: ExecType, status: OrdStatus) -> None:
     said = report(kind, status)
-    told = inbound.decode(whole(fix42.told(counterparty.encode_report(said))))
+    told = inbound.decode(whole(fix42.told(venue_outbound.encode_report(said))))
 
     assert told == said
 
@@ -60,14 +60,14 @@ def test_what_a_venue_says_in_42_is_what_it_means(kind: ExecType, status: OrdSta
 def test_exec_trans_type_says_what_a_report_is(
     kind: ExecType, status: OrdStatus, fields: tuple[str, ...]
 ) -> None:
-    assert set(fields) <= set(fix42.told(counterparty.encode_report(report(kind, status))).split("\x01"))
+    assert set(fields) <= set(fix42.told(venue_outbound.encode_report(report(kind, status))).split("\x01"))
 
 
 def test_what_came_with_44_is_left_away_or_said_otherwise() -> None:
     answer = msgspec.structs.replace(
         report(ExecType.ORDER_STATUS, OrdStatus.NEW), mass_status_req_id="M1", ord_rej_reason="13"
     )
-    tags = dict(f.split("=", 1) for f in fix42.told(counterparty.encode_report(answer)).split("\x01")[:-1])
+    tags = dict(f.split("=", 1) for f in fix42.told(venue_outbound.encode_report(answer)).split("\x01")[:-1])
     assert not {"584", "911", "912"} & tags.keys()
     assert tags["103"] == "0"
 
@@ -75,7 +75,7 @@ def test_what_came_with_44_is_left_away_or_said_otherwise() -> None:
         cl_ord_id="A", orig_cl_ord_id="B", order_id="O1", ord_status=OrdStatus.NEW,
         response_to=CxlRejResponseTo.CANCEL, reason=CxlRejReason.DUPLICATE_CL_ORD_ID, text="used",
     )  # fmt: skip
-    assert "102=2\x01" in fix42.told(counterparty.encode_cancel_reject(reject))
+    assert "102=2\x01" in fix42.told(venue_outbound.encode_cancel_reject(reject))
 
 
 @pytest.mark.parametrize("body", ["584=M1\x01585=7\x01", "11=Q\x01530=7\x01", "710=P\x01724=0\x011=A\x01"])
@@ -83,5 +83,5 @@ def test_messages_of_later_versions_are_not_known(body: str) -> None:
     msg_type = {"5": "AF", "1": "q", "7": "AN"}[body[0]]
     raw = HEAD.format(msg_type) + body
 
-    assert counterparty.decode_request(raw) is None
-    assert counterparty.decode_request(raw.replace("FIX.4.2", "FIX.4.4")) is not None
+    assert venue_inbound.decode_request(raw) is None
+    assert venue_inbound.decode_request(raw.replace("FIX.4.2", "FIX.4.4")) is not None

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.fix.counterparty import decode_request
 from gateways.fix.inbound import decode, seq_num
 from gateways.fix.market_data import MarketData, MarketDataEntry
+from gateways.fix.venue_inbound import decode_request
 from gateways.fix.wire import Malformed
 from market.events import (
     ExecutionReport,

@@ -6,7 +6,7 @@ import simplefix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.fix import counterparty, inbound, market_data
+from gateways.fix import inbound, market_data, venue_inbound, venue_outbound
 from gateways.fix import requests as rq
 from gateways.fix.wire import Malformed, Unencodable
 from market.events import (
@@ -70,7 +70,7 @@ def parsed(body: str) -> simplefix.FixMessage:
 
 @given(reports)
 def test_report_round_trip(report: ExecutionReport) -> None:
-    body = counterparty.encode_report(report)
+    body = venue_outbound.encode_report(report)
 
     parsed(body)
     assert inbound.decode(body) == report
@@ -80,7 +80,7 @@ def test_report_round_trip(report: ExecutionReport) -> None:
 def test_trade_round_trip(report: ExecutionReport, price_e4: int, qty: int) -> None:
     trade = msgspec.structs.replace(report, exec_type=ExecType.TRADE, last_qty=qty, last_price_e4=price_e4)
 
-    assert inbound.decode(counterparty.encode_report(trade)) == trade
+    assert inbound.decode(venue_outbound.encode_report(trade)) == trade
 
 
 def test_answers_to_mass_status_round_trip() -> None:
@@ -89,7 +89,7 @@ def test_answers_to_mass_status_round_trip() -> None:
         mass_status_req_id="MS-1", total_reports=0, last_report=True, avg_price="0",
     )  # fmt: skip
 
-    decoded = inbound.decode(counterparty.encode_report(report))
+    decoded = inbound.decode(venue_outbound.encode_report(report))
 
     assert decoded == msgspec.structs.replace(report, order_id="NONE", symbol="NONE")
 
@@ -99,7 +99,7 @@ def test_account_and_digits_of_time_are_the_venues_choice() -> None:
         cl_ord_id="A", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW, exec_id="X", transact_ns=NOW_NS
     )
 
-    message = parsed(counterparty.encode_report(report, account="PAPER", digits=6))
+    message = parsed(venue_outbound.encode_report(report, account="PAPER", digits=6))
 
     assert message.get(1) == b"PAPER"
     assert message.get(60) == b"20261121-11:26:00.123456"
@@ -118,7 +118,7 @@ def test_account_and_digits_of_time_are_the_venues_choice() -> None:
     )
 )
 def test_cancel_reject_round_trip(reject: OrderCancelReject) -> None:
-    body = counterparty.encode_cancel_reject(reject)
+    body = venue_outbound.encode_cancel_reject(reject)
 
     parsed(body)
     assert inbound.decode(body) == reject
@@ -130,10 +130,10 @@ def test_mass_cancel_report_and_rejects_round_trip() -> None:
     reject = MessageRejected(ref_msg_type="D", ref_id="A1", reason="5", text="38 is missing")
 
     for report in (done, refused):
-        body = counterparty.encode_mass_cancel_report(report, "M1", "7")
+        body = venue_outbound.encode_mass_cancel_report(report, "M1", "7")
         parsed(body)
         assert inbound.decode(body) == report
-    body = counterparty.encode_business_reject(reject, 12)
+    body = venue_outbound.encode_business_reject(reject, 12)
     assert parsed(body).get(45) == b"12"
     assert inbound.decode(body) == reject
 
@@ -157,7 +157,7 @@ def test_pictures_and_status_round_trip() -> None:
 
 
 def test_free_text_is_cleaned_before_it_is_sent() -> None:
-    body = counterparty.encode_business_reject(
+    body = venue_outbound.encode_business_reject(
         MessageRejected(ref_msg_type="D", ref_id="A1", text="a\x0135=8\x01é" + "x" * 999), 1
     )
 
@@ -171,14 +171,14 @@ def test_report_that_would_inject_a_field_is_refused(field: str) -> None:
     report = ExecutionReport(cl_ord_id="A", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW, exec_id="X")
 
     with pytest.raises(Unencodable):
-        counterparty.encode_report(msgspec.structs.replace(report, **{field: "1\x0139=2"}))
+        venue_outbound.encode_report(msgspec.structs.replace(report, **{field: "1\x0139=2"}))
 
 
 def test_requests_are_read_as_the_standard_writes_them() -> None:
     head = "8=FIX.4.4|9=1|34=7|"
 
     def read(text: str) -> object:
-        return counterparty.decode_request(soh(head + text))
+        return venue_inbound.decode_request(soh(head + text))
 
     assert read(golden.NEW_POST_ONLY) == rq.NewOrderSingle(
         seq_num=7, cl_ord_id="SH261121-1-17", symbol="GOOG", side=Side.BUY, qty=300, ord_type=OrdType.LIMIT,
@@ -227,8 +227,8 @@ def test_requests_are_read_as_the_standard_writes_them() -> None:
     ],
 )
 def test_request_that_lacks_what_it_needs_is_malformed(old: str, new: str) -> None:
-    assert isinstance(counterparty.decode_request(soh(golden.NEW_LIMIT.replace(old, new, 1))), Malformed)
+    assert isinstance(venue_inbound.decode_request(soh(golden.NEW_LIMIT.replace(old, new, 1))), Malformed)
 
 
 def test_request_that_nobody_serves_is_none() -> None:
-    assert counterparty.decode_request(soh("8=FIX.4.4|35=E|66=L1|")) is None
+    assert venue_inbound.decode_request(soh("8=FIX.4.4|35=E|66=L1|")) is None

@@ -1,7 +1,7 @@
-"""The venue's side: requests of clients decoded, reports encoded (8, 9, r, j).
+"""What a venue reads: a client's request (35=D G F H q AF AN V e) as a struct of `gateways.fix.requests`.
 
 `decode_request` never raises; a request that lacks what it needs comes back as `Malformed`, to be
-answered with a reject. Free text is cleaned before it is sent, ids are echoed as they came.
+answered with a reject. Ids come as they were sent, to be echoed.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,13 @@ from gateways.fix.inbound import ONCE, SIDES, Fields, Refusal
 from gateways.fix.wire import (
     SOH,
     Malformed,
-    Unencodable,
-    decimal_text,
-    echo_text,
     fields,
     malformed,
     read_id,
     read_int,
     read_text,
     repeated,
-    utc_text,
 )
-from market.events import ExecutionReport, MassCancelReport, MessageRejected, OrderCancelReject
 from market.types import OrdType, Side, TimeInForce
 
 ORD_TYPES: Final = {t.value: t for t in OrdType}
@@ -45,7 +40,6 @@ UNSERVED: Final = {
     "432": "ExpireDate",
     "847": "TargetStrategy",
 }
-OTHER_REASON: Final = "99"  # MassCancelRejectReason(532)
 SYMBOLS_MAX: Final = 64  # of one market data request
 
 Requests = (
@@ -243,97 +237,3 @@ def _market_data_request(raw: str) -> rq.MarketDataRequest | Malformed:
         entry_types=tuple(types),
         symbols=tuple(symbols),
     )
-
-
-# --- reports ------------------------------------------------------------------------------------
-
-
-def encode_report(report: ExecutionReport, account: str = "", digits: int = 3) -> str:
-    """Return 35=8 of a report; `digits` of TransactTime(60)."""
-    r = report
-    parts = [
-        f"35=8{SOH}37={echo_text(r.order_id or 'NONE')}{SOH}17={echo_text(r.exec_id)}{SOH}"
-        f"150={r.exec_type.value}{SOH}39={r.ord_status.value}{SOH}55={echo_text(r.symbol or 'NONE')}{SOH}"
-        f"54={r.side.value}{SOH}151={_count(r.leaves_qty)}{SOH}14={_count(r.cum_qty)}{SOH}"
-        f"6={_decimal(r.avg_price)}{SOH}"
-    ]
-    if r.cl_ord_id:
-        parts.append(f"11={echo_text(r.cl_ord_id)}{SOH}")
-    if r.orig_cl_ord_id:
-        parts.append(f"41={echo_text(r.orig_cl_ord_id)}{SOH}")
-    if account:
-        parts.append(f"1={echo_text(account)}{SOH}")
-    if r.order_qty is not None:
-        parts.append(f"38={_count(r.order_qty)}{SOH}")
-    if r.price_e4 is not None:
-        parts.append(f"40=2{SOH}44={decimal_text(_count(r.price_e4))}{SOH}")
-    if r.last_qty:
-        parts.append(f"32={_count(r.last_qty)}{SOH}31={decimal_text(_count(r.last_price_e4))}{SOH}")
-    if r.exec_ref_id:
-        parts.append(f"19={echo_text(r.exec_ref_id)}{SOH}")
-    if r.ord_rej_reason:
-        parts.append(f"103={echo_text(r.ord_rej_reason)}{SOH}")
-    if r.mass_status_req_id:
-        last = "Y" if r.last_report else "N"
-        parts.append(
-            f"584={echo_text(r.mass_status_req_id)}{SOH}911={_count(r.total_reports)}{SOH}912={last}{SOH}"
-        )
-    if r.transact_ns:
-        parts.append(f"60={utc_text(r.transact_ns, digits)}{SOH}")
-    return "".join(parts) + _text(r.text)
-
-
-def encode_cancel_reject(reject: OrderCancelReject) -> str:
-    """Return 35=9."""
-    return (
-        f"35=9{SOH}37={echo_text(reject.order_id or 'NONE')}{SOH}11={echo_text(reject.cl_ord_id)}{SOH}"
-        f"41={echo_text(reject.orig_cl_ord_id)}{SOH}39={reject.ord_status.value}{SOH}"
-        f"434={reject.response_to.value}{SOH}102={reject.reason.value}{SOH}{_text(reject.text)}"
-    )
-
-
-def encode_mass_cancel_report(
-    report: MassCancelReport,
-    order_id: str,
-    request_type: str,
-    response: str | None = None,
-    reason: str = OTHER_REASON,
-) -> str:
-    """Return 35=r; MassCancelResponse(531) is the request's type, or 0 where it is refused.
-
-    `reason`: MassCancelRejectReason(532) of a refusal: 0 unsupported, 1 unknown security, 99 other.
-    """
-    answer = response if response is not None else (request_type if report.accepted else "0")
-    refused = "" if answer != "0" else f"532={echo_text(reason)}{SOH}"
-    return (
-        f"35=r{SOH}11={echo_text(report.cl_ord_id)}{SOH}37={echo_text(order_id)}{SOH}"
-        f"530={echo_text(request_type)}{SOH}531={echo_text(answer)}{SOH}{refused}"
-        f"533={_count(report.total_affected)}{SOH}{_text(report.text)}"
-    )
-
-
-def encode_business_reject(reject: MessageRejected, ref_seq_num: int) -> str:
-    """Return 35=j. BusinessRejectReason(380): 0 other, 3 unsupported type, 5 required field missing."""
-    ref_id = f"379={echo_text(reject.ref_id)}{SOH}" if reject.ref_id else ""
-    return (
-        f"35=j{SOH}45={_count(ref_seq_num)}{SOH}372={echo_text(reject.ref_msg_type)}{SOH}{ref_id}"
-        f"380={echo_text(reject.reason or '0')}{SOH}{_text(reject.text)}"
-    )
-
-
-def _text(text: str) -> str:
-    return f"58={read_text(text)}{SOH}" if text else ""
-
-
-def _count(number: int) -> int:
-    if not 0 <= number < 2**63:
-        raise Unencodable(f"not a count: {number}")
-    return number
-
-
-def _decimal(text: str) -> str:
-    if not text:
-        return "0"
-    if not text.isascii() or text.strip("0123456789.") or text.count(".") > 1:
-        raise Unencodable(f"not a decimal: {text[:40]!r}")
-    return text
