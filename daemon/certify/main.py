@@ -6,6 +6,7 @@ profile's encoder, the FIX engine. By default the counterparty is a venue of our
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +25,15 @@ from daemon.certify.words import SUPPORT
 from daemon.config import load_profile, profile_path
 from daemon.logs import configure
 from daemon.paper.children import Child, ChildError
-from daemon.runtime import EXIT_CONFIG, EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE, Runtime, run_and_exit
+from daemon.runtime import (
+    EXIT_CONFIG,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_CLEAN,
+    EXIT_USAGE,
+    Runtime,
+    run_and_exit,
+)
 from daemon.strict_toml import ConfigError, load_model
 from gateways.fix.outbound import Encoder
 from gateways.fix.profile import Profile
@@ -64,6 +73,7 @@ class Certification:
         self._engine: Engine | None = None
         self._epoch = int(time.time())  # part of each ClOrdID: above those of every run before
         self.verdicts: list[Verdict] = []
+        self._fault = ""  # why it ended before its time
         self._positions = NO_POSITIONS if profile.supports.positions == "none" else "not compared"
 
     async def main(self, runtime: Runtime) -> int:
@@ -74,19 +84,18 @@ class Certification:
             await self._connect(runtime)
             await self._play(runtime)
         except (ChildError, EngineError) as error:
-            print(f"steadyhand certify: {error}", file=sys.stderr)
-            return EXIT_NOT_CLEAN
+            self._fault = str(error)
         except TimeoutError:
-            print(f"steadyhand certify: no price of {self._args.symbol} came", file=sys.stderr)
-            return EXIT_NOT_CLEAN
-        except Silent as silent:
-            print(f"steadyhand certify: the session does not log on: {silent}", file=sys.stderr)
-            return EXIT_NOT_CLEAN
+            self._fault = f"no price of {self._args.symbol} came"
         finally:
             if self._engine is not None:
                 self._engine.stop()
             if self._venue is not None:
                 await self._venue.stop()
+        if self._fault:
+            print(f"steadyhand certify: {self._fault}", file=sys.stderr)
+        if not any(v.wire for v in self.verdicts):
+            return self._code(runtime)  # nobody was there: nothing to sign, or to refuse to
         about = About(
             profile=self._profile.name,
             version=self._profile.version,
@@ -98,15 +107,17 @@ class Certification:
             positions=self._positions,
         )
         pack.write(self._out, about, self.verdicts, self._sources, _profile_file(self._args.profile))
-        return self._say()
-
-    def _say(self) -> int:
         for v in self.verdicts:
             print(f"{v.outcome:<15} {v.case.ref:<24} {v.text}")
-        failed = sum(v.outcome == "failed" for v in self.verdicts)
         passed = sum(v.outcome == "passed" for v in self.verdicts)
-        print(f"{passed} of {len(self.verdicts)} cases passed, {failed} failed; {self._out}/summary.md")
-        return EXIT_DONE if passed and not failed else EXIT_NOT_CLEAN
+        told = f"{passed} of {len(self.verdicts)} cases passed ({pack.counts(self.verdicts)})"
+        print(f"{told}; {self._out}/summary.md")
+        return self._code(runtime)
+
+    def _code(self, runtime: Runtime) -> int:
+        if runtime.signal_no == signal.SIGINT:
+            return EXIT_INTERRUPTED
+        return EXIT_DONE if pack.passed(self.verdicts) else EXIT_NOT_CLEAN
 
     # --- the session ----------------------------------------------------------------------------
 
@@ -172,14 +183,16 @@ class Certification:
 
     async def _play(self, runtime: Runtime) -> None:
         for case in self._cases:
-            if runtime.stopping.is_set():
-                break
             why_not = inapplicable(case, self._profile)
+            over = "interrupted" if runtime.stopping.is_set() else self._fault
             if why_not:
-                self.verdicts.append(Verdict(case=case, outcome="not applicable", text=why_not))
-                continue
-            print(f"{case.ref}: {case.title}", file=sys.stderr)
-            self.verdicts.append(await self._one(case))
+                verdict = Verdict(case=case, outcome="not applicable", text=why_not)
+            elif over:
+                verdict = Verdict(case=case, outcome="not played", text=over)
+            else:
+                print(f"{case.ref}: {case.title}", file=sys.stderr)
+                verdict = await self._one(case)
+            self.verdicts.append(verdict)
 
     async def _one(self, case: Case) -> Verdict:
         assert self._engine is not None, "connected before"
@@ -194,7 +207,9 @@ class Certification:
             await player.play()
         except Mismatch as mismatch:
             text = str(mismatch)
-        left = await player.clean()
+        except Silent as silent:
+            text = self._fault = f"the session does not log on: {silent}"
+        left = await player.clean() if not self._fault else []
         if desk.core.state.positions.tries:
             self._positions = desk.core.state.positions.result
         if left and not text:

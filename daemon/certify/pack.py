@@ -21,6 +21,7 @@ from daemon.certify.notation import Case
 
 SUMS: Final = "SHA256SUMS"
 VERSIONS: Final = ("steadyhand", "quickfix", "msgspec", "pydantic", "uvloop")
+OUTCOMES: Final = ("passed", "failed", "not played", "not applicable")
 PASSWORD: Final = re.compile("\x01554=[^\x01]*\x01")
 WIRE_BYTES_MAX: Final = 4 << 20  # of one case in its page; the rest is in fix.log
 
@@ -29,8 +30,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one case."""
 
     case: Case
-    outcome: str  # passed, failed, not applicable
-    text: str = ""  # why it failed, or does not apply
+    outcome: str  # one of OUTCOMES
+    text: str = ""  # why it failed, was not played, or does not apply
     held: tuple[int, ...] = ()  # lines that held
     skipped: tuple[int, ...] = ()  # lines of what may come and did not
     wire: str = ""  # the raw log of the case
@@ -74,15 +75,10 @@ def sha256(path: Path) -> str:
 
 def summary(about: About, verdicts: list[Verdict]) -> str:
     """Return the first page."""
-    count = {
-        kind: sum(v.outcome == kind for v in verdicts) for kind in ("passed", "failed", "not applicable")
-    }
-    done = not count["failed"] and count["passed"] > 0
     lines = [
         f"# Certification of {about.profile} ({about.version})",
         "",
-        f"**{'PASSED' if done else 'NOT PASSED'}**: {count['passed']} passed, {count['failed']} failed,"
-        f" {count['not applicable']} not applicable.",
+        f"**{'PASSED' if passed(verdicts) else 'NOT PASSED'}**: {counts(verdicts)}.",
         "",
         f"Counterparty {about.counterparty}, {about.sender} to {about.target},"
         f" began {about.began:%Y-%m-%d %H:%M:%S} UTC.",
@@ -101,6 +97,16 @@ def summary(about: About, verdicts: list[Verdict]) -> str:
     lines += [f"| {name} | {_version(name)} |" for name in VERSIONS]
     lines += ["", "Signed for the firm: ______________________   for the broker: ______________________", ""]
     return "\n".join(lines)
+
+
+def passed(verdicts: list[Verdict]) -> bool:
+    """Return whether every case that applies was played and passed."""
+    return {v.outcome for v in verdicts} - {"not applicable"} == {"passed"}
+
+
+def counts(verdicts: list[Verdict]) -> str:
+    """Return how many cases came to what."""
+    return ", ".join(f"{sum(v.outcome == kind for v in verdicts)} {kind}" for kind in OUTCOMES)
 
 
 def page(verdict: Verdict) -> str:

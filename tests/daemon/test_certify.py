@@ -2,16 +2,17 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from daemon.certify import options
+from daemon.certify import options, pack
 from daemon.certify.main import OWN_VENUE, SCRIPTS, inapplicable, read_prices, read_scripts
 from daemon.certify.notation import ScriptError, parse
-from daemon.certify.pack import wire_since
+from daemon.certify.pack import Verdict, wire_since
 from daemon.config import load_profile
 from daemon.venue.scenario_file import read_scenario
 from tests.gateways.fix.raw_peer import RawAcceptor, RawPeer
@@ -98,6 +99,47 @@ def test_a_broker_of_42_that_passes_one_case_and_fails_another(tmp_path: Path) -
     assert order in page
     assert (out / "script" / "script.txt").read_text() == TWO_CASES
     assert sums_hold(out)
+
+
+def test_a_run_that_was_interrupted_leaves_a_pack_that_is_not_passed(tmp_path: Path) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text(TWO_CASES)
+    broker = RawAcceptor("BROKER", "DESK", version="FIX.4.2")
+    where = ("--host", "127.0.0.1", "--port", str(broker.port), "--sender", "DESK", "--target", "BROKER")
+    out = tmp_path / "pack"
+    run = start(out, "fix42", *where, "--price", "100,100.02", "--script", str(script), "--wait-s", "5")
+
+    ems, _ = broker.log_on()
+    order = ems.expect("D").get(11).decode()
+    report(ems, order, "0", "100")
+    cancel = ems.expect("F").get(11).decode()
+    run.send_signal(signal.SIGINT)  # whoever certifies has seen enough
+    report(ems, cancel, "4", "0", (41, order))
+    ems.expect("5")
+    ems.send("5")
+    told, wrong = run.communicate(timeout=60)
+    broker.close()
+
+    assert run.returncode == 130, told + wrong
+    summary = (out / "summary.md").read_text()
+    assert "**NOT PASSED**: 1 passed, 0 failed, 1 not played, 1 not applicable" in summary, summary
+    assert sums_hold(out)
+
+
+def test_a_pack_is_passed_where_every_case_that_applies_was_played() -> None:
+    case = read_scripts(None, None)[0][0]
+    found = {
+        outcomes: pack.passed([Verdict(case=case, outcome=outcome) for outcome in outcomes])
+        for outcomes in (
+            ("passed", "not applicable"),
+            ("passed", "not played"),
+            ("passed", "failed"),
+            ("not applicable",),
+            (),
+        )
+    }
+
+    assert [outcomes for outcomes, passed in found.items() if passed] == [("passed", "not applicable")]
 
 
 @pytest.mark.parametrize("profile", ["venue", "fix42"])
