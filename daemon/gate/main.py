@@ -140,8 +140,7 @@ class Gate:
         self._journal, self._inbound = self._keep.open()
         recovery.refuse_forgotten(self._journal, self._inbound)
         done = recovery.recover(section.state_dir, self._core)
-        if looser := recovery.loosened(self._core, self._limits, section.limits):
-            raise ConfigError(looser)
+        self._limits = recovery.holding(self._core, self._limits, section.limits)
         directory = config.metrics.directory if config.metrics else None
         currency = next(iter(config.instruments.values())).currency
         self._metrics = GateMetrics(Metrics(directory, "gate"), self._limits, currency)

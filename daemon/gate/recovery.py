@@ -21,7 +21,7 @@ from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME, Replayed
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST, JournalError
 from daemon.segments.reading import read
-from daemon.strict_toml import line_of
+from daemon.strict_toml import ConfigError, line_of
 from gateways.fix.inbound import decode
 from gateways.fix.market_data import MarketData, MarketDataReject
 from gateways.fix.wire import Malformed
@@ -77,6 +77,25 @@ def refuse_forgotten(journal: Journal, inbound: Journal) -> None:
             f"{journal.path}: empty, while {inbound.path.name} holds what the EMS told us; restore it, "
             "or begin in a new state_dir (and agree positions and open orders with the EMS)"
         )
+
+
+def holding(core: GateCore, limits: Limits, path: Path) -> Limits:
+    """Return the limits that a start judges by (R73): the file's, or what held last where that is later.
+
+    A gate that was tightened in midday and then died must come back, and cancel, whatever file it finds.
+
+    Raises:
+        ConfigError: the file is of the same version or a later one, and looser.
+
+    """
+    looser = loosened(core, limits, path)
+    if not looser:
+        return limits
+    held = core.state.risk.limits
+    if limits.version >= held.version:
+        raise ConfigError(looser)
+    log.error("the limits file is of before", file=str(path), version=limits.version, holds=held.version)
+    return held
 
 
 def loosened(core: GateCore, limits: Limits, path: Path) -> str:

@@ -92,9 +92,7 @@ def apply(args: argparse.Namespace) -> int:
     ]
     if answer["applied"]:
         place = config.gate.limits if config.gate else ""
-        lines.append(
-            f"version {answer['version']} holds; put it in {place} too, or the next start is refused"
-        )
+        lines.append(f"version {answer['version']} holds, after a restart too; put it in {place} as well")
     elif answer.get("next_day"):
         lines.append("nothing holds yet, since it loosens: it will once another person begins the next day")
     else:

@@ -14,7 +14,7 @@ from daemon.gate.drop_copy_state import DropCopy, Said
 from daemon.gate.journal import JOURNAL_NAME, Input, Output, Sent, encode
 from daemon.gate.line_faults import password
 from daemon.gate.parents import free_id
-from daemon.gate.recovery import loosened, next_epoch, recover
+from daemon.gate.recovery import holding, loosened, next_epoch, recover
 from daemon.gate.traders import EPOCHS_MAX, TRADERS_MAX, hello_fault
 from daemon.journal import Journal
 from daemon.segments.layout import JournalError
@@ -206,6 +206,24 @@ def test_a_restart_loosens_no_limit_and_a_first_start_takes_any(tmp_path: Path) 
     assert told.startswith(f"{file}:2:order.qty_max: loosened from 5000 to 5001 by hand")
     assert "rates" not in told
     assert loosened(World().core, limits(order={"qty_max": 4_999}), file) == ""
+
+
+def test_a_start_after_limits_were_tightened_judges_by_them_whatever_older_file_it_finds(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text("version = 1\n[order]\nqty_max = 9\n")
+    tightened = limits(order={"qty_max": 50}).model_copy(update={"version": 2})
+    core = World(tightened).core
+
+    assert holding(core, limits(), file) == tightened
+    for version in (2, 3):
+        by_hand = limits().model_copy(update={"version": version})
+        with pytest.raises(ConfigError, match=r"order\.qty_max: loosened from 50 to 5000 by hand"):
+            holding(core, by_hand, file)
+    tighter = limits(order={"qty_max": 9})
+    assert holding(core, tighter, file) == tighter
+    assert holding(GateCore(), limits(), file) == limits()
 
 
 @pytest.mark.parametrize("collects", [True, False])

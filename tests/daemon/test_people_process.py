@@ -123,10 +123,19 @@ def test_limits_and_lease_and_day_by_signature(gate: GateProcess, capsys: pytest
 
 
 def loosened_start(gate: GateProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file on the disk is looser than what two people have let hold: no start."""
+    """A file of before costs no start, and loosens nothing; one that was loosened by hand is refused."""
     import subprocess
     import sys
 
+    gate.start()
+    said(capsys)
+    assert limits_options.main(["show", "order.qty_max", "--config", str(gate.config), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limits"] == {"order.qty_max": 50}
+    gate.kill9()
+    shipped = ROOT / "deploy" / "limits.paper.toml"
+    mine = gate.folder / "by-hand-limits.paper.toml"
+    mine.write_text(shipped.read_text().replace("version = 1", "version = 3"))
+    gate.config.write_text(gate.config.read_text().replace(str(shipped), str(mine)))
     outcome = subprocess.run(
         [sys.executable, "-m", "daemon.cli", "gate", "--config", str(gate.config)],
         cwd=ROOT,
