@@ -54,9 +54,7 @@ def parse_rows(
     start = row = truncated = 0
     while start < n and row < out.shape[0]:
         if text[start] in (10, 13) and n - start <= BLANK_MAX and not _any_ink(text, start):
-            start = (
-                n if final else start
-            )  # blank lines may end a file: only what follows says whether they do
+            start = n if final else start  # blank lines may end a file, where nothing follows
             break
         at = start
         column = cut = 0
@@ -101,8 +99,8 @@ def parse_rows(
             return row, start, truncated, 2, column
         if at < n and text[at] == 13:
             at += 1
-            if at >= n and not final:
-                return row, start, truncated, 0, 0
+            if (at < n and text[at] != 10) or (at >= n and not final):
+                return row, start, truncated, 1 if at < n else 0, columns - 1
         start = at + 1 if at < n else n
         row += 1
         truncated += cut

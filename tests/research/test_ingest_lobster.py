@@ -286,6 +286,14 @@ def test_wrong_level_count_in_the_names(tmp_path, small_zip, capsys):
 
 
 @pytest.mark.parametrize("what", ["message", "orderbook"])
+def test_lone_carriage_returns_are_no_line_ends(tmp_path, edited_zip, capsys, what):
+    text = refused(edited_zip(what, lambda lines: ["\r".join(lines)]), tmp_path / "store", capsys)
+
+    assert f"_{what}_5.csv:1: column " in text
+    assert "is not a number" in text
+
+
+@pytest.mark.parametrize("what", ["message", "orderbook"])
 @pytest.mark.parametrize("blank", [[""], ["", "", ""]])
 def test_blank_lines_may_end_a_file(tmp_path, edited_zip, what, blank):
     quality = lobster.ingest(edited_zip(what, lambda lines: lines + blank), tmp_path / "store")
