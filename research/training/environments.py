@@ -21,13 +21,12 @@ from research.environment.vector import Settings, VectorEnv
 from research.training.learner import Make, UsageError
 from research.training.qlearning import Axis
 from research.training.quiet import Quiet, terms_of
-from research.training.sources import Source, Where
+from research.training.sources import QUIETABLE, Source, Where
 from research.training.trial import Trial
 from research.validation.seeds import SELECT, seeds
 from research.worlds.world import Act, Reals, World, costs
 
 RULES: Final = ("twap", "twap-passive", "twap-improve", "rule")
-QUIETABLE: Final = "shortfall"  # the reward that `quiet` knows to take noise off
 NS_PER_MS: Final = 1_000_000
 SIDE_BY_SIDE: Final = 256  # episodes of the held-out set at a time: a book each
 

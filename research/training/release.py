@@ -25,7 +25,7 @@ from market.unreadable import UNREADABLE
 from research.training import checkpoint
 from research.training.checkpoint import CheckpointError
 from research.training.learner import TrainingError, UsageError
-from research.training.run import CHECKPOINTS, RUN, Folder, Plan, learner_of
+from research.training.run import CHECKPOINTS, RUN, Folder, Plan
 from research.training.sources import Source, source
 from research.training.train import DONE, INTERRUPTED, NOT_CLEAN, plan_of, train
 
@@ -177,10 +177,9 @@ def one(plan: Plan, found: Source, path: Path, minutes: int | None) -> int:
         newest = checkpoint.latest(path / CHECKPOINTS)
         plan = plan_of(newest)
         header, tensors = checkpoint.load(newest, found.hashes)
-        folder.forget_after(header.numbers["steps"])
         state = (tensors, header.numbers)
     else:
         if path.exists():
             shutil.rmtree(path)  # cut before its first checkpoint: there is nothing to go on from
         folder.begin(plan, found)
-    return train(plan, found, learner_of(plan, found), folder, state, minutes)
+    return train(plan, found, folder, state, minutes)

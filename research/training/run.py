@@ -8,10 +8,14 @@ best.json            when that was and what they paid
 observations.safetensors   observations and masks of held-out episodes, for golden rows
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +115,23 @@ class Folder:
         except OSError as error:
             raise UsageError(f"{self.path}: cannot be made: {error.strerror}") from None
         self.describe(plan, source, {"status": "running"})
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process out; the lock goes with this one, however it ends.
+
+        Raises:
+            UsageError: another process trains here.
+
+        """
+        here = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise UsageError(f"{self.path}: another process trains here; end it first") from None
+        finally:
+            os.close(here)
 
     def describe(self, plan: Plan, source: Source, ended: dict[str, Any]) -> None:
         """Write what the run is and how it stands."""

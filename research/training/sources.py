@@ -18,6 +18,7 @@ from research.worlds import almgren_chriss, known, obizhaeva_wang
 from research.worlds.world import Act, Actions, Bools, Floats, Reals, World, costs
 
 ENVIRONMENT: Final = "environment"
+QUIETABLE: Final = "shortfall"  # the reward that `quiet` knows to take noise off
 ROUND_TRIPS: Final = "round-trips"  # the adversary's
 SMALL: Final = ("known", "almgren-chriss", "obizhaeva-wang")
 TRIAL_SEED: Final = 20_240_102  # of the small worlds' held-out episodes

@@ -22,7 +22,7 @@ from research.training.learner import Learner, TrainingError, UsageError
 from research.training.loop import Loop, Progress
 from research.training.progress import view
 from research.training.run import ARGS, CHECKPOINTS, Folder, Plan, learner_of
-from research.training.sources import Source, Where, source
+from research.training.sources import QUIETABLE, SMALL, Source, Where, source
 from research.training.warm_start import clone
 
 DONE, NOT_CLEAN, USAGE, CONFIG, INTERRUPTED = 0, 1, 2, 78, 130
@@ -62,7 +62,6 @@ def dispatch(options: argparse.Namespace) -> int:
         found = source(plan.where)
         header, tensors = checkpoint.load(path, found.hashes)
         folder = Folder(options.resume)
-        folder.forget_after(header.numbers["steps"])
         state: Any = (tensors, header.numbers)
     else:
         plan, state = plan_from(options), None
@@ -74,8 +73,7 @@ def dispatch(options: argparse.Namespace) -> int:
     if state is None:
         folder.begin(plan, found)
     torch.set_num_threads(1)  # at 64 units a layer a second one waits more than it works
-    learner = learner_of(plan, found)
-    return train(plan, found, learner, folder, state, options.minutes)
+    return train(plan, found, folder, state, options.minutes)
 
 
 def plan_from(options: argparse.Namespace) -> Plan:
@@ -103,6 +101,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
         raise UsageError("--continuous: only ppo has continuous actions")
     if options.warm_start and options.learner != "ppo":
         raise UsageError("--warm-start: only ppo begins from a cloned rule")
+    fits(options)
     where = Where(
         world=options.world,
         scenarios=tuple(filter(None, (options.scenarios or "").split(","))),
@@ -130,6 +129,26 @@ def plan_from(options: argparse.Namespace) -> Plan:
         warm_start=options.warm_start or "",
         workers=options.workers,
     )
+
+
+def fits(options: argparse.Namespace) -> None:
+    """Refuse what a world would pass over in silence.
+
+    Raises:
+        UsageError: naming it.
+
+    """
+    if options.quiet and (options.continuous or options.reward != QUIETABLE):
+        raise UsageError(f"--quiet: only with --reward {QUIETABLE}, and without --continuous")
+    if options.world not in SMALL:
+        return
+    for name in ("scenarios", "calibration", "quiet"):
+        if getattr(options, name):
+            raise UsageError(f"--{name}: --world {options.world} has none")
+    if options.reward != QUIETABLE:
+        raise UsageError(f"--reward: --world {options.world} pays what it pays")
+    if options.continuous and options.world == "known":
+        raise UsageError("--continuous: --world known has a table of actions alone")
 
 
 def plan_of(path: Path) -> Plan:
@@ -168,10 +187,18 @@ def interrupts() -> Iterator[Stop]:
         signal.signal(signal.SIGINT, before)
 
 
-def train(
+def train(plan: Plan, found: Source, folder: Folder, state: Any, minutes: int | None) -> int:
+    """Train to the end of the plan, from `state` where there is one; return the exit code."""
+    with folder.held():
+        if state is not None:
+            folder.forget_after(state[1]["steps"])
+        return trained(plan, found, learner_of(plan, found), folder, state, minutes)
+
+
+def trained(
     plan: Plan, found: Source, learner: Learner, folder: Folder, state: Any, minutes: int | None
 ) -> int:
-    """Train to the end of the plan; return the exit code."""
+    """Be `train`, with the folder held."""
     trial = found.trial()
     progress = Progress()
     if state is not None:

@@ -18,6 +18,7 @@ import torch
 from research.training import checkpoint, sources, train
 from research.training.flat import Flat
 from research.training.loop import Loop
+from research.training.run import Folder
 from research.training.train_options import main
 from research.worlds import known
 
@@ -139,6 +140,14 @@ def test_a_warm_start_begins_from_the_rule(tmp_path: Path) -> None:
         (["--learner", "dqn", "--set", "buffer=0"], "Expected `int` >= 1"),
         (["--learner", "dqn", "--continuous"], "--continuous: only ppo"),
         (["--learner", "dqn", "--warm-start", "join"], "--warm-start: only ppo"),
+        (["--continuous"], "--continuous: --world known has a table"),
+        (["--scenarios", "plain"], "--scenarios: --world known has none"),
+        (["--reward", "averse"], "--reward: --world known pays what it pays"),
+        (["--quiet"], "--quiet: --world known has none"),
+        (
+            ["--world", "environment", "--quiet", "--reward", "averse"],
+            "--quiet: only with --reward shortfall",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
@@ -185,6 +194,22 @@ def test_a_run_without_a_checkpoint_is_told_from_one_to_go_on_with(
     assert main(asked("ppo", "--out", str(tmp_path / "run"))) == 2
 
     assert "ended before its first checkpoint" in capsys.readouterr().err
+
+
+def test_a_folder_in_which_another_process_trains_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert main(asked("ppo", "--out", str(folder))) == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    capsys.readouterr()
+
+    with Folder(folder).held():
+        assert main(["--resume", str(folder)]) == 2
+
+    assert "another process trains here" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main(["--resume", str(folder)]) == 0
 
 
 class Poisoned(known.Known):
