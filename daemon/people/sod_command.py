@@ -12,7 +12,8 @@ from typing import Any, Final
 from daemon.config import Config, load, load_profile
 from daemon.people.one_line import DONE, NoGate, in_one_line
 from daemon.people.operator import ask, ask_signed
-from daemon.people.sod_files import DayFilesError, prepare, synthesise
+from daemon.people.sod_files import DayFilesError, prepare
+from daemon.people.sod_paper import synthesise
 from daemon.strict_toml import ConfigError
 from market.types import Symbol
 from risk.commands import DayBegin

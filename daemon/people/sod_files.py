@@ -7,6 +7,7 @@ symbol that a required file lacks may not trade that day: it goes on the restric
 
 import csv
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,9 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "restricted.csv": ("symbol", "reason"),
     "locates.csv": ("account", "symbol", "qty"),
 }
+NAMED: Final = frozenset({"account", "symbol", "currency", "mic", "theirs"})
+NAME: Final = re.compile(r"[!-~]{1,40}")  # a name with a blank is another name, and restricts nothing
+INTEGER: Final = re.compile(r"-?[0-9]{1,13}")
 REQUIRED: Final = ("closes.csv", "adv.csv", "volatility.csv", "symbols.csv")
 
 
@@ -90,6 +94,9 @@ def read(path: Path, day: str) -> list[Row]:
         key = tuple(row[1 : 1 + keys])
         if key in seen or not all(key):
             raise DayFilesError(f"{path}:{number}: {' '.join(key)!r} is empty or comes twice")
+        for column, cell in zip(columns, row, strict=True):
+            if column in NAMED and not NAME.fullmatch(cell):
+                raise DayFilesError(f"{path}:{number}: {column} {cell[:40]!r} has blanks, or is too long")
         seen.add(key)
         found.append((number, row[1:]))
     return found
@@ -97,10 +104,7 @@ def read(path: Path, day: str) -> list[Row]:
 
 def whole(path: Path, number: int, text: str, least: int = -QTY_MAX) -> int:
     """Return a whole number of a cell."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
+    value = int(text) if INTEGER.fullmatch(text) else least - 1
     if not least <= value <= QTY_MAX:
         raise DayFilesError(f"{path}:{number}: a whole number from {least} is needed, got {text[:40]!r}")
     return value
@@ -138,23 +142,32 @@ def prepare(
     place = folder / day
     untradable: dict[str, str] = {}
     for name in COLUMNS:
-        rows = [row for _, row in read(place / name, day)]
+        rows = read(place / name, day)
+        misspelt(place / name, rows, instruments)
         if name in REQUIRED:
-            known = {row[0] for row in rows}
+            known = {row[0] for _, row in rows}
             for symbol in instruments:
                 if symbol not in known:
                     untradable.setdefault(symbol, f"{name} does not have it")
     positions, closes = adjusted(place, day)
-    volumes(place, day)
+    for symbol, shares, volatility_bps in volumes(place, day):
+        if not synthetic and not (shares and volatility_bps):
+            untradable.setdefault(symbol, "its volume or its volatility is 0")
+    locates(place, day)
     cash(place, day)
+    strange = {row[1] for _, row in read(place / "cash.csv", day)} - {
+        i.currency for i in instruments.values()
+    }
+    if strange:
+        raise DayFilesError(f"{place / 'cash.csv'}: {', '.join(sorted(strange))}: no instrument trades in it")
     for symbol, why in misnamed(place, day, instruments, sent or {}).items():
         untradable.setdefault(symbol, why)
     for name, close_e4 in closes.items():
         if name in instruments and close_e4 <= 0:
             untradable.setdefault(name, "its close is not known after a corporate action")
-    strange = sorted({s for _, s in positions} - {str(s) for s in instruments})
-    if strange:
-        raise DayFilesError(f"{place / 'positions.csv'}: {', '.join(strange[:5])}: no configured instruments")
+    unknown = sorted({s for _, s in positions} - {str(s) for s in instruments})
+    if unknown:
+        raise DayFilesError(f"{place / 'positions.csv'}: {', '.join(unknown[:5])}: no configured instruments")
     hashes = {name: sha256(place / name) for name in COLUMNS}
     manifest = Manifest(day, synthetic, hashes, untradable)
     raw = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1)
@@ -163,6 +176,22 @@ def prepare(
     except OSError as error:
         raise DayFilesError(f"{place / MANIFEST}: cannot be written: {error.strerror}") from None
     return manifest, hashlib.sha256(raw).hexdigest()
+
+
+def misspelt(path: Path, rows: list[Row], instruments: Mapping[str, Instrument]) -> None:
+    """Refuse a symbol of ours in small letters: a list or a split that names it so would do nothing.
+
+    Raises:
+        DayFilesError
+
+    """
+    columns = COLUMNS[path.name]
+    if "symbol" not in columns:
+        return
+    place = columns.index("symbol")
+    for number, row in rows:
+        if row[place] not in instruments and row[place].upper() in instruments:
+            raise DayFilesError(f"{path}:{number}: {row[place]} is written {row[place].upper()}")
 
 
 def sha256(path: Path) -> str:
@@ -218,7 +247,7 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         DayFilesError: a file is missing, is another day's, or has changed since.
 
     """
-    place = _place(folder, day)
+    place = place_of(folder, day)
     if sha256(place / MANIFEST) != signed_sha256:
         raise DayFilesError(f"{place / MANIFEST}: is not the one that was signed")
     try:
@@ -227,18 +256,14 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         raise DayFilesError(f"{place / MANIFEST}: {error}") from None
     if manifest.day != day or set(manifest.files) != set(COLUMNS):
         raise DayFilesError(f"{place / MANIFEST}: not the files of {day}")
-    for name, expected in manifest.files.items():
-        if sha256(place / name) != expected:
-            raise DayFilesError(f"{place / name}: has changed since it was signed")
+    as_signed(place, manifest)
     positions, closes = adjusted(place, day)
-    path = place / "locates.csv"
-    locates = tuple((a, Symbol(s), whole(path, n, q, 0)) for n, (a, s, q) in read(path, day))
     started = DayStarted(
         day=day,
         volumes=volumes(place, day),
         positions=tuple((a, Symbol(s), q) for (a, s), q in sorted(positions.items())),
         closes_e4=tuple((Symbol(s), c) for s, c in sorted(closes.items())),
-        locates=locates,
+        locates=locates(place, day),
         buying_power_micros=cash(place, day),
     )
     listed = {row[0] for _, row in read(place / "restricted.csv", day)} | set(manifest.untradable)
@@ -247,7 +272,26 @@ def prepared(folder: Path, day: str, signed_sha256: str) -> tuple[DayStarted, Re
         issued_ns=_midnight_utc_ns(day),
         sha256=manifest.files["restricted.csv"],
     )
+    as_signed(place, manifest)  # what was read is what was hashed, if nobody wrote meanwhile
     return started, restricted
+
+
+def as_signed(place: Path, manifest: Manifest) -> None:
+    """Look whether the files are those of the manifest.
+
+    Raises:
+        DayFilesError
+
+    """
+    for name, expected in manifest.files.items():
+        if sha256(place / name) != expected:
+            raise DayFilesError(f"{place / name}: has changed since it was signed")
+
+
+def locates(place: Path, day: str) -> tuple[tuple[str, Symbol, int], ...]:
+    """Return what may be sold short, by account and symbol (R17)."""
+    path = place / "locates.csv"
+    return tuple((a, Symbol(s), whole(path, n, q, 0)) for n, (a, s, q) in read(path, day))
 
 
 def cash(place: Path, day: str) -> int | None:
@@ -303,14 +347,14 @@ def compared(folder: Path, day: str, signed_sha256: str) -> DayCompared:
         DayFilesError
 
     """
-    path = _place(folder, day) / BROKER
+    path = place_of(folder, day) / BROKER
     if sha256(path) != signed_sha256:
         raise DayFilesError(f"{path}: is not the one that was signed")
     rows = tuple((a, s, whole(path, n, q)) for n, (a, s, q) in read(path, day))
     return DayCompared(day=day, positions=rows, sha256=signed_sha256)
 
 
-def _place(folder: Path, day: str) -> Path:
+def place_of(folder: Path, day: str) -> Path:
     """Return a day's folder; the day came over a socket, and is a date or nothing."""
     try:
         return folder / date.fromisoformat(day).isoformat()
@@ -322,44 +366,3 @@ def _midnight_utc_ns(day: str) -> int:
     """Return when a day begins in UTC: the list is the day's own, and old a day later."""
     since = date.fromisoformat(day) - date(1970, 1, 1)
     return since.days * 86_400 * 1_000_000_000
-
-
-# --- paper --------------------------------------------------------------------------------------
-
-
-def synthesise(
-    folder: Path,
-    day: str,
-    instruments: Mapping[str, Instrument],
-    positions: Path | None,
-    closes_e4: Mapping[Symbol, int],
-) -> None:
-    """Write files for a paper day: what the configuration and the gate's prices say, and nothing else.
-
-    Raises:
-        DayFilesError
-
-    """
-    held: list[list[str]] = []
-    if positions is not None:
-        try:
-            held = [row for row in csv.reader(positions.read_text().splitlines()[1:]) if row]
-        except OSError as error:
-            raise DayFilesError(f"{positions}: cannot be read: {error.strerror}") from None
-    rows: dict[str, list[list[str]]] = {
-        "positions.csv": held,
-        "closes.csv": [[s, f"{c // E4}.{c % E4:04d}"] for s, c in closes_e4.items() if c],
-        "adv.csv": [[s, str(i.adv)] for s, i in instruments.items()],
-        "volatility.csv": [[s, f"{i.daily_volatility_bps:g}"] for s, i in instruments.items()],
-        "symbols.csv": [[s, i.mic, s] for s, i in instruments.items()],
-    }
-    place = _place(folder, day)
-    try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, columns in COLUMNS.items():
-            with (place / name).open("w", newline="", encoding="ascii") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["day", *columns])
-                writer.writerows([day, *row] for row in rows.get(name, []))
-    except OSError as error:
-        raise DayFilesError(f"{error.filename}: cannot be written: {error.strerror}") from None

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from daemon.people import sod_files as sod
-from daemon.people.sod_files import DayFilesError, compared, prepare, prepared, synthesise
+from daemon.people.sod_files import DayFilesError, compared, prepare, prepared
+from daemon.people.sod_paper import synthesise
 from market.instruments import Instrument
 from market.types import Symbol
 
@@ -191,3 +192,53 @@ def test_a_symbol_that_orders_call_as_the_broker_does_may_trade(folder: Path) ->
     manifest, _ = prepare(folder, DAY, INSTRUMENTS, synthetic=False, sent={"BBB": "BBB.N"})
 
     assert manifest.untradable == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        ("restricted.csv", "aaa,sanctions", "restricted.csv:2: aaa is written AAA"),
+        ("restricted.csv", " AAA,sanctions", "restricted.csv:2: symbol ' AAA' has blanks"),
+        ("restricted.csv", "AAA ,sanctions", "restricted.csv:2: symbol 'AAA ' has blanks"),
+        ("restricted.csv", '"AAA\nBBB",sanctions', "has blanks"),
+        ("actions.csv", "aaa,split,2,1", "actions.csv:2: aaa is written AAA"),
+        ("locates.csv", "PAPER ,AAA,5", "locates.csv:2: account 'PAPER ' has blanks"),
+        ("locates.csv", "PAPER,AAA,1_000", "locates.csv:2: a whole number from 0 is needed"),
+        ("locates.csv", "PAPER,AAA, 5", "a whole number from 0 is needed, got ' 5'"),
+        ("locates.csv", "PAPER,AAA,+5", "a whole number from 0 is needed"),
+        ("cash.csv", "PAPER,JPY,5000000", "cash.csv: JPY: no instrument trades in it"),
+    ],
+)
+def test_a_name_that_is_almost_ours_does_not_pass_for_anothers(
+    folder: Path, name: str, row: str, said: str
+) -> None:
+    add(folder, name, f"{DAY},{row}")
+
+    with pytest.raises(DayFilesError) as refused:
+        prepare(folder, DAY, INSTRUMENTS, synthetic=False)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["adv.csv", "volatility.csv"])
+def test_what_is_said_to_be_zero_by_who_should_know_is_not_known(folder: Path, name: str) -> None:
+    path = folder / DAY / name
+    path.write_text(path.read_text().replace("BBB,1000000", "BBB,0").replace("BBB,150", "BBB,0"))
+
+    assert prepare(folder, DAY, INSTRUMENTS, synthetic=True)[0].untradable == {}
+    untradable = prepare(folder, DAY, INSTRUMENTS, synthetic=False)[0].untradable
+    assert untradable == {"BBB": "its volume or its volatility is 0"}
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_what_was_signed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, digest = prepare(folder, DAY, INSTRUMENTS, synthetic=True)
+
+    def meanwhile(place: Path, day: str) -> int | None:
+        add(folder, "locates.csv", f"{DAY},PAPER,AAA,200")
+        return cash(place, day)
+
+    cash = sod.cash
+    monkeypatch.setattr(sod, "cash", meanwhile)
+    with pytest.raises(DayFilesError, match=r"locates\.csv: has changed since it was signed"):
+        prepared(folder, DAY, digest)
