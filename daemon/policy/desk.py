@@ -36,6 +36,7 @@ class Desk:
         self.progress = Progress()
         self.orders: dict[ClOrdID, up.WorkingOrder] = {}
         self.now_ns = 0
+        self.mid_micros = 0  # the last that had two sides; 0: none had
         self.sent: list[dict[str, Any]] = []
         self._mic = mic
         self._asked = 0
@@ -65,6 +66,8 @@ class Desk:
             raise pl.LineError("one parent a run: start another process for another")
         if not self.now_ns < line.end_ns or not line.start_ns < line.end_ns:
             raise pl.LineError("the parent's window must end after it starts and after now")
+        if line.qty % self._market.instrument.lot:
+            raise pl.LineError(f"the parent's qty is no multiple of the lot {self._market.instrument.lot}")
         self.parent = ParentOrder(
             parent_id=PARENT,
             account="SERVE",
@@ -111,6 +114,13 @@ class Desk:
         self._carry(self.core.feed(stamp, batch, first, self._seq).intents)
         if self.core.broken:
             raise pl.LineError(self.core.broken)
+        if self.two_sided:
+            self.mid_micros = sum(self._market.builder.bid_ask_e4) * 50
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both sides of the book show something now."""
+        return all(self._market.builder.bid_ask_e4)
 
     # --- what became of orders ---
 
@@ -186,9 +196,10 @@ class Desk:
             return
         status = self.progress.status
         if status is ParentStatus.PENDING and self.now_ns >= self.parent.start_ns:
-            bid_e4, ask_e4 = self._market.builder.bid_ask_e4
-            mid = (bid_e4 + ask_e4) * 50 if bid_e4 and ask_e4 else None
+            mid = self.mid_micros or None
             self._change(status=ParentStatus.WORKING, arrival_ns=self.now_ns, arrival_mid_micros=mid)
+        elif status is ParentStatus.WORKING and self.progress.arrival_mid_micros is None and self.mid_micros:
+            self._change(arrival_mid_micros=self.mid_micros)
         status = self.progress.status
         over = self.now_ns >= self.parent.end_ns
         if status in (ParentStatus.WORKING, ParentStatus.PENDING) and (over or cancel):
@@ -212,8 +223,7 @@ class Desk:
     def headroom(self) -> up.Headroom:
         """Return what the limits leave."""
         assert self.parent is not None
-        bid_e4, ask_e4 = self._market.builder.bid_ask_e4
-        mid_e4 = (bid_e4 + ask_e4) // 2
+        mid_e4 = self.mid_micros // 100
         leaves = sum(max(o.qty, o.pending_qty) - o.cum_qty for o in self.orders.values())
         room = max(0, self.progress.qty - self.progress.cum_qty - leaves)
         self._sent_ns = [t for t in self._sent_ns if self.now_ns - t <= 1_000_000_000]
@@ -225,7 +235,7 @@ class Desk:
             collar_low_e4=mid_e4 * (10_000 - self.limits.collar_bp) // 10_000,
             collar_high_e4=mid_e4 * (10_000 + self.limits.collar_bp) // 10_000,
             rate_free=max(0, self.limits.orders_per_second - len(self._sent_ns)),
-            can_trade=self.progress.status is ParentStatus.WORKING and mid_e4 > 0,
+            can_trade=self.progress.status is ParentStatus.WORKING and self.two_sided,
         )
 
     # --- the core ---

@@ -151,9 +151,8 @@ def state_of(desk: Desk) -> dict[str, Any]:
     if market.anomalies:
         answer["anomalies"] = market.anomalies
     if desk.ended and progress.arrival_mid_micros:
-        bid_e4, ask_e4 = market.builder.bid_ask_e4
         answer["shortfall_bps"] = shortfall_bps(
             parent.side, progress.qty, progress.cum_qty, progress.notional_e4, progress.arrival_mid_micros,
-            (bid_e4 + ask_e4) * 50,
+            desk.mid_micros,
         )  # fmt: skip
     return answer

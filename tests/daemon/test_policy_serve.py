@@ -113,6 +113,7 @@ FAULTS: dict[str, tuple[list[Any], str]] = {
     "no parent": ([HELLO, STEP], "line 2: the second line is"),
     "two parents": ([HELLO, parent(), parent()], "line 3: one parent a run"),
     "a window that is over": ([HELLO, parent(end_ns=START - 1)], "line 2: the parent's window"),
+    "a parent of half a lot": ([HELLO | {"lot": 100}, parent(qty=150)], "line 2: the parent's qty is no"),
     "time going back": ([HELLO, parent(), STEP, STEP | {"ts_ns": START}], "line 4: time goes back"),
     "an event of tomorrow": (
         [HELLO, parent(), STEP | {"events": [[END, 1, 5, 100, 999_900, 1]]}],
@@ -153,6 +154,34 @@ def test_what_cannot_be_is_one_line_and_exit_2(fault: str, capsys: pytest.Captur
     assert code == 2
     assert says in said
     assert said.count("\n") == 1
+
+
+GONE = [START + 8 * NS, 3, 1, 100, 999_900, 1]  # the only bid
+BACK = [START + 9 * NS, 1, 3, 100, 999_700, 1]
+
+
+def test_the_remainder_is_marked_at_the_last_mid_that_had_two_sides() -> None:
+    lines = [HELLO, parent(limit_price_e4=2_000_000), STEP, {"type": "step", "ts_ns": END, "events": [GONE]}]
+
+    code, answers = ask(lines)
+
+    assert code == 0
+    assert answers[-1]["shortfall_bps"] == 0.0
+
+
+def test_while_a_side_is_empty_nothing_is_sent_and_arrival_is_the_first_mid() -> None:
+    talk = Talk("twap")
+    talk(HELLO | {"book": [BOOK[1]]})
+    talk(parent())
+    assert [talk(STEP | {"ts_ns": START + n * NS})["send"] for n in (6, 7, 8)] == [[], [], []]
+
+    talk({"type": "step", "ts_ns": START + 9 * NS, "events": [BACK]})
+    (order,) = talk(STEP | {"ts_ns": START + 60 * NS})["send"]
+    fill = {"id": order["id"], "event": "fill", "last_qty": order["qty"], "last_price_e4": 999_900}
+    answer = talk({"type": "step", "ts_ns": END, "reports": [fill]})
+
+    assert answer["status"] == "expired"
+    assert answer["shortfall_bps"] == 0.0  # filled at the mid of the first two sides, and it stands
 
 
 def test_an_input_that_ends_early_is_not_clean() -> None:
