@@ -260,17 +260,6 @@ class PostureTable(msgspec.Struct):
         self.raised_ns.clear()
         return found
 
-    def rearm(self, mono_ns: int = 0, dwell: bool = False) -> list[str]:
-        """Lift every latch at once, as paper may by a typed reason: both signatures in one."""
-        self.sign("first", mono_ns)
-        lifted = self.countersign("second", mono_ns)
-        if not dwell:
-            for key in lifted:
-                self._enter(key, LIFE[Life.RETURNING, Trigger.SETTLE], mono_ns)
-        self.raised_ns.clear()
-        self.changes += 1
-        return lifted
-
     def _enter(self, key: str, life: Life, mono_ns: int) -> None:
         """Take a life: the only place where one changes."""
         text = self.causes.get(key, "")

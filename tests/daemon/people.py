@@ -6,6 +6,7 @@ from daemon.gate.effects import Reply
 from daemon.gate.people import identity
 from market.people_events import SignedCommand
 from risk import commands as co
+from risk.posture import PostureTable
 from tests.daemon.gate_harness import SECOND, World
 
 PEOPLE = {
@@ -23,6 +24,14 @@ def sign(w: World, person: str, body: Any, **more: Any) -> dict[str, Any]:
     fields = {"key": key, "person": person, "role": int(role), "text": text, "signature": ""} | more
     effects = w.step(SignedCommand(request_id=1, **fields))
     return next(e.body for e in effects if isinstance(e, Reply))
+
+
+def lift(table: PostureTable, mono_ns: int = 0) -> list[str]:
+    """Lift every latch as two signatures do, and let go at once what then returns."""
+    table.sign("ann", mono_ns)
+    lifted = table.countersign("bob", mono_ns)
+    table.settle(mono_ns, 0)
+    return lifted
 
 
 def rearm(w: World, reason: str = "looked into it") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from daemon.gate.effects import AskStatus, Reply
 from market import events as ev
 from market.types import ExecType, OrdStatus, ParentStatus, Side
 from tests.daemon.gate_harness import BID, World, cancels, limits
-from tests.daemon.people import rearm
+from tests.daemon.people import lift, rearm
 
 
 def world(qty: int = 300, **more: Any) -> World:
@@ -137,7 +137,7 @@ def test_shares_that_are_stated_but_not_booked_count_against_parent_and_position
     chain = w.working(100)
     w.fill(chain, 50, BID)
     w.report(chain, ExecType.CANCELED, OrdStatus.CANCELED, cum_qty=100)
-    w.core.state.posture.rearm()  # even if trading went on
+    lift(w.core.state.posture)  # even if trading went on
 
     assert w.ask_parent().progress.committed_qty == 100
     assert w.intent(101, BID).controls == ("R10",)

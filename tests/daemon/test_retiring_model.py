@@ -13,6 +13,7 @@ from market.copy_events import DropCopied, DropCopyLine
 from market.types import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus, Side
 from risk.posture import Posture
 from tests.daemon.gate_harness import ASK, BID, World, limits
+from tests.daemon.people import lift
 
 E, S = ExecType, OrdStatus
 SEEDS, STEPS = 25, 200
@@ -58,7 +59,7 @@ class Pair:
         if w.core.state.posture.posture >= Posture.HALTED:
             self.lifted.append(len(self.retiring.log))
             for world in self.worlds:
-                lift(world.core)
+                rearmed(world.core)
 
     def order(self, _: Any) -> None:
         sides = ((Side.BUY, BID), (Side.SELL, ASK))
@@ -179,9 +180,9 @@ class Pair:
         self.both("wait", 1.0)
 
 
-def lift(core: GateCore) -> None:
+def rearmed(core: GateCore) -> None:
     """What two people with two keys do."""
-    core.state.posture.rearm()
+    lift(core.state.posture)
     core.state.breaks.clear()
     core.state.kill_done = False
 
@@ -231,6 +232,6 @@ def test_a_gate_that_retires_does_what_one_does_that_keeps_all(seed: int) -> Non
     for n, (stamp, event) in enumerate(pair.retiring.log, start=1):
         again.step(stamp, event)
         for _ in range(pair.lifted.count(n)):
-            lift(again)
+            rearmed(again)
     assert again.state_hash() == pair.retiring.core.state_hash()
     assert retiring.archived.records or not kept.chains

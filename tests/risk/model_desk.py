@@ -26,6 +26,7 @@ from risk.rates import Rates
 from risk.reference import References
 from risk.verdict import Refused
 from tests.daemon.gate_harness import LIMITS, OPEN_NS
+from tests.daemon.people import lift
 from tests.risk.model import MS, SECOND, Ask, Fill, Model, Order, Sent, has_part
 
 SYMBOLS: Final = ("AAA", "BBB")
@@ -485,7 +486,7 @@ class Desk:
 
     def rearm(self) -> None:
         """Two people lift every latch; what still holds is raised again at the next look."""
-        self.posture.rearm(self.mono)
+        lift(self.posture, self.mono)
         self.risk.rates.faults.clear()
         self.model.faults.clear()
         kept = {

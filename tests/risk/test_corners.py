@@ -22,6 +22,7 @@ from risk.reference import Picture, References
 from risk.verdict import Approved, Failure, Refused
 from risk.volumes import Sums, Volumes
 from tests.daemon.gate_harness import ASK, BID, SECOND, SYN, World, limits, parent_order
+from tests.daemon.people import lift
 from tests.risk.boundary_world import BUY, SELL, ask
 from tests.risk.test_levels import own
 
@@ -387,11 +388,11 @@ def test_a_first_signature_may_be_given_again() -> None:
     assert table.sign("ann", 2) == ["R70"]
     assert table.sign("ann", 3) == ["R70"]
     assert table.countersign("ann", 3) == []
-    assert table.rearm(4, dwell=True) == ["R70"]
+    assert table.countersign("bob", 4) == ["R70"]
     assert table.posture is posture.Posture.REDUCE_ONLY
     table.raise_("R30S", "y", 5)
 
-    assert table.rearm(6) == []
+    assert lift(table, 6) == []
 
 
 def verdict_of(w: World, order: NewOrder, parent: Any, progress: Any) -> tuple[str, ...]:

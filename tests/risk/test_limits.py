@@ -12,6 +12,7 @@ from risk.kill_switch import KillLatch
 from risk.limits import Limits
 from risk.posture import CAUSES, RELAPSES_MAX, Posture, PostureTable
 from tests.daemon.gate_harness import limits
+from tests.daemon.people import lift
 
 PAPER = Path(__file__).parents[2] / "deploy" / "limits.paper.toml"
 TREE = tomllib.loads(PAPER.read_text())
@@ -115,7 +116,7 @@ def test_a_latched_cause_stays_and_another_clears() -> None:
     assert not table.clear("R20")
     assert table.clear("R60")
     assert table.posture is Posture.HALTED
-    assert table.rearm() == ["R20"]
+    assert lift(table) == ["R20"]
 
     assert table.posture is Posture.ACTIVE
 

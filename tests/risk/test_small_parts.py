@@ -26,6 +26,7 @@ from risk.tightening import Multipliers, Tightening
 from risk.utilisation import utilisation
 from risk.volumes import BUCKETS, Sums
 from tests.daemon.gate_harness import LIMITS, SYN, World, limits
+from tests.daemon.people import lift
 from tests.risk.test_levels import own
 
 S = 1_000_000_000
@@ -297,7 +298,7 @@ def test_a_scopes_posture_holds_for_its_own_orders_and_is_none_of_the_firms(scop
     assert table.of("a", "t", "p", "s") is other
     assert table.posture is Posture.REDUCE_ONLY
     assert table.holding("acct", "twap", "P1", "SYN") == sorted(["R72", f"R70@{scope}"])
-    table.rearm()
+    lift(table)
     table.clear("R72")
     assert table.of("acct", "twap", "P1", "SYN") is Posture.ACTIVE
     assert table.scoped == {}
