@@ -312,8 +312,8 @@ class RiskOverlay:
         self,
         before: "RiskOverlay",
         chains: Iterable[tuple[ChildOrder, str]],
-        started: bool = True,
-        sums: Iterable[tuple[ChildOrder, str, int]] = (),
+        started: bool,
+        sums: Iterable[tuple[ChildOrder, str, int]],
     ) -> None:
         """Go on where another overlay ended: counts stay, and scopes that are new are fed with the day.
 
