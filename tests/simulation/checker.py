@@ -219,10 +219,10 @@ class Checker:
 
     def p3(self, status: dict[str, Any]) -> None:
         """Every fill is booked once: the gate's shares are the venue's, or it has halted with a break."""
-        if self.w.venue.lies and not halted_with_break(status):
-            self.breach("P3", f"{self.w.venue.lies} lies of the venue, and the gate goes on")
+        if self.w.lies and not halted_with_break(status):
+            self.breach("P3", f"{self.w.lies} lies of the venue, and the gate goes on")
         false = [text for text in status["breaks"] if not OF_LATE_FILLS.search(text)]
-        if false and not self.w.venue.lies and not self.may_break:
+        if false and not self.w.lies and not self.may_break:
             self.breach("P3", f"an honest venue, and the gate says: {false[0][:200]}")
         ours, theirs = status["positions"].get("SYN", 0), self.w.venue.position("SYN", START_QTY)
         if ours != theirs and not halted_with_break(status):

@@ -44,6 +44,8 @@ class Transport:
         self.gone: Callable[[], None] = lambda: None
         self._last_ns = 0
         self.unread = False  # the peer does not read
+        self._paused = False  # nor does the gate
+        self._unheard: list[bytes] = []
         self._kept = 0
         loop.after(0, protocol.connection_made, self, owner=process)
 
@@ -79,6 +81,19 @@ class Transport:
 
     abort = close
 
+    def pause_reading(self) -> None:
+        """Leave what comes to the kernel."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Take what came meanwhile, in order."""
+        self._paused = False
+        self._loop.after(0, self._catch_up, owner=self._process)
+
+    def _catch_up(self) -> None:
+        while self._unheard and not (self._paused or self.closed):
+            self._protocol.data_received(self._unheard.pop(0))
+
     def lost(self) -> None:
         """The gate is dead: its kernel hangs up."""
         if not self.closed:
@@ -93,8 +108,8 @@ class Transport:
         self._loop.at(self._last_ns, self._receive, data, owner=self._process)
 
     def _receive(self, data: bytes) -> None:
-        if not self.closed:
-            self._protocol.data_received(data)
+        self._unheard.append(data)
+        self._catch_up()
 
     def hang_up(self) -> None:
         """The peer is gone."""
@@ -142,6 +157,14 @@ class Lives:
         self.number = 0
         self.exit_code: int | None = None
         self.transports: list[Transport] = []
+
+    def copied(self) -> None:
+        """Have every life from now on dial a drop copy as well."""
+        tree = self.config.model_dump(exclude_unset=True)
+        tree["gate"]["drop_copy"] = {"port": 9003, "heartbeat_s": 2}
+        self.config = Config.model_validate(tree)
+        assert self.config.gate is not None
+        self.section = self.config.gate
 
     @property
     def alive(self) -> bool:

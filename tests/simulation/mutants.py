@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daemon.gate import chains, core, positions, reports, shell, state
+from daemon.gate import chains, core, drop_copy, positions, reports, shell, state
+from daemon.gate.drop_copy_desk import DropCopyDesk
 from daemon.gate.main import Gate
 from daemon.segments.disk import Disk
 from gateways import link
@@ -145,6 +146,13 @@ MUTANTS: Final = (
         ((overlay, "AFTER_SCHEMA", WITHOUT(exposure.parent_quantity)),),
     ),
     Mutant("positions are not compared", "P3", ("liar",), ((positions, "differences", lambda _: []),)),
+    Mutant("two lines are not compared", "P3", ("two_mouths",), ((drop_copy, "tick", nothing),)),
+    Mutant(
+        "a restart forgets what the drop copy told",
+        "P3",
+        ("drop_copy", "crashes"),
+        ((DropCopyDesk, "recover", lambda _: 0),),
+    ),
     Mutant("it never reconciles", "P5", ("crashes",), ((core.gate_sessions, "reconcile", nothing),)),
     Mutant(
         "a restart lifts the kill",

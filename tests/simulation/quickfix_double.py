@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from gateways.fix.sessions import REFERENCE
+from gateways.fix.sessions import DROP_COPY, REFERENCE, VENUE_DROP_COPY_COMP_ID
 from tests.simulation.fix_session import SOH, FixSession, Out
 from tests.simulation.loop import SECOND, Died, Process
 
@@ -118,13 +118,21 @@ class Message:
         self._out.body += field.text
 
 
+def name_of(sender: str, target: str) -> str:
+    """Return which of the gate's sessions goes by these names."""
+    if target == VENUE_DROP_COPY_COMP_ID:
+        return DROP_COPY
+    return REFERENCE if "REF" in sender else "order"
+
+
 class Side:
     """One session of an engine: quickfix's Session and what its callbacks go to."""
 
     def __init__(self, session_id: SessionID, values: dict[str, str], application: Any, log: Any) -> None:
         self.session_id, self.application, self.log = session_id, application, log
         self.process: Process = world.engine
-        self.road = world.roads[REFERENCE if "REF" in session_id.names[0] else "order"]
+        self.name = name_of(*session_id.names)
+        self.road = world.roads[self.name]
         self.session = FixSession(
             world.loop,
             session_id.names,
@@ -163,19 +171,20 @@ class Side:
         return True
 
     def from_admin(self, raw: str) -> None:
-        if self.road is not world.roads["order"]:
+        if self.name == REFERENCE:
             world.priced(raw)
         self.application.fromAdmin(Message(raw), self.session_id)
 
     def from_app(self, raw: str) -> None:
-        if self.road is world.roads["order"]:
-            world.delivered(raw)
-            world.boundary("callback")
-            self.application.fromApp(Message(raw), self.session_id)
-            world.boundary("callback")
-        else:
+        if self.name == REFERENCE:
             world.priced(raw)
             self.application.fromApp(Message(raw), self.session_id)
+            return
+        if self.name != DROP_COPY:
+            world.delivered(raw)
+        world.boundary("callback")
+        self.application.fromApp(Message(raw), self.session_id)
+        world.boundary("callback")
 
     def event(self, text: str) -> None:
         self.log.onEvent(text)

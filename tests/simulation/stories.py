@@ -8,6 +8,7 @@ from typing import Final
 from daemon.gate import snapshot_process
 from daemon.gate.snapshots import SnapshotError
 from daemon.segments.layout import JournalError
+from gateways.fix.sessions import DROP_COPY
 from tests.simulation.checker import EXIT_WITHIN, RECONCILED_WITHIN, Checker
 from tests.simulation.disk import AFTER, BEFORE, TORN
 from tests.simulation.gate import STATE
@@ -155,6 +156,30 @@ def numbers(w: World, c: Checker, rng: random.Random) -> None:
     else:
         w.loop.after(when, lambda: setattr(w.venue.session, "next_in", w.venue.session.next_in + 3))
     w.loop.after(when + 200 * MS, w.roads["order"].sever)
+
+
+def drop_copy(w: World, c: Checker, rng: random.Random) -> None:
+    """Each execution comes by a second line, too, which breaks, and stalls for less than R62 allows."""
+    w.lives.copied()
+    c.may_break |= "network" in w.story.name  # an order line that stalls longer is a break, as it must
+    w.venue.executed = w.second.tell
+    road = w.roads[DROP_COPY]
+    for _ in range(rng.randint(0, 3)):
+        what, when = rng.choice(("sever", "stall", "refuse")), at(w, rng)
+        if what == "stall":
+            w.loop.after(when, road.stall, rng.choice((300 * MS, SECOND)))
+            continue
+        w.loop.after(when, road.sever)
+        if what == "refuse":
+            w.loop.after(when, setattr, road, "passable", False)
+            w.loop.after(when + rng.randint(SECOND, 4 * SECOND), setattr, road, "passable", True)
+
+
+def two_mouths(w: World, c: Checker, rng: random.Random) -> None:
+    """A drop copy that leaves executions out, or tells others."""
+    w.lives.copied()
+    w.venue.executed = w.second.tell
+    setattr(w.second, rng.choice(("untold", "invented", "other")), 0.3)
 
 
 # --- the gate's process and disk ----------------------------------------------------------------------
@@ -341,10 +366,10 @@ def clock(w: World, c: Checker, rng: random.Random) -> None:
 
 FAMILIES: Final[dict[str, Family]] = {
     f.__name__: f
-    for f in (network, prices, manners, takes_back, venue_down, crashes, power, full, sync_fails, sigterm,
-              assertion, trader, people, clock, snapshots)
+    for f in (network, prices, manners, takes_back, venue_down, drop_copy, crashes, power, full, sync_fails,
+              sigterm, assertion, trader, people, clock, snapshots)
 }  # fmt: skip
-ALONE: Final[dict[str, Family]] = {f.__name__: f for f in (quiet_prices, liar, storm, numbers)}
+ALONE: Final[dict[str, Family]] = {f.__name__: f for f in (quiet_prices, liar, storm, numbers, two_mouths)}
 
 
 def families_of(seed: int) -> list[str]:

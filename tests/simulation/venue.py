@@ -101,6 +101,7 @@ class Venue:
         self.named: dict[str, str] = {}  # every ClOrdID used: first one of its chain
         self.truth: Callable[[Tags], None] = lambda _: None
         self.surprise: Callable[[Tags], None] = lambda _: None
+        self.executed: Callable[[Tags], None] = lambda _: None
         self.never: Callable[[Tags], None] = lambda _: None  # a request that is not looked at
         self.session.dropped = lambda raw: self.never(tags_of(raw))
         self.executions: dict[str, tuple[str, str, int, int]] = {}  # standing: symbol, side, qty, price
@@ -369,6 +370,8 @@ class Venue:
         else:
             self._truth(raw)
         trade = raw.get("150") in ("F", "G", "H")
+        if trade:
+            self.executed(raw)
         if not trade and self.rng.random() < self.manners.silent:
             return
         self._say(raw)

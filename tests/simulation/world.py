@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.journal import SEGMENT_BYTES, Journal
-from gateways.fix.sessions import REFERENCE
+from gateways.fix.sessions import DROP_COPY, REFERENCE
 from risk.limits import Limits
 from tests.simulation import quickfix_double
 from tests.simulation.disk import Disk
@@ -23,6 +23,7 @@ from tests.simulation.loop import MS, SECOND, Loop
 from tests.simulation.network import Road
 from tests.simulation.people import KEYRING, People
 from tests.simulation.prices import Prices
+from tests.simulation.second_line import SecondLine
 from tests.simulation.trader import Trader
 from tests.simulation.venue import Manners, Venue
 
@@ -85,6 +86,7 @@ class World:
         self.roads = {
             "order": Road(self.loop, make("order road"), (200_000, 3 * MS)),
             REFERENCE: Road(self.loop, make("price road"), (200_000, 3 * MS)),
+            DROP_COPY: Road(self.loop, make("copy road"), (200_000, 3 * MS)),
         }
         self.sides: dict[str, Any] = {}
         self.engine: Any = None
@@ -95,6 +97,7 @@ class World:
         self.lives = Lives(self.ground, self.limits, durability, keep_ended_s)
         self.venue = Venue(self.loop, make("venue"), self.roads["order"], self.wall_ns)
         self.prices = Prices(self.loop, make("prices"), self.roads[REFERENCE], self.wall_ns)
+        self.second = SecondLine(self.loop, make("second line"), self.roads[DROP_COPY], self.wall_ns)
         self.trader = Trader(self.loop, make("trader"), self.lives, self.prices)
         self.people = People(self.loop, make("people"), self.lives, self.market_ns)
         self.boundaries = 0
@@ -108,6 +111,11 @@ class World:
         self.disturbances = 0
         self.segment_bytes = 0  # of the journals; 0 = as they ship
         self.calm = True  # the desk goes on
+
+    @property
+    def lies(self) -> int:
+        """What no honest broker does."""
+        return self.venue.lies + self.second.lies
 
     def wall_ns(self) -> int:
         """Wall time."""
