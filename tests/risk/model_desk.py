@@ -521,7 +521,7 @@ class Desk:
             CALENDARS, self.memory,
         )  # fmt: skip
         chains = [(chain, self.strategies[chain.chain_id]) for chain in self.chains]
-        self.risk.adopt(before, chains, started)
+        self.risk.adopt(before, chains, started, ())
         self.model.laws = laws(limits)
         self.watch()
 
