@@ -155,6 +155,8 @@ def _is_ours(g: GateState, said: Said) -> bool:
     """Return whether an execution is of an order of ours, by ClOrdID or by the EMS's OrderID."""
     if said.cl_ord_id.startswith(ORDER_PREFIX) or gate_retiring.look_up(g, said.cl_ord_id) is not None:
         return True
+    if said.order_id in g.drop_copy.earlier:
+        return True
     if said.order_id and gate_retiring.is_ours(g, said.order_id):
         return True
     return any(chain.order_id == said.order_id for chain in g.chains.values() if said.order_id)

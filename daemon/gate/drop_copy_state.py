@@ -8,6 +8,8 @@ from market.types import ClOrdID, ExecID, ExecType, OrderID, Side, Symbol
 
 COUNTED_MAX: Final = 10_000  # executions that a bust may name; an older one is what the bust says it is
 
+EARLIER_MAX: Final = 10_000  # OrderIDs of a day's replaces, the latest
+
 
 class Said(msgspec.Struct):
     """One side's word on an execution."""
@@ -48,6 +50,7 @@ class DropCopy(msgspec.Struct):
     begun: dict[Symbol, int] = {}  # executed when it began to tell
     counted: dict[ExecID, Counted] = {}  # its executions of the day, of our orders as far as known
     net: dict[Symbol, int] = {}  # what they come to
+    earlier: dict[OrderID, None] = {}  # OrderIDs that orders of ours had before a replace gave them another
     differs_mono_ns: int = 0  # since when that is not what we booked; 0 = it is
 
     def restarted(self, configured: bool, mono_ns: int, executed: dict[Symbol, int]) -> None:
@@ -63,6 +66,14 @@ class DropCopy(msgspec.Struct):
     def new_day(self) -> None:
         """Nothing is executed yet."""
         self.begun, self.counted, self.net, self.differs_mono_ns = {}, {}, {}, 0
+        self.earlier = {}
+
+    def renamed(self, order_id: OrderID) -> None:
+        """An order of ours has another OrderID now."""
+        if self.configured:
+            self.earlier[order_id] = None
+            if len(self.earlier) > EARLIER_MAX:
+                del self.earlier[next(iter(self.earlier))]
 
     def count(self, exec_id: ExecID, counted: Counted) -> None:
         """Take an execution in, once."""

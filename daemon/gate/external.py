@@ -14,6 +14,7 @@ from market.child_order import ChildOrder
 from market.events import ExecutionReport, Stamp
 from market.orders import NewOrder
 from market.types import ClOrdID, ExecType, OrdStatus, OrdType, ParentID, TimeInForce
+from risk.limits import is_listed
 
 EXTERNAL_MAX: Final = 10_000  # at once, in memory, about 2 KiB each
 NO_PARENT: Final = ParentID("")
@@ -39,6 +40,9 @@ def unfit(g: GateState, event: ExecutionReport) -> str:
     """Return why an order cannot be counted, "" where it can."""
     if event.symbol not in g.instruments:
         return f"symbol {event.symbol or 'not told'} is not configured"
+    allowed = g.risk.limits.allowed.accounts
+    if event.account and not is_listed(event.account, allowed, otherwise=event.account == g.account):
+        return f"account {event.account[:20]} is none of this gate's"
     if (event.order_qty or 0) <= 0:
         return "OrderQty is not told"
     if len(g.external) >= EXTERNAL_MAX:
@@ -57,7 +61,7 @@ def adopt(g: GateState, event: ExecutionReport) -> ChildOrder:
     terms = NewOrder(
         cl_ord_id=name,
         parent_id=NO_PARENT,
-        account=g.account,
+        account=event.account or g.account,
         symbol=event.symbol,
         mic=g.instruments[event.symbol].mic,
         side=event.side,

@@ -44,8 +44,10 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         _dont_know(g, event, *fault)
         _after(g, stamp, chain, Change(breaks=(fault[0],)))
         return
-    before, most, known = chain.status, chain.most_qty, bool(chain.order_id)
+    before, most, known = chain.status, chain.most_qty, chain.order_id
     change = chain.observe(event)
+    if known and known != chain.order_id:
+        g.drop_copy.renamed(known)
     grown = chain.most_qty > most
     if change.duplicate:
         g.counters["duplicate_reports"] += 1

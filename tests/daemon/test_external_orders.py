@@ -10,7 +10,7 @@ from market import events as ev
 from market.types import ExecType, OrdStatus, Side
 from market.updates import OrderUpdate
 from risk.posture import Posture
-from tests.daemon.gate_harness import BID, SYN, World
+from tests.daemon.gate_harness import BID, SYN, World, limits
 
 
 def world(how: str) -> World:
@@ -27,10 +27,10 @@ def told(w: World, **more: Any) -> list[Any]:
     return w.report("DESK-1", more.pop("exec_type", ExecType.NEW), OrdStatus.NEW, **fields)
 
 
-def filled(w: World, qty: int, cum: int) -> None:
+def filled(w: World, qty: int, cum: int, **more: Any) -> None:
     w.report(
         "DESK-1", ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, symbol=SYN, order_qty=300, price_e4=BID,
-        last_qty=qty, last_price_e4=BID, cum_qty=cum, leaves_qty=300 - cum,
+        last_qty=qty, last_price_e4=BID, cum_qty=cum, leaves_qty=300 - cum, **more,
     )  # fmt: skip
 
 
@@ -126,3 +126,29 @@ def test_adopted_it_outlives_a_snapshot() -> None:
 
     assert list(again.state.external) == ["DESK-1"]
     assert again.state.chains["DESK-1"] is again.state.ledger.books[SYN].buys["DESK-1"]
+
+
+def test_adopted_it_counts_for_the_account_that_it_is_of() -> None:
+    law = limits(allowed={"accounts": ["PAPER", "OTHER"]})
+    w = World(law, external_orders="adopt")
+    w.open()
+    w.parent()
+
+    told(w, account="OTHER")
+    filled(w, 100, 100, account="OTHER")
+    filled(w, 50, 150)
+
+    assert w.core.state.ledger.positions == {"OTHER SYN": 150}
+    assert w.core.posture is Posture.ACTIVE
+
+
+@pytest.mark.parametrize("accounts", [["*"], ["PAPER"]])
+def test_one_of_an_account_that_is_not_ours_is_not_counted_for_ours(accounts: list[str]) -> None:
+    w = World(limits(allowed={"accounts": accounts}), external_orders="adopt")
+    w.open()
+
+    told(w, account="STRANGE")
+
+    assert "account STRANGE is none of this gate's" in w.core.state.breaks[0]
+    assert w.core.state.external == {}
+    assert w.core.posture is Posture.HALTED

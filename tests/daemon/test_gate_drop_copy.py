@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from daemon.gate import drop_copy_state
 from daemon.gate.core import GateCore
 from daemon.gate.drop_copy_desk import DropCopyDesk
 from gateways.fix import drop_copy
 from market import events as ev
 from market.copy_events import DropCopied, DropCopyLine
-from market.types import ExecType, OrdStatus, Side
+from market.types import ExecType, OrderID, OrdStatus, Side
 from risk.posture import Posture
 from tests.daemon.gate_harness import BID, World
 from tests.daemon.test_line_faults import BASE, read
@@ -242,3 +243,28 @@ def test_a_bust_of_what_is_forgotten_is_what_the_bust_says() -> None:
     copy(w, "E-B", "O-1", 40, exec_type=ExecType.TRADE_CANCEL, exec_ref_id="LONG-AGO", cl_ord_id="SH1-1")
 
     assert w.core.state.drop_copy.net == {"SYN": -40}
+
+
+def test_an_order_of_ours_is_known_by_the_order_id_that_it_had_before_a_replace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = opened()
+    chain = w.working()
+    replace = w.replace(chain, 90, BID)
+    w.report(
+        replace.cl_ord_id, ExecType.REPLACED, OrdStatus.NEW, order_id="O-NEW", order_qty=90, leaves_qty=90,
+        orig_cl_ord_id=chain, price_e4=BID,
+    )  # fmt: skip
+    assert w.core.state.chains[chain].order_id == "O-NEW"
+
+    copy(w, "E-A", f"O-{chain}", cl_ord_id="THEIRS")
+    w.wait(2.1)
+
+    assert w.core.state.drop_copy.others == 0
+    assert "the order session did not" in w.core.state.breaks[0]
+
+    monkeypatch.setattr(drop_copy_state, "EARLIER_MAX", 1)
+    w.core.state.drop_copy.renamed(OrderID("O-LATER"))
+    assert list(w.core.state.drop_copy.earlier) == ["O-LATER"]
+    w.core.state.drop_copy.new_day()
+    assert w.core.state.drop_copy.earlier == {}
