@@ -1,6 +1,7 @@
 """What the gate counts of a short day, and that nothing on the wire can break the counting."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,3 +140,21 @@ def test_what_oms_sessions_and_the_drop_copy_do_is_counted(tmp_path: Path) -> No
     assert w.seen("steadyhand_oms_refused_total") == 1
     assert w.seen("steadyhand_drop_copy_up") == 1
     assert w.seen("steadyhand_drop_copy_waiting") == 1
+
+
+def test_bytes_of_the_journal_count_as_it_grows_and_a_new_segment_takes_none(tmp_path: Path) -> None:
+    w = CountedWorld(tmp_path)
+
+    for end in (100, 250, 10, 30):
+        w.metrics.stepped(ev.Timer(), Step(()), end)
+
+    assert w.seen("steadyhand_journal_bytes_total") == 270
+
+
+def test_live_orders_of_an_oms_are_those_that_have_not_ended(tmp_path: Path) -> None:
+    w = CountedWorld(tmp_path)
+    w.step(OmsSession(client="OMS", up=True))
+    orders: Any = {name: SimpleNamespace(ended=name == "A") for name in "ABC"}
+    w.core.state.oms.orders = orders
+
+    assert w.seen("steadyhand_oms_orders_live") == 2
