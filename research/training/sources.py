@@ -112,7 +112,7 @@ def almgren_chriss_world(continuous: bool) -> Small:
     """Return Almgren and Chriss's."""
 
     def build(envs: int, seed: int) -> World:
-        return almgren_chriss.AlmgrenChriss(envs, seed, continuous=continuous)
+        return almgren_chriss.world(envs, seed, continuous=continuous)
 
     periods = almgren_chriss.Settings().periods
     axes = (Axis(0, cuts(periods)), Axis(1, cuts(2 * periods)))
@@ -123,7 +123,7 @@ def obizhaeva_wang_world(continuous: bool) -> Small:
     """Return Obizhaeva and Wang's."""
 
     def build(envs: int, seed: int) -> World:
-        return obizhaeva_wang.ObizhaevaWang(envs, seed, continuous=continuous)
+        return obizhaeva_wang.world(envs, seed, continuous=continuous)
 
     periods = obizhaeva_wang.Settings().periods
     displaced = tuple(0.05 * n for n in range(1, 9))

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from research.worlds.world import Actions, Bools, Floats, Infos, Reals
+from research.worlds.purchase import Market, Purchase
+from research.worlds.world import Reals
 
 HALVES: Final = np.array([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 24], dtype=np.int64)  # half slices to trade
-OBS_SIZE: Final = 3
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,66 +52,20 @@ def optimum(s: Settings) -> Reals:
     return trades
 
 
-class ObizhaevaWang:
-    """The vector world. Discrete: half slices; continuous: the fraction of what is left."""
+def shown(s: Settings, _: Reals, displaced: Reals) -> Reals:
+    """Return how far the book is displaced."""
+    return displaced / s.kappa
 
-    def __init__(self, envs: int, seed: int, s: Settings | None = None, *, continuous: bool = False) -> None:
-        self.settings = s or Settings()
-        self.envs, self.obs_size = envs, OBS_SIZE
-        self.actions, self.dims = (0, 1) if continuous else (len(HALVES), 0)
-        self._units = 2 * self.settings.periods
-        self._chance = np.random.Generator(np.random.Philox(key=seed))
-        self._left = np.ones(envs)
-        self._displaced = np.zeros(envs)
-        self._trades = np.zeros((envs, self.settings.periods))
-        self._noise = np.zeros((envs, self.settings.periods))
-        self._period = 0
 
-    def reset(self) -> tuple[Floats, Bools]:
-        """Begin every episode."""
-        self._period = 0
-        self._left[:] = 1.0
-        self._displaced[:] = 0.0
-        self._trades[:] = 0.0
-        self._noise[:] = self.settings.sigma * self._chance.standard_normal(self._noise.shape)
-        return self.look()
+def trade(s: Settings, traded: Reals, left: Reals, noise: Reals, displaced: Reals) -> tuple[Reals, Reals]:
+    """Return what a trade costs, and the displacement that it leaves."""
+    paid = traded * (s.epsilon + displaced + 0.5 * (s.kappa + s.permanent) * traded)
+    # The permanent push is paid by all that is traded later: here at once, for what is left.
+    moved = s.permanent * traded + noise
+    return paid + left * moved, (displaced + s.kappa * traded) * s.decay
 
-    def look(self) -> tuple[Floats, Bools]:
-        """Return observations (time left, quantity left, displacement) and masks."""
-        obs = np.empty((self.envs, OBS_SIZE), dtype=np.float32)
-        obs[:, 0] = 1.0 - self._period / self.settings.periods
-        obs[:, 1] = self._left
-        obs[:, 2] = self._displaced / self.settings.kappa
-        if self.dims:
-            return obs, np.ones((self.envs, 1), dtype=np.bool_)
-        return obs, np.asarray(HALVES[None, :] <= np.rint(self._left * self._units)[:, None])
 
-    def sizes(self, actions: Actions) -> Reals:
-        """Return what is traded now; the last trade takes all that is left."""
-        if self._period == self.settings.periods - 1:
-            return self._left.copy()
-        if self.dims:
-            return np.asarray(np.clip(actions[:, 0], 0.0, 1.0) * self._left, dtype=np.float64)
-        return np.minimum(HALVES[actions] / self._units, self._left)
-
-    def step(self, actions: Actions) -> tuple[Floats, Floats, Bools, Bools, Infos]:
-        """Trade in every episode; the rewards of an episode add up to its cost, negative."""
-        s = self.settings
-        traded = self.sizes(actions)
-        self._trades[:, self._period] = traded
-        self._left = np.maximum(self._left - traded, 0.0)
-        paid = traded * (s.epsilon + self._displaced + 0.5 * (s.kappa + s.permanent) * traded)
-        # The permanent push is paid by all that is traded later: here at once, for what is left.
-        moved = s.permanent * traded + self._noise[:, self._period]
-        reward = -(paid + self._left * moved)
-        self._displaced = (self._displaced + s.kappa * traded) * s.decay
-        self._period += 1
-        done = self._period == s.periods
-        infos: Infos = {"env": np.zeros(0, np.int64), "cost": np.zeros(0), "expected": np.zeros(0)}
-        if done:
-            expected = objective(s, self._trades)
-            held = 1.0 - np.cumsum(self._trades, axis=1)
-            cost = expected + s.unavoidable + (held * self._noise).sum(axis=1)
-            infos = {"env": np.arange(self.envs), "cost": cost, "expected": expected}
-        obs, mask = self.reset() if done else self.look()
-        return obs, reward.astype(np.float32), np.full(self.envs, done), mask, infos
+def world(envs: int, seed: int, s: Settings | None = None, *, continuous: bool = False) -> Purchase:
+    """Return purchases in it."""
+    market = Market(s or Settings(), HALVES, shown, trade, objective)
+    return Purchase(market, envs, seed, continuous=continuous)

@@ -13,8 +13,7 @@ SMALL = [almgren_chriss, obizhaeva_wang]
 
 
 def world_of(module: Any, envs: int, seed: int, **options: Any) -> Any:
-    kind = {almgren_chriss: almgren_chriss.AlmgrenChriss, obizhaeva_wang: obizhaeva_wang.ObizhaevaWang}
-    return kind[module](envs, seed, **options)
+    return module.world(envs, seed, **options)
 
 
 def quadratic(module: Any) -> np.ndarray:
