@@ -29,7 +29,8 @@ class Section(BaseModel):
 Port = Annotated[int, Field(ge=0, le=65_535)]
 PortToDial = Annotated[int, Field(ge=1, le=65_535)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]  # a name, never a path
-SymbolName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")]
+SYMBOL_PATTERN: Final = r"^[A-Z][A-Z0-9.\-]{0,7}$"  # eight bytes on the ITCH wire
+SymbolName = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 RehearsePeriod = Annotated[int, Field(ge=0, le=100_000, multiple_of=1_000)]  # the loop's timers count in ms
 HostPort = Annotated[str, Field(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
 RoleName = Literal["view", "operate"]  # more than that needs a key

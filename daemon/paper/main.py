@@ -118,10 +118,10 @@ class Paper:
 
     def _break_off(self, failure: ChildError) -> int:
         """Say in one line what broke, and keep what there is: a report of the part that happened."""
-        if not self._admitted and failure.code == EXIT_CONFIG:
+        if not self._admitted and failure.code in (EXIT_CONFIG, EXIT_USAGE):
             self._leave_nothing()
             print(f"steadyhand paper: {failure}", file=sys.stderr)
-            return EXIT_CONFIG
+            return failure.code
         self._view.notes.append(str(failure))
         with contextlib.suppress(report.ReportError, OSError):  # a full disk may be what broke it
             self._write_facts()

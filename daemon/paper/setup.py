@@ -15,7 +15,7 @@ from daemon.config import load_profile
 from daemon.people.keys import make_paper_keys
 from daemon.strict_toml import ConfigError
 from daemon.venue.options import SYNTHETIC_DAY
-from daemon.venue.settings import SYNTHETIC
+from daemon.venue.settings import SYNTHETIC, open_tape
 from gateways.fix.wire import decimal_text
 from market.instruments import Instrument
 from market.parents import ParentOrder
@@ -97,18 +97,22 @@ def check_parents(parents: Sequence[ParentOrder], instrument: Instrument, from_n
 
 def tape_of(path: Path) -> tuple[Instrument, dt.date, int, int]:
     """Return instrument, day and the first and last market time (UTC ns, whole seconds) of a tick store."""
-    from market.tape import Tape, TapeError  # pyarrow: 0.3 s that synthetic runs need not pay
-
-    try:
-        tape = Tape.open(path)
-    except TapeError as error:
-        raise ConfigError(f"--tape {error}") from None
+    tape = open_tape(path)
     instrument = tape.instrument
     if not instrument.adv:
         instrument = msgspec.structs.replace(instrument, adv=TAPE_ADV)
     open_ns, close_ns = instrument.session(tape.day)
-    first_ns = max(open_ns, tape.first_ns // NS * NS)
-    return instrument, tape.day, first_ns, min(close_ns, -(-tape.last_ns // NS) * NS)
+    first_ns, last_ns = tape.first_ns // NS * NS, -(-tape.last_ns // NS) * NS
+    if not max(open_ns, first_ns) < min(close_ns, last_ns):
+        told, session = (
+            "-".join(instrument.clock(t)[:8] for t in pair)
+            for pair in ((first_ns, last_ns), (open_ns, close_ns))
+        )
+        raise ConfigError(
+            f"--tape {path}: it is of {told}, outside {instrument.symbol}'s session {session}; ingest it "
+            "again with an instrument file that says when it is open"
+        )
+    return instrument, tape.day, max(open_ns, first_ns), min(close_ns, last_ns)
 
 
 def default_parent(market: Market) -> str:

@@ -1,19 +1,23 @@
 """What a venue is started with: its command line, and a configuration file's [venue] section under it."""
 
 import argparse
+import re
 from datetime import date, time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from daemon.config import load
+from daemon.config import SYMBOL_PATTERN, load
 from daemon.control import SOCKET_PATH_BYTES_MAX
 from daemon.strict_toml import ConfigError
 from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
 from gateways.fix.sessions import FIX_44
 from market.instruments import Auction, Instrument
 from market.types import Symbol
+
+if TYPE_CHECKING:
+    from market.tape import Tape
 
 SYNTHETIC: Final = Instrument(symbol=Symbol("SYN"), adv=2_000_000, daily_volatility_bps=150.0)
 ZERO_INTELLIGENCE: Final = "zero-intelligence"
@@ -197,15 +201,31 @@ def _market(
         if args.symbol not in (None, chosen.symbol):
             chosen = msgspec.structs.replace(chosen, symbol=Symbol(args.symbol))
         return chosen, args.day or SYNTHETIC_DAY
-    from market.tape import Tape, TapeError  # pyarrow: synthetic runs need not wait for it
-
-    try:
-        opened = Tape.open(tape)
-    except TapeError as error:
-        raise ConfigError(f"--tape {error}") from None
+    opened = open_tape(tape)
     if args.symbol not in (None, opened.symbol):
         raise ConfigError(f"--symbol {args.symbol}: the tape {tape} is of {opened.symbol}")
     return opened.instrument, opened.day
+
+
+def open_tape(path: Path) -> "Tape":
+    """Return a tick store whose symbol feed, limits and configuration can name.
+
+    Raises:
+        ConfigError: it is none, or is of another kind of symbol.
+
+    """
+    from market.tape import Tape, TapeError  # pyarrow: synthetic runs need not wait for it
+
+    try:
+        tape = Tape.open(path)
+    except TapeError as error:
+        raise ConfigError(f"--tape {error}") from None
+    if not re.fullmatch(SYMBOL_PATTERN, tape.symbol):
+        raise ConfigError(
+            f"--tape {path}: its symbol {tape.symbol!r} is none: A-Z, then up to seven of A-Z 0-9 . and -; "
+            "ingest it again with another one"
+        )
+    return tape
 
 
 def _us(given: int | None, base: int) -> int:
