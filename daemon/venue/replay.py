@@ -26,7 +26,7 @@ from gateways.venue import record
 from gateways.venue.actions import LineAction
 from gateways.venue.exchange import Exchange
 from gateways.venue.line import Marks
-from gateways.venue.scenario import Scenario
+from gateways.venue.scenario import SEED_MAX, Scenario
 
 INBOUND_FILE: Final = "inbound.jsonl"
 FEED_FILE: Final = "itch.bin"
@@ -211,6 +211,8 @@ def _options(setup: dict[str, Any], folder: Path) -> Options:
     tree |= {name: setup[name] for name in SETUP if name in setup}
     try:
         options = msgspec.convert(tree, Options, dec_hook=lambda kind, value: kind(value))
+        if not 0 <= options.seed <= SEED_MAX:
+            raise ConfigError(f"--replay {folder}: venue.json: seed: must lie in 0..{SEED_MAX}")
         scenario = setup.get("scenario")
         if not (options.midnight_ns <= options.window[0] < options.window[1]):
             raise ConfigError(f"--replay {folder}: venue.json: window: is not of the day")

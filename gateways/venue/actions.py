@@ -10,7 +10,7 @@ A new action is a model here (or there), a member of its union, and a branch whe
 `rules_of_messages`, `order_faults`, `line_faults` or `market_actions`.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,9 +29,19 @@ Pick = Literal["oldest", "newest", "all"]
 
 
 class Strict(BaseModel):
-    """Strict: what is not known is refused."""
+    """Strict: what is not known is refused, and so is what would change nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    CHANGES: ClassVar[tuple[str, ...]] = ()  # keys of which one at least must say something
+
+    @model_validator(mode="after")
+    def something(self) -> Self:
+        """Refuse what does nothing."""
+        if self.CHANGES and not any(getattr(self, key) for key in self.CHANGES):
+            raise ValueError(
+                f"{getattr(self, 'action', '')}: changes nothing; give {' or '.join(self.CHANGES)}"
+            )
+        return self
 
 
 # --- of a message -----------------------------------------------------------------------------------
@@ -64,12 +74,14 @@ class Alter(Strict):
     action: Literal["alter"]
     set: dict[TagText, ValueText] = {}
     drop: tuple[TagText, ...] = Field(default=(), strict=False)
+    CHANGES = ("set", "drop")
 
     @model_validator(mode="after")
-    def something(self) -> "Alter":
-        """Refuse a change of nothing, and of what frames a message."""
-        if not self.set and not self.drop:
-            raise ValueError('alter: give set = { "TAG" = "VALUE" } or drop = ["TAG"]')
+    def whole(self) -> "Alter":
+        """Refuse a tag that is written and left away, and one that frames a message."""
+        both = sorted({*self.set} & {*self.drop})
+        if both:
+            raise ValueError(f"alter: {', '.join(both)} cannot be set and dropped")
         framing = sorted({"8", "9", "10", "34", "35", "49", "52", "56"} & {*self.set, *self.drop})
         if framing:
             raise ValueError(f"alter: {', '.join(framing)} frames every message; see garble, renumber, skew")
@@ -89,6 +101,7 @@ class Copy(Strict):
     withhold: bool = False
     seconds: Seconds = 0.0
     set: dict[TagText, ValueText] = {}
+    CHANGES = ("withhold", "seconds", "set")
 
 
 class Reject(Strict):
@@ -132,6 +145,7 @@ class Renumber(Strict):
 
     action: Literal["renumber"]
     by: Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
+    CHANGES = ("by",)
 
 
 class PossDup(Strict):
@@ -176,6 +190,7 @@ class Correct(OfOrder):
     action: Literal["correct"]
     ticks: Annotated[int, Field(ge=-1000, le=1000)] = 0  # price, by so many
     qty: Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)] = 0  # quantity, by so many
+    CHANGES = ("ticks", "qty")
 
 
 class Restate(OfOrder):
@@ -184,6 +199,7 @@ class Restate(OfOrder):
     action: Literal["restate"]
     qty: Annotated[int, Field(ge=-COUNT_MAX, le=0)] = 0
     ticks: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    CHANGES = ("ticks", "qty")
 
 
 class Overfill(OfOrder):
@@ -248,6 +264,7 @@ class Skew(OfSession):
     action: Literal["skew"]
     seconds: Lasting
     by: Annotated[float, Field(ge=-SECONDS_MAX, le=SECONDS_MAX, allow_inf_nan=False)]
+    CHANGES = ("by",)
 
 
 class NoResend(OfSession):

@@ -35,7 +35,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateways.venue import actions as a
 from gateways.venue.market_actions import MarketAction
-from market.types import Side
+from market.types import NS, Side
 
 GRID_NS: Final = 1_000_000  # 1 ms: what happens between two looks at the market happens at the later one
 RULES_MAX: Final = 256  # a page of a scenario; each message is shown to every rule
@@ -90,6 +90,7 @@ Event = Literal[
     "mass_status",
     "mass_cancel",
     "dont_know",
+    "positions",
     "request",
     "ack",
     "fill",
@@ -105,13 +106,16 @@ Event = Literal[
     "cancel_reject",
     "mass_cancel_answer",
     "business_reject",
+    "position",
     "report",
     "logon",
     "logout",
 ]
 IS_REQUEST: Final = frozenset({*REQUESTS.values(), REQUEST})
 IS_REPORT: Final = frozenset({*REPORTS.values(), *OTHER_REPORTS.values(), REPORT})
-NAMES_NO_ORDER: Final = frozenset({"mass_status", "mass_cancel", "mass_cancel_answer", "business_reject"})
+NAMES_NO_ORDER: Final = frozenset({
+    "mass_status", "mass_cancel", "mass_cancel_answer", "business_reject", "positions", "position",
+})  # fmt: skip
 OF_MESSAGES_ONLY: Final = ("symbol", "side", "qty_min", "qty_max", "cl_ord_id", "account")
 
 Action = Annotated[
@@ -125,7 +129,7 @@ class When(a.Strict):
 
     on: Event | None = None
     at: time | None = None
-    every_s: a.Lasting | None = None
+    every_s: Annotated[float, Field(ge=GRID_NS / NS, le=a.SECONDS_MAX)] | None = None
     begin: time | None = Field(default=None, alias="from")
     until: time | None = None
     symbol: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.\-]{0,7}$")] | None = None
@@ -169,8 +173,13 @@ class When(a.Strict):
                 raise ValueError(f"{self.on}: has no {unfit[0]}")
         elif self.session is not None:
             raise ValueError("session goes with on = logon or logout")
-        if self.begin is not None and self.until is not None and not self.begin < self.until:
-            raise ValueError("from is not before until")
+        begin = self.begin or self.at
+        if begin is not None and self.until is not None and not begin < self.until:
+            raise ValueError(f"{'from' if self.begin else 'at'} is not before until: it would never happen")
+        if self.qty_min is not None and self.qty_max is not None and self.qty_min > self.qty_max:
+            raise ValueError("qty_min is above qty_max: it would never happen")
+        if self.nth is not None and self.times is not None:
+            raise ValueError("nth takes one message: times does not go with it")
         return self
 
 
@@ -211,6 +220,15 @@ class Scenario(a.Strict):
     description: Annotated[str, Field(max_length=2_000)] = ""
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 1
     rule: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX, strict=False)
+
+    @model_validator(mode="after")
+    def names(self) -> "Scenario":
+        """Refuse two rules of one name: what became of each is told by it."""
+        names = [rule.name for rule in self.rule if rule.name]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two rules are called {twice!r}")
+        return self
 
     @property
     def of_the_wire(self) -> Rule | None:

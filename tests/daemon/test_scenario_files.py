@@ -42,6 +42,27 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
         (HEAD + "when = {}\n" + GOOD_DO, '4: when: give either on = "MESSAGE" or at = "HH:MM:SS"'),
         (HEAD + 'when = { on = "ack", at = "10:00" }\n' + GOOD_DO, "4: when: give either"),
         (HEAD + 'when = { on = "ack", nth = 1, every = 2 }\n' + GOOD_DO, "4: when: give nth or every"),
+        (HEAD + 'when = { on = "ack", nth = 1, times = 2 }\n' + GOOD_DO, "4: when: nth takes one message"),
+        (HEAD + 'when = { on = "ack", qty_min = 2, qty_max = 1 }\n' + GOOD_DO, "4: when: qty_min is above"),
+        (
+            HEAD + 'when = { at = "11:00", until = "10:00" }\ndo = { action = "cancel" }\n',
+            "4: when: at is not before until",
+        ),
+        (
+            HEAD + 'when = { at = "11:00", every_s = 1e-7 }\ndo = { action = "cancel" }\n',
+            "4: when.every_s: input should be greater",
+        ),
+        (HEAD + GOOD_WHEN + 'do = { action = "renumber", by = 0 }\n', "5: do: renumber: changes nothing"),
+        (HEAD + GOOD_WHEN + 'do = { action = "restate" }\n', "5: do: restate: changes nothing"),
+        (HEAD + GOOD_WHEN + 'do = { action = "copy" }\n', "5: do: copy: changes nothing"),
+        (
+            HEAD + GOOD_WHEN + 'do = { action = "alter", set = { "58" = "x" }, drop = ["58"] }\n',
+            "5: do: alter: 58 cannot be set and dropped",
+        ),
+        (
+            f'{HEAD}name = "a"\n{GOOD_WHEN}{GOOD_DO}\n[[rule]]\nname = "a"\n{GOOD_WHEN}{GOOD_DO}',
+            "1: two rules are called 'a'",
+        ),
         (HEAD + 'when = { on = "ack", every_s = 2.0 }\n' + GOOD_DO, "4: when: every_s goes with at"),
         (HEAD + 'when = { on = "ack", from = "11:00", until = "10:00" }\n' + GOOD_DO, "4: when: from is not"),
         (HEAD + 'when = { on = "logon", qty_min = 5 }\n' + GOOD_DO, "4: when: logon: has no qty_min"),
@@ -60,7 +81,7 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
         (HEAD + 'when = { on = "ack" }\ndo = { action = "reject" }\n', "3: reject is done to a message"),
         (HEAD + 'when = { on = "logout" }\ndo = { action = "bust" }\n', "3: bust is done to an order"),
         (HEAD + 'when = { on = "ack", after = 1.0 }\n' + GOOD_DO, "3: drop is done to the message itself"),
-        (HEAD + GOOD_WHEN + 'do = { action = "alter" }\n', "5: do: alter: give set"),
+        (HEAD + GOOD_WHEN + 'do = { action = "alter" }\n', "5: do: alter: changes nothing; give set"),
         (HEAD + GOOD_WHEN + 'do = { action = "alter", set = { "34" = "1" } }\n', "5: do: alter: 34 frames"),
     ],
 )
