@@ -97,7 +97,7 @@ class Side:
         self.session = PlainSession(spec.sender_comp_id, spec.target_comp_id, spec.version, self)
         self.closed = False  # nobody gets through
         self.current: Connection | None = None  # whose bytes are the session's
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}  # oldest first
         self._inbox = inbox
         self._ask = logon
         self._tap = tap
@@ -158,14 +158,16 @@ class Side:
 
     def came(self, connection: "Connection") -> None:
         """Somebody dialled."""
-        if self.closed or len(self.connections) >= CONNECTIONS_MAX:
+        if self.closed:
             connection.transport.abort()
             return
-        self.connections.add(connection)
+        if len(self.connections) >= CONNECTIONS_MAX:  # who says nothing keeps nobody out
+            oldest = next(c for c in self.connections if c is not self.current)
+            del self.connections[oldest]
+            oldest.transport.abort()
+        self.connections[connection] = None
         if self.session.frozen or self.session.deaf:
             connection.transport.pause_reading()
-        elif self.current is None:
-            self._adopt(connection)
 
     def heard_from(self, connection: "Connection", data: bytes) -> None:
         """Take what a connection says; a session has one at a time."""
@@ -183,13 +185,17 @@ class Side:
     def _look_again(self, connection: "Connection") -> None:
         early, connection.early = connection.early, b""
         if self.current not in (None, connection):
-            connection.transport.abort()
-        elif connection in self.connections:
+            if self.session.logged_on:
+                connection.transport.abort()
+                return
+            self.current.transport.abort()  # half a Logon keeps nobody out
+            self.went(self.current, "another client logs on")
+        if connection in self.connections:
             self.heard_from(connection, early)
 
     def went(self, connection: "Connection", reason: str) -> None:
         """A connection is gone."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         if connection is self.current:
             self.current = None
             self.session.lost(reason)

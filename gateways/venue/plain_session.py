@@ -211,6 +211,8 @@ class PlainSession:
             self._reject_and_leave(tags, number, TIME, "SendingTime accuracy problem")
         elif not self.logged_on:
             self._log_on(tags, number)
+        elif tags["35"] == "A" and tags.get("141") == "Y" and number == 1 and not self._forced:
+            self._begin_anew()
         else:
             self._numbered(frame, tags, number)
 
@@ -256,6 +258,13 @@ class PlainSession:
             self._ahead[number] = b""
             self._ask(number - 1)
         self._host.logged_on(tags)
+
+    def _begin_anew(self) -> None:
+        """Both sides agree to go on at 1, in mid-session."""
+        self.ours, self.theirs, self._asked_to = 1, 2, 0
+        self._kept.clear()
+        self._ahead.clear()
+        self._admin("A", (98, "0"), (108, str(self._heartbeat_s)), (141, "Y"))
 
     def _numbered(self, frame: bytes, tags: dict[str, str], number: int) -> None:
         msg_type = tags["35"]

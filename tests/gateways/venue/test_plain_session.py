@@ -103,6 +103,22 @@ def test_what_is_lost_or_numbered_too_high_is_a_gap_that_closes() -> None:
     ]
 
 
+def test_a_logon_that_resets_in_mid_session_begins_anew_on_both_sides() -> None:
+    host = Host().on()
+    host.session.send(BODY)
+    host.say("0", 2)
+    host.heard()
+    host.say("A", 1, (98, "0"), (108, "30"), (141, "Y"))
+    host.session.send(BODY)
+    host.say("1", 2, (112, "T"))
+
+    told = [(m["35"], m["34"], m.get("141", "")) for m in host.heard()]
+    assert told == [("A", "1", "Y"), ("8", "2", ""), ("0", "3", "")]
+    assert not host.closed
+    host.say("2", 3, (7, "1"), (16, "0"))
+    assert [(m["35"], m["34"]) for m in host.heard()] == [("4", "1"), ("8", "2"), ("4", "3")]
+
+
 def test_a_number_too_low_is_on_the_wire_alone() -> None:
     host = Host().on()
     host.session.send(BODY, Marks(renumber=-1))
