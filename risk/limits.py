@@ -9,6 +9,7 @@ risk.limit_units. 0 means that nothing is allowed. What is not known is refused.
     qty_max = 1_000                       # and only tighter; the most restrictive wins (GR7)
 
 A level's value holds for what that level counts: an account's `long_max` for the account's own position.
+What is counted once for the whole desk stands under no level (`limits explain` says which keys may).
 """
 
 import hashlib
@@ -198,6 +199,7 @@ class LimitDoc(msgspec.Struct, frozen=True):
     doc: str
     why: str  # of the shipped paper value
     ceiling: int | None  # of live limits, whatever is signed
+    levels: tuple[str, ...]  # that may have a value of their own
 
 
 class LimitChange(msgspec.Struct, frozen=True):
@@ -228,9 +230,17 @@ def explain() -> tuple[LimitDoc, ...]:
                     doc=str(field.description),
                     why=told["why"],
                     ceiling=CEILING.get(key),
+                    levels=levels_of(key),
                 )
             )
     return tuple(found)
+
+
+def levels_of(key: str) -> tuple[str, ...]:
+    """Return the levels whose own value of `table.name` holds for something."""
+    if key.partition(".")[0] not in LEVELLED or key in OF_THE_DESK:
+        return ()
+    return tuple(level for level in LEVELS if NOT_OF.get(level) != key)
 
 
 def tables() -> dict[str, type[Part]]:
@@ -287,17 +297,13 @@ def overrides(limits: Limits) -> dict[tuple[str, str, str], Any]:
 
 
 def level_faults(limits: Limits) -> list[str]:
-    """Return overrides that would never hold: of what is the desk's, or looser than the firm's value."""
+    """Return overrides that would never hold: where no level has one, or looser than the firm's value."""
     docs = {doc.key: doc for doc in explain()}
     found = []
     for (level, name, key), value in overrides(limits).items():
         firm = value_of(limits, key)
-        if key in OF_THE_DESK:
-            found.append(
-                f"level.{level}.{name}.{key}: is the whole desk's, no level has its own; take it out"
-            )
-        elif NOT_OF.get(level) == key:
-            found.append(f"level.{level}.{name}.{key}: no {level} owns what it counts; take it out")
+        if level not in docs[key].levels:
+            found.append(f"level.{level}.{name}.{key}: no {level} has this one of its own; take it out")
         elif looser(docs[key], firm, value):
             found.append(f"level.{level}.{name}.{key}: {value} is looser than the firm's {firm}")
     return found

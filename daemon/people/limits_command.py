@@ -136,6 +136,7 @@ def tell(args: argparse.Namespace) -> int:
             print(f"  {doc.low} to {doc.high:,} {doc.unit}, {doc.tightens} is tighter{ceiling}")
         else:
             print(f"  {doc.unit}; {doc.tightens} is tighter")
+        print(f"  of: {', '.join(('firm', *doc.levels))}")
         print(f"  paper: {doc.why}")
     return DONE
 

@@ -3,13 +3,13 @@
 import pytest
 
 from market.types import Side
-from risk.limits import LEVELLED, LEVELS, NOT_OF, OF_THE_DESK, Limits, explain
+from risk.limits import LEVELS, NOT_OF, OF_THE_DESK, Limits, explain, levels_of
 from tests.daemon.gate_harness import LIMITS
 from tests.risk.boundary_rows import ROWS
 from tests.risk.boundary_world import OWNERS, Row, run
 
 CASES = [(row, side, state) for row in ROWS for side in row.sides for state in row.states]
-OWN = [row for row in ROWS if row.key.partition(".")[0] in LEVELLED and row.key not in OF_THE_DESK]
+OWN = [(row, level) for row in ROWS for level in levels_of(row.key)]
 NUMBERS = {doc.key for doc in explain() if doc.unit not in ("list", "yes or no")}
 
 
@@ -21,10 +21,7 @@ def test_at_its_boundary(row: Row, side: Side, state: str) -> None:
         assert run(row, side, state, beside) is row.expected(beside), f"limit {-beside:+d} of the value"
 
 
-@pytest.mark.parametrize(
-    ("row", "level"),
-    [pytest.param(r, lv, id=f"{r.key}-{lv}") for r in OWN for lv in LEVELS if NOT_OF.get(lv) != r.key],
-)
+@pytest.mark.parametrize(("row", "level"), OWN, ids=[f"{row.key}-{level}" for row, level in OWN])
 def test_at_its_boundary_where_it_is_a_levels_own(row: Row, level: str) -> None:
     state = row.states[min(1, len(row.states) - 1)]
     for beside in (-1, 0, 1):
