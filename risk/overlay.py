@@ -5,8 +5,9 @@ and its own limits, and knows nothing of policies. Every control is run and ever
 recorded; a control that cannot run is a refusal and a halt (GR1). There is no way around it.
 """
 
+import copy
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -107,7 +108,20 @@ class RiskOverlay:
         self.scopes = Scopes(limits, self.firm)
         self.posture.relapses_max = limits.resume.relapses_max
         self.refusals: dict[str, int] = {}  # by control
-        self._calendars: dict[Symbol, DayCalendar] = {s: calendars.of(i) for s, i in instruments.items()}
+        self.know_days(calendars)
+
+    def know_days(self, calendars: Table) -> None:
+        """Take the trading days of every symbol; a state that was read back has none."""
+        self._calendars: dict[Symbol, DayCalendar] = {s: calendars.of(i) for s, i in self.instruments.items()}
+
+    def twin(self, chains: Iterable[ChildOrder]) -> "RiskOverlay":
+        """Return a copy that can be asked without any count or cache of this one moving.
+
+        It shares what no control changes: limits, instruments, days, and these orders.
+        """
+        kept: list[Any] = [self.limits, self.instruments, self._calendars, *self.instruments.values()]
+        kept += [*(scope.limits for scope in self.scopes), *chains]
+        return copy.deepcopy(self, {id(value): value for value in kept})
 
     @property
     def execution_micros(self) -> int:

@@ -79,10 +79,8 @@ def decode(data: bytes) -> GateCore:
         raise StateError(f"no state of this program: {error}") from None
     if not isinstance(core, GateCore):
         raise StateError("no state of this program: it is no core")
-    overlay = core.state.overlay
-    if overlay is not None:
-        table = calendars()
-        overlay._calendars = {s: table.of(i) for s, i in overlay.instruments.items()}
+    if core.state.overlay is not None:
+        core.state.overlay.know_days(calendars())
     return core
 
 

@@ -9,7 +9,6 @@ and last what the limits leave: an ordinary order of one lot at the near touch i
 on a copy of all that they count. So a control that is added later is told of here without another line.
 """
 
-import copy
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +20,7 @@ from market.parents import ParentOrder, Progress
 from market.types import ClOrdID, OrdType, ParentID, ParentStatus, Side, Symbol, TimeInForce
 from risk.calendar import Phase
 from risk.case import Decision
-from risk.overlay import Context, RiskOverlay
+from risk.overlay import Context
 from risk.posture import CAUSES, Life, Posture, cause_of, posture_in
 from risk.verdict import Failure
 
@@ -255,7 +254,7 @@ def of_limits(
     """Put an ordinary order through every control, on a copy, and return which say no."""
     if symbol not in g.instruments:
         return [Blocker("R02", f"S/{symbol}", "no configured instrument", clears=CLEARS["R02"])]
-    risk = twin(g)
+    risk = g.risk.twin(g.live_chains())
     scope = f"P/{parent.order.parent_id}" if parent is not None else f"S/{symbol}"
     sides = [parent.order.side] if parent is not None else [Side.BUY, Side.SELL]
     refused: list[list[Failure]] = []
@@ -319,14 +318,6 @@ def probe(
     )
     decision = Decision(max(1, stamp.mono_ns), policy, artefact, 1, 0)
     return new, Context(stamp, None, order, progress, decision, g.overdue.get(symbol, 0))
-
-
-def twin(g: GateState) -> RiskOverlay:
-    """Return a copy that can be asked without any count or cache of the real one moving."""
-    risk = g.risk
-    kept: list[Any] = [risk.limits, risk.instruments, *(scope.limits for scope in risk.scopes)]
-    kept += [*risk.instruments.values(), risk._calendars, *g.live_chains()]  # no control changes these
-    return copy.deepcopy(risk, {id(value): value for value in kept})
 
 
 # --- telling ------------------------------------------------------------------------------------
