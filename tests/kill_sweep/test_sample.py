@@ -7,7 +7,7 @@ import pytest
 from daemon.strict_toml import load_model
 from risk.limits import Limits
 from tests.independent.test_hostile_policy import law_of
-from tests.kill_sweep.sweep import Sweep, every_boundary
+from tests.kill_sweep.sweep import LIVE_S, Sweep, every_boundary
 from tests.kill_sweep.truth import Truth
 from tests.kill_sweep.world import LIMITS
 
@@ -17,11 +17,12 @@ KILLS = 3  # each of them twice: at an instant of chance, and at a boundary
 
 @pytest.mark.slow
 def test_nothing_is_lost_doubled_or_beyond_a_limit_whatever_is_killed(tmp_path: Path) -> None:
-    rows = Sweep(tmp_path / "sweep.jsonl", tmp_path).world(SEED, KILLS, venue=True)
+    rows = Sweep(tmp_path / "sweep.jsonl", tmp_path, patience_s=LIVE_S).world(SEED, KILLS, venue=True)
 
     assert [row["problems"] for row in rows if row["problems"]] == []
-    assert len(rows) == 2 * KILLS + 1
-    assert "MsgSeqNum too low" in rows[-1]["halted"][0]  # a venue that forgot everything is no venue to trust
+    assert len(rows) == 2 * KILLS + 2
+    assert "MsgSeqNum too low" in rows[-2]["halted"][0]  # a venue that forgot everything is no venue to trust
+    assert rows[-1]["replayed"] > 50
 
 
 def test_every_side_of_every_call_is_a_boundary() -> None:

@@ -32,6 +32,15 @@ def test_a_slope_is_seen_and_none_is_not() -> None:
     flat = slope(at, [1e6 + (n * 7919 % 101) * 1024 for n in range(600)])
     rises = slope(at, [1e6 + n * 1024 + (n * 7919 % 101) * 1024 for n in range(600)])
 
-    assert flat["low"] <= 0 <= flat["high"]
-    assert rises["low"] <= 60 <= rises["high"]
-    assert rises["low"] > 0
+    for name in ("", "steps_"):
+        assert flat[f"{name}low"] <= 0 <= flat[f"{name}high"]
+        assert rises[f"{name}low"] <= 60 <= rises[f"{name}high"]
+        assert rises[f"{name}low"] > 0
+
+
+def test_a_walk_that_stands_higher_in_the_end_is_no_slope() -> None:
+    at = [float(n) for n in range(600)]
+    walk = slope(at, [1e6 + 200 * 1024 * ((n > 250) + (n > 400)) for n in range(600)])
+
+    assert walk["low"] > 0, "least squares take two steps for a line"
+    assert walk["steps_low"] <= 0 < walk["steps_high"]

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -82,19 +83,27 @@ class Ended(Exception):  # noqa: N818  (no error of the test's)
     """A process ended before it said what it was asked for."""
 
 
+def stop_in_order() -> None:
+    """Let whoever runs worlds end them, and take their folders away, where it is itself asked to end."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+
+
 class Process:
     """One of the three, in one of its lives."""
 
-    def __init__(self, folder: Path, name: str, argv: list[str], kill_at: str = "", code: str = "") -> None:
+    def __init__(
+        self, folder: Path, name: str, argv: list[str], more: dict[str, str], code: str = ""
+    ) -> None:
+        """`more`: for its environment."""
         self.folder, self.name = folder, name
-        self.counts = folder / f"{name}.boundaries"
         self.started_s = time.monotonic()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "BOUNDARIES": str(self.counts)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "BOUNDARIES": str(folder)}
         with (folder / f"{name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *(("-c", code) if code else ("-m", "tests.kill_sweep.victim")), *argv],
                 cwd=ROOT,
-                env=environment | ({"KILL_AT": kill_at} if kill_at else {}),
+                env=environment | more,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -161,10 +170,12 @@ class World:
         on_disconnect: bool = True,
         policy: str = "",
         gate: str = "",
+        small: bool = False,
         window: tuple[str, str] = ("10:00", "15:30"),
     ) -> None:
+        """`small`: segments and snapshots by the hundred kilobytes, orders that go to the archive at once."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.seed, self.window = folder, seed, window
+        self.folder, self.seed, self.window, self.small = folder, seed, window, small
         self.sockets = Path(tempfile.mkdtemp(prefix="steadyhand-"))
         self.config = folder / "config.toml"
         self.script = folder / "script.txt"
@@ -172,7 +183,7 @@ class World:
         self.options = {
             "on_disconnect": "true" if on_disconnect else "false",
             "policy": policy or f"script:{self.script}",
-            "gate": gate,
+            "gate": gate + ("\nkeep_ended_s = 0.5" if small else ""),
             "journal": "trader",
         }
         (folder / "positions.csv").write_text(f"account,symbol,qty\nPAPER,{SYMBOL},{HELD}\n")
@@ -237,8 +248,15 @@ class World:
         return self.trader
 
     def _process(self, name: str, argv: list[str], kill_at: str, code: str = "") -> Process:
-        self.processes.append(Process(self.folder, name, argv, kill_at, code))
+        for watched in (name, "snapshot") if name == "gate" else (name,):
+            self.counts(watched).unlink(missing_ok=True)  # of the life before
+        more = ({"KILL_AT": kill_at} if kill_at else {}) | ({"SMALL": "1"} if self.small else {})
+        self.processes.append(Process(self.folder, name, argv, more, code))
         return self.processes[-1]
+
+    def counts(self, name: str) -> Path:
+        """Return where a process counts its boundaries."""
+        return self.folder / f"{name}.boundaries"
 
     def close(self) -> None:
         for process in self.processes:
