@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from daemon.gate.effects import TellOms
 from daemon.gate.oms_state import OmsOrder
+from daemon.gate.parents import strategy_of
 from daemon.gate.state import GateState, Parent, base36
 from market.events import Event, ExecutionReport, Stamp
 from market.oms_events import OmsNew, OmsReport, OmsStatus
@@ -20,6 +21,7 @@ from market.types import (
     OrdStatus,
     ParentStatus,
 )
+from risk.posture import Posture
 
 NO_ORDER: Final = "NONE"  # OrderID(37) of what is no order
 STATUS_EXEC_ID: Final = ExecID("0")  # of an answer to a question, as everywhere in the house
@@ -120,9 +122,13 @@ def _ended(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
 
 
 def accepted(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent) -> None:
-    """A parent was admitted: pending new, then new."""
+    """A parent was admitted: pending new, then new; where trading is stopped for it, that too."""
     _report(g, stamp, order, parent, ExecType.PENDING_NEW, ord_status=OrdStatus.PENDING_NEW)
-    _report(g, stamp, order, parent, ExecType.NEW)
+    terms = parent.order
+    names = (terms.account, strategy_of(g, parent), terms.parent_id, terms.symbol)
+    posture, causes = g.posture.of(*names), " ".join(g.posture.holding(*names))
+    waits = f"waits, no order leaves: {posture.name} by {causes}" if posture >= Posture.HALTED else ""
+    _report(g, stamp, order, parent, ExecType.NEW, text=waits)
 
 
 def refused(g: GateState, stamp: Stamp, event: OmsNew, reason: str, text: str) -> int:

@@ -1,13 +1,15 @@
 """What an OMS may say of how a parent is worked: strategies (847) and their parameters (848, 957)."""
 
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from gateways.fix.wire import read_price_e4, read_qty, read_text
 from market.types import Benchmark, OrdRejReason
 
 BP: Final = 10_000
+SHARE: Final = re.compile(r"[0-9]{0,3}\.?[0-9]{1,18}", re.ASCII)  # no exponent, no sign: FIX has none
 GROUP_MAX: Final = 20  # strategy parameters; there are fewer
 # TargetStrategy(847): FIX 4.4's own, and 1000 of the range that two sides agree on.
 STRATEGIES: Final = {"1": "vwap", "2": "participate", "3": "arrival", "1000": "twap"}
@@ -34,11 +36,8 @@ def parameter_of(name: str, value: str, where: str) -> tuple[str, Any]:
 
 def share_bp(text: str, what: str) -> int:
     """Return a FIX Percentage, 0.05 for 5 %, in basis points, exactly."""
-    try:
-        scaled = Decimal(text) * BP
-    except InvalidOperation:
-        scaled = Decimal(0)
-    if not scaled.is_finite() or not 0 < scaled <= BP or scaled != scaled.to_integral_value():
+    scaled = Decimal(text) * BP if SHARE.fullmatch(text) else Decimal(0)
+    if not 0 < scaled <= BP or scaled != scaled.to_integral_value():
         raise Fault(f"{what}={read_text(text[:20])}: above 0, at most 1 (100 %), in steps of 0.0001")
     return int(scaled)
 

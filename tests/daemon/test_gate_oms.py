@@ -398,3 +398,26 @@ def test_max_floor_bounds_what_rests_and_not_what_crosses() -> None:
 
     odd = w.new("A2", 300, more="111=0")
     assert "111 is no whole quantity above 0" in odd[0]["58"]
+
+
+def test_what_is_admitted_while_nothing_may_trade_says_so():
+    w = opened()
+    assert "58" not in w.new("A1")[1]
+
+    w.step(ev.Kill(source="cli"))
+    answer = w.new("A2")
+
+    assert brief(answer) == ["A/A A2 0/2000", "0/0 A2 0/2000"]
+    assert answer[1]["58"] == "waits, no order leaves: KILLED by R70"
+
+
+@pytest.mark.parametrize(
+    "share", ["0.1_0", "1e-1", "+0.1", "\uff10.1", " 0.1", "0.1 ", "NaN", "1.0001", "0", ".", ""]
+)
+def test_a_share_is_written_in_digits_or_is_none(share: str):
+    w = opened()
+
+    assert brief(w.new("A1", more=f"847=2|849={share}"))[0].startswith("8/8")
+    assert brief(w.new("A2", more="847=2|849=0.1"))[0].startswith("A/A")
+    assert brief(w.new("A3", more="847=2|849=.1"))[0].startswith("A/A")
+    assert brief(w.new("A4", more="847=2|849=1"))[0].startswith("A/A")
