@@ -27,6 +27,7 @@ ASK: Final = "1"
 TRADE: Final = "2"
 CLOSE: Final = "5"
 VOLUME: Final = "B"
+SUBSCRIBE, STOP = "1", "2"  # SubscriptionRequestType(263)
 ENTRY_TYPES: Final = (BID, ASK, TRADE, CLOSE, VOLUME)
 DEPTH: Final = 5  # MarketDepth(264) that the gate asks for
 ENTRIES_MAX: Final = 256  # of one message; the gate asks for 5 levels of two sides and 3 more
@@ -153,19 +154,19 @@ def _entry(row: dict[str, str], symbol: str) -> MarketDataEntry | str:
 # --- the gate's requests ------------------------------------------------------------------------
 
 
-def encode_market_data_request(req_id: str, symbols: tuple[str, ...]) -> str:
-    """Return 35=V: snapshot and updates of touch, trade, close and volume."""
+def encode_market_data_request(req_id: str, symbols: tuple[str, ...], kind: str = SUBSCRIBE) -> str:
+    """Return 35=V: snapshot and updates of touch, trade, close and volume; or no more of them."""
     types = "".join(f"269={t}{SOH}" for t in ENTRY_TYPES)
     names = "".join(f"55={echo_text(s)}{SOH}" for s in symbols)
     return (
-        f"35=V{SOH}262={echo_text(req_id)}{SOH}263=1{SOH}264={DEPTH}{SOH}265=0{SOH}"
+        f"35=V{SOH}262={echo_text(req_id)}{SOH}263={kind}{SOH}264={DEPTH}{SOH}265=0{SOH}"
         f"267={len(ENTRY_TYPES)}{SOH}{types}146={len(symbols)}{SOH}{names}"
     )
 
 
-def encode_security_status_request(req_id: str, symbol: str) -> str:
-    """Return 35=e: status now and whenever it changes."""
-    return f"35=e{SOH}324={echo_text(req_id)}{SOH}55={echo_text(symbol)}{SOH}263=1{SOH}"
+def encode_security_status_request(req_id: str, symbol: str, kind: str = SUBSCRIBE) -> str:
+    """Return 35=e: status now and whenever it changes; or no more of it."""
+    return f"35=e{SOH}324={echo_text(req_id)}{SOH}55={echo_text(symbol)}{SOH}263={kind}{SOH}"
 
 
 # --- the venue's answers ------------------------------------------------------------------------

@@ -133,12 +133,17 @@ class Reference:
 
     def _subscribe(self) -> None:
         self._pictures = {}
+        if self._since_logon:
+            self._request(md.STOP)  # a source that has the one before would send everything twice
         self._subscriptions += 1
         self._since_logon += 1
+        self._request(md.SUBSCRIBE)
+
+    def _request(self, kind: str) -> None:
         names = tuple(self._ours)
-        self._send(md.encode_market_data_request(f"MD-{self._subscriptions}", names))
+        self._send(md.encode_market_data_request(f"MD-{self._subscriptions}", names, kind))
         for number, name in enumerate(names, 1):
-            self._send(md.encode_security_status_request(f"SS-{self._subscriptions}-{number}", name))
+            self._send(md.encode_security_status_request(f"SS-{self._subscriptions}-{number}", name, kind))
 
     def _received(self, raw: str) -> tuple[Event, ...]:
         decoded = decode(raw)
@@ -150,6 +155,8 @@ class Reference:
                 return ()
             return (msgspec.structs.replace(decoded, symbol=ours),)
         if isinstance(decoded, md.MarketDataReject):
+            if decoded.req_id != f"MD-{self._subscriptions}":
+                return ()  # it never had the one that we stopped
             return (
                 MessageRejected(
                     ref_msg_type="V", ref_id=decoded.req_id, reason=decoded.reason, text=decoded.text

@@ -155,6 +155,8 @@ def test_prices_are_subscribed_again_where_the_subscription_was_skipped_with_wha
 
         filled = gate.prices.expect("4")
         assert int(filled.get(36)) > int(first.get(34)), "as if it had never been sent"
+        assert gate.prices.expect("V").get(263) == b"2", "should the first have come after all"
+        gate.prices.expect("e")
         assert gate.prices.expect("V").get(262) == b"MD-2"
         gate.price()
         gate.until("a price", lambda s: "SYN" in s["reference"])

@@ -69,11 +69,15 @@ def test_a_subscription_that_was_lost_is_made_again() -> None:
     source = Source()
 
     assert source.hear(LOST) == ()
-    assert [body.split("\x01")[0] for body in source.sent] == ["35=V", "35=e"] * 2
-    assert "262=MD-2" in source.sent[2]
+    assert [body.split("\x01")[0] for body in source.sent] == ["35=V", "35=e"] * 3
+    assert "262=MD-1\x01263=2" in source.sent[2], "had it come after all, everything would come twice"
+    assert "263=2" in source.sent[3]
+    assert "262=MD-2\x01263=1" in source.sent[4]
+    assert source.hear("35=Y|262=MD-1|281=0|58=unknown MDReqID|10=000|") == (), "it never had it"
     for _ in range(2 * RESUBSCRIPTIONS_MAX):
         source.hear(LOST)
-    assert len(source.sent) == 2 * (RESUBSCRIPTIONS_MAX + 1), "who asks again and again is not answered"
+    asked = 2 * (2 * RESUBSCRIPTIONS_MAX + 1)
+    assert len(source.sent) == asked, "who asks again and again is not answered"
 
 
 def test_a_subscription_that_was_answered_stands_whatever_was_lost_before_it() -> None:
@@ -157,7 +161,8 @@ def test_garbage_makes_every_price_unknown_and_asks_again() -> None:
     events = source.hear("35=W|55=SYN.US|268=1|269=0|270=abc|10=000|")
 
     assert events == (UNKNOWN, ReferencePrice(symbol=Symbol("GOOG")))
-    assert "262=MD-2" in source.sent[3]
+    assert "262=MD-1\x01263=2" in source.sent[3]
+    assert "262=MD-2\x01263=1" in source.sent[6]
 
 
 def test_source_of_nothing_but_garbage_is_asked_a_bounded_number_of_times() -> None:
@@ -166,7 +171,7 @@ def test_source_of_nothing_but_garbage_is_asked_a_bounded_number_of_times() -> N
     for _ in range(50):
         assert source.hear("35=W|55=SYN.US|10=000|") == (UNKNOWN,)
 
-    assert len(source.sent) == 2 * (1 + RESUBSCRIPTIONS_MAX)
+    assert len(source.sent) == 2 * (1 + 2 * RESUBSCRIPTIONS_MAX)
 
 
 def test_levels_are_bounded() -> None:
