@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from gateways.feeds.listener import FeedListener
@@ -108,8 +109,11 @@ class MoldClient:
         """Let go of every socket and end `run`."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._transports:
+            log.info("feed_lines_closed", **msgspec.structs.asdict(self.arbiter.counters))
         for transport in self._transports:
             transport.close()
+        self._transports.clear()
         self._gone.set()
 
     def heard(self, line: Line, datagram: bytes) -> None:

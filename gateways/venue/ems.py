@@ -62,7 +62,6 @@ class Ems:
         """`run`: prefix of OrderIDs and ExecIDs, another one for each run."""
         self.table = OrderTable()
         self.rejects = 0
-        self.dont_knows = 0  # 35=Q: executions that the client disowns
         self.exchange = exchange
         self._run = run
         self._send = send
@@ -91,7 +90,6 @@ class Ems:
                 for body in self._statuses.positions(asked):
                     self._send(body)
             case None if msg_type_of(raw) == DONT_KNOW:
-                self.dont_knows += 1
                 log.warning("client_does_not_know", text=raw[-160:])
             case _:
                 self.rejects += 1

@@ -32,7 +32,7 @@ class View:
     """What the person at the terminal sees."""
 
     def __init__(self, total: int, live: Live | None, bar: Progress | None) -> None:
-        self._total, self._live, self._bar = total, live, bar
+        self._live, self._bar = live, bar
         self._task = bar.add_task("steps", total=total) if bar else None
         self._costs: list[float] = []
         self._line = ""
