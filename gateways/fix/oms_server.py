@@ -45,7 +45,7 @@ class OmsServer:
         self.ours, self.sessions = ours, sessions
         self.tap, self.mono_ns = tap, mono_ns
         self.refused = 0
-        self._open: set[Connection] = set()
+        self._open: dict[Connection, None] = {}  # oldest first
         self._server: asyncio.AbstractServer | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -85,16 +85,26 @@ class OmsServer:
 
     def joined(self, connection: "Connection", peer: str) -> bool:
         """Take a connection in."""
-        if len(self._open) >= CONNECTIONS_MAX or not ipaddress.ip_address(peer).is_loopback:
+        if not ipaddress.ip_address(peer).is_loopback or not self._has_room():
             self.refused += 1
             log.error("oms: connection refused", peer=peer, open=len(self._open))
             return False
-        self._open.add(connection)
+        self._open[connection] = None
         return True
+
+    def _has_room(self) -> bool:
+        """Return whether one more may come; who has not logged on makes room, for he keeps nobody out."""
+        if len(self._open) < CONNECTIONS_MAX:
+            return True
+        oldest = next((c for c in self._open if not c.is_logged_on), None)
+        if oldest is not None:
+            del self._open[oldest]
+            oldest.close("room for another")
+        return oldest is not None
 
     def left(self, connection: "Connection") -> None:
         """Forget a connection."""
-        self._open.discard(connection)
+        self._open.pop(connection, None)
 
     def is_taken(self, raw: str) -> bool:
         """Return whether a Logon names a session that is up."""
@@ -124,6 +134,11 @@ class Connection(asyncio.Protocol):
         self._session: OmsSession | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._held: list[str] = []  # messages that wait for a second look
+
+    @property
+    def is_logged_on(self) -> bool:
+        """Return whether it is an OMS's."""
+        return self._session is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a Logon, not for ever."""

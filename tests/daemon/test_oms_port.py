@@ -22,6 +22,7 @@ from daemon.gate.shell import GateShell
 from daemon.metrics.block import Metrics
 from daemon.strict_toml import ConfigError
 from gateways.fix.oms_frames import Frames, frame
+from gateways.fix.oms_server import CONNECTIONS_MAX
 from gateways.fix.oms_store import OmsStore
 from market import events as ev
 from market.types import ParentID
@@ -307,6 +308,21 @@ def test_who_does_not_know_the_password_hears_nothing(tmp_path: Path) -> None:
         await Oms(g).logon("|553=desk|554=open sesame")
 
     run(opened(config), act)
+
+
+def test_connections_that_say_nothing_keep_no_oms_out_and_none_that_is_logged_on_makes_room(
+    tmp_path: Path,
+) -> None:
+    async def act(g: Gate) -> None:
+        for _ in range(CONNECTIONS_MAX + 4):
+            await Oms(g).dial()
+        oms = await Oms(g).logon()
+        for _ in range(CONNECTIONS_MAX + 4):
+            await Oms(g).dial()
+        g.say_in(oms, "A1")
+        await oms.hear(lambda m: m.get("150") == "0")
+
+    run(opened(config_of(tmp_path)), act)
 
 
 def test_a_full_outbox_takes_no_request_and_tells_the_rest(
