@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from daemon.config import Config
+from daemon.gate import power
 from daemon.gate.core import GateCore
 from daemon.gate.engine import dial
 from daemon.journal import RESERVE_BYTES, Journal
@@ -74,14 +75,15 @@ class DropCopyDesk:
                 stepped += 1
         return stepped
 
-    def specs(self) -> list[SessionSpec]:
-        """Return the session for the engine."""
+    def specs(self, lost: bool) -> list[SessionSpec]:
+        """Return the session for the engine; `lost` (daemon.gate.power): what the log lacks is asked for again."""
         section = self._section.drop_copy
         if section is None or self._log is None:
             return []
         where = dial(section)
         if where["target_comp_id"] == self._section.order_session.target_comp_id:
             where["target_comp_id"] = VENUE_DROP_COPY_COMP_ID  # the engine tells sessions by CompIDs
+        where["theirs_at_most"] = power.next_wanted(self._section.state_dir / LOG_NAME) if lost else 0
         return [SessionSpec(name=DROP_COPY, append_inbound=self._log.append, **where)]
 
     def take(self, message: Message) -> None:

@@ -8,6 +8,7 @@ import structlog
 
 from daemon.config import GateSection, SessionSection
 from daemon.gate import power
+from daemon.gate.journal import INBOUND_NAME
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST
 from gateways.fix.profile import Profile
@@ -45,9 +46,9 @@ def build(
 
 
 def session_specs(
-    section: GateSection, profile: Profile, inbound: Journal, more: list[SessionSpec] | None = None
+    section: GateSection, profile: Profile, inbound: Journal, lost: bool, more: list[SessionSpec]
 ) -> list[SessionSpec]:
-    """Return the sessions of the configuration."""
+    """Return the sessions of the configuration; `lost`: the host was started anew (daemon.gate.power)."""
     fields = profile.logon_fields(cancel_on_disconnect=section.cancel_on_disconnect)
     numbers = section.state_dir / "fix" / f"{ORDER}.numbers"
     if inbound.end > FIRST and not numbers.exists():
@@ -60,7 +61,7 @@ def session_specs(
             version=profile.version,
             logon_fields=fields,
             append_inbound=inbound.append,
-            theirs_at_most=power.next_wanted(section.state_dir, inbound),
+            theirs_at_most=power.next_wanted(section.state_dir / INBOUND_NAME) if lost else 0,
             **dial(section.order_session),
         )
     ]
@@ -71,7 +72,7 @@ def session_specs(
         if names == (section.order_session.sender_comp_id, section.order_session.target_comp_id):
             where["target_comp_id"] = VENUE_REFERENCE_COMP_ID  # the engine tells sessions by CompIDs
         specs.append(SessionSpec(name=REFERENCE, persist=False, **where))
-    return specs + (more or [])
+    return specs + more
 
 
 def dial(section: SessionSection) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from daemon.clock_source import Machine
 from daemon.config import Config, GateSection
 from daemon.ending import Ending
 from daemon.gate import engine as gate_engine
-from daemon.gate import recovery
+from daemon.gate import power, recovery
 from daemon.gate import rehearsal as gate_rehearsal
 from daemon.gate.control import ControlDesk, roles_of
 from daemon.gate.control_server import ControlServer
@@ -221,7 +221,9 @@ class Gate:
 
     def _start_engine(self) -> None:
         section, loop = self._section, asyncio.get_running_loop()
-        specs = gate_engine.session_specs(section, self._profile, self._inbound, self._drop_copy.specs())
+        lost = power.rebooted(section.state_dir)
+        copies = self._drop_copy.specs(lost)
+        specs = gate_engine.session_specs(section, self._profile, self._inbound, lost, copies)
         self._engine = gate_engine.build(specs, section.state_dir, self._inbox, loop)
         encoder = Encoder(self._profile)
         self._shell.entry = OrderEntry(self._engine, encoder)

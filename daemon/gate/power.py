@@ -4,7 +4,8 @@ The inbound log may end before messages that the session's numbers count as rece
 again, and a fill would be lost. And it may end before what the gate's journal has stepped already: the place
 from which a recovery reads it would then lie beyond what comes next.
 
-    at_most = next_wanted(state_dir, inbound)      # 0: the numbers are as good as they were
+    lost = rebooted(state_dir)                     # False: the numbers are as good as they were
+    at_most = next_wanted(inbound_path)            # of the order session's log, and of the drop copy's
     place = aligned(inbound_path, inbound_offset)
 
 Only a host that was started anew has lost something of the kernel's: after any other end the numbers stand.
@@ -15,9 +16,8 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from daemon.gate.journal import INBOUND_NAME, NOT_INBOUND
-from daemon.journal import Journal
-from daemon.segments.layout import FIRST, HEADER
+from daemon.gate.journal import NOT_INBOUND
+from daemon.segments.layout import HEADER
 from daemon.segments.reading import read, segments
 from gateways.fix.inbound import seq_num
 
@@ -47,15 +47,13 @@ def rebooted(state_dir: Path) -> bool:
     return not same
 
 
-def next_wanted(state_dir: Path, inbound: Journal) -> int:
-    """Return the number of the first message that the inbound log lacks, 0 where the numbers can be trusted.
+def next_wanted(path: Path) -> int:
+    """Return the number of the first message that the log of a session lacks, 0 where it holds none.
 
     What the engine counted beyond it may have been lost: it is asked for again, and known by its ExecID. The
     log holds no heartbeats, so that some of what is asked for is filled as a gap.
     """
-    if not rebooted(state_dir) or inbound.end <= FIRST:
-        return 0
-    last = last_frame(state_dir / INBOUND_NAME)
+    last = last_frame(path)
     number = seq_num(last[1].decode("utf-8", "surrogateescape")) if last is not None else 0
     return number + 1 if number else 0
 

@@ -32,9 +32,10 @@ def test_the_numbers_are_trusted_while_the_host_stays_up(
     tmp_path: Path, inbound: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boot(monkeypatch, "first")
-    assert power.next_wanted(tmp_path, inbound) == 0, "nothing was ever received"
+    assert power.rebooted(tmp_path), "nobody knows what was before"
+    assert power.next_wanted(tmp_path / INBOUND_NAME) == 0, "nothing was ever received"
     inbound.append(frame(7))
-    assert power.next_wanted(tmp_path, inbound) == 0
+    assert not power.rebooted(tmp_path)
     inbound.close()
 
 
@@ -43,10 +44,11 @@ def test_after_another_boot_what_the_log_lacks_is_wanted_again(
     tmp_path: Path, inbound: Journal, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     boot(monkeypatch, "first")
-    power.next_wanted(tmp_path, inbound)
+    power.rebooted(tmp_path)
     inbound.append(frame(7), frame(9))
     boot(monkeypatch, name)
-    assert power.next_wanted(tmp_path, inbound) == 10
+    assert power.rebooted(tmp_path)
+    assert power.next_wanted(tmp_path / INBOUND_NAME) == 10
     inbound.close()
 
 
