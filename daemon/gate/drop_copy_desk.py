@@ -76,7 +76,7 @@ class DropCopyDesk:
         return stepped
 
     def specs(self, lost: bool) -> list[SessionSpec]:
-        """Return the session for the engine; `lost` (daemon.gate.power): what the log lacks is asked for again."""
+        """Return the session for the engine; `lost`: what its log lacks is asked for again."""
         section = self._section.drop_copy
         if section is None or self._log is None:
             return []

@@ -97,6 +97,7 @@ class Checker:
         self.judged_deaths: set[int] = set()
         self.started_ns: dict[int, int] = {}
         self.breaches = 0
+        self.copy_may_break = True
         self.may_break = False  # power cuts and lost numbers leave doubts that a person must look at
         self.status: dict[str, Any] = {}
         self._wire_up()
@@ -222,7 +223,9 @@ class Checker:
         if self.w.lies and not halted_with_break(status):
             self.breach("P3", f"{self.w.lies} lies of the venue, and the gate goes on")
         false = [text for text in status["breaks"] if not OF_LATE_FILLS.search(text)]
-        if false and not self.w.lies and not self.may_break:
+        if self.may_break:  # but for the drop copy's word, where nothing was to befall its lines
+            false = [text for text in false if text.startswith("drop copy") and not self.copy_may_break]
+        if false and not self.w.lies:
             self.breach("P3", f"an honest venue, and the gate says: {false[0][:200]}")
         ours, theirs = status["positions"].get("SYN", 0), self.w.venue.position("SYN", START_QTY)
         if ours != theirs and not halted_with_break(status):

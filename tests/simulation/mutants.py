@@ -153,6 +153,12 @@ MUTANTS: Final = (
         ("drop_copy", "crashes"),
         ((DropCopyDesk, "recover", lambda _: 0),),
     ),
+    Mutant(
+        "a power cut leaves the drop copy's numbers",
+        "P3",
+        ("drop_copy", "power"),
+        ((DropCopyDesk, "specs", lambda self, _, real=DropCopyDesk.specs: real(self, False)),),
+    ),
     Mutant("it never reconciles", "P5", ("crashes",), ((core.gate_sessions, "reconcile", nothing),)),
     Mutant(
         "a restart lifts the kill",

@@ -161,7 +161,8 @@ def numbers(w: World, c: Checker, rng: random.Random) -> None:
 def drop_copy(w: World, c: Checker, rng: random.Random) -> None:
     """Each execution comes by a second line, too, which breaks, and stalls for less than R62 allows."""
     w.lives.copied()
-    c.may_break |= "network" in w.story.name  # an order line that stalls longer is a break, as it must
+    c.copy_may_break = "network" in w.story.name  # an order line that stalls longer is a break, as it must
+    c.may_break |= c.copy_may_break
     w.venue.executed = w.second.tell
     road = w.roads[DROP_COPY]
     for _ in range(rng.randint(0, 3)):
