@@ -23,6 +23,8 @@ import msgspec
 
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.segments.checkpoints import NAME as CHECKPOINTS
+from daemon.segments.layout import JournalError
+from daemon.segments.reading import segments
 
 NAME: Final = "birthplace.json"
 FIX: Final = "fix"
@@ -50,6 +52,7 @@ class Birthplace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str  # of /etc/machine-id, hashed; "" where there is none
     parts: dict[str, tuple[int, int]]  # inode and birth in ns, 0 where the file system keeps none
     key: str  # of the journal's own key, hashed; "" where the operator has given one
+    journals: dict[str, str] = {}  # ids of both: another's, copied over ours, has our inodes
 
 
 def fault(state_dir: Path, account: str, mode: str) -> str:
@@ -67,6 +70,9 @@ def fault(state_dir: Path, account: str, mode: str) -> str:
     wrong = [name for name in ("account", "mode", "host") if getattr(was, name) != getattr(now, name)]
     if was.key and was.key != now.key:
         wrong.append(KEY)
+    for name, journal in was.journals.items():
+        if now.journals.get(name, journal) != journal:
+            wrong.append(f"{name} (another journal)")
     for name, facts in was.parts.items():
         found = now.parts.get(name)
         if found is None:
@@ -104,7 +110,18 @@ def _here(state_dir: Path, account: str, mode: str, me: Path) -> Birthplace:
         key = hashlib.sha256((state_dir / KEY).read_bytes()).hexdigest()[:16]
     with contextlib.suppress(OSError):
         host = hashlib.sha256(MACHINE_ID.read_bytes()).hexdigest()[:16]
-    return Birthplace(account, mode, host, parts, key)
+    journals = {name: _id(state_dir / name) for name in (JOURNAL_NAME, INBOUND_NAME)}
+    known = {name: journal for name, journal in journals.items() if journal}
+    return Birthplace(account, mode, host, parts, key, known)
+
+
+def _id(folder: Path) -> str:
+    """Return a journal's id, "" where it has none that can be read: to open it will say why."""
+    try:
+        found = segments(folder)
+    except (JournalError, OSError):
+        return ""
+    return found[-1].header.journal.hex() if found else ""
 
 
 def _facts(path: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from daemon import heartbeat
 from daemon.gate import birthplace
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeping import Keeping
+from daemon.journal import Journal
 from daemon.segments.layout import JournalError
 from risk.posture import Posture
 from tests.daemon.gate_harness import World
@@ -114,6 +115,23 @@ def test_an_older_state_that_was_put_back_over_this_one_is_seen(state: Path) -> 
     assert fault(state).endswith(birthplace.NAME)
     birthplace.note(state, "PAPER", "paper")
     assert fault(state) == ""
+
+
+def test_anothers_journal_that_was_copied_over_ours_is_seen(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    for folder in (mine, theirs):
+        (folder / birthplace.FIX).mkdir(parents=True)
+        for name in (JOURNAL_NAME, INBOUND_NAME):
+            Journal.open(folder, name, lock=False).close()
+        birthplace.note(folder, "PAPER", "paper")
+    assert fault(mine) == fault(theirs) == ""
+
+    put_back(theirs / JOURNAL_NAME, mine / JOURNAL_NAME)
+    assert fault(mine).endswith(f"not as it was begun: {JOURNAL_NAME} (another journal)")
+
+    segment = next((theirs / JOURNAL_NAME).glob("*.seg"))
+    segment.write_bytes(b"no segment" + segment.read_bytes()[10:])
+    assert fault(theirs) == "", "what is no journal is refused by whoever opens it"
 
 
 class AtOnce:
