@@ -154,11 +154,10 @@ def export(folders: list[Path], wanted: Wanted, out: Path) -> int:
     half = out.with_name(out.name + ".half")
     try:
         with pq.ParquetWriter(half, schema, compression="zstd") as writer:
-            for folder in folders:
-                for event in events(folder, wanted):
-                    rows.append(row(folder, event))
-                    if len(rows) >= ROWS_MAX:
-                        count += write(writer, schema, rows)
+            for folder, event in ((f, e) for f in folders for e in events(f, wanted)):
+                rows.append(row(folder, event))
+                if len(rows) >= ROWS_MAX:
+                    count += write(writer, schema, rows)
             count += write(writer, schema, rows)
         half.replace(out)
     except OSError as error:

@@ -146,9 +146,8 @@ def prepare(
         misspelt(place / name, rows, instruments)
         if name in REQUIRED:
             known = {row[0] for _, row in rows}
-            for symbol in instruments:
-                if symbol not in known:
-                    untradable.setdefault(symbol, f"{name} does not have it")
+            for symbol in [s for s in instruments if s not in known]:
+                untradable.setdefault(symbol, f"{name} does not have it")
     positions, closes = adjusted(place, day)
     for symbol, shares, volatility_bps in volumes(place, day):
         if not synthetic and not (shares and volatility_bps):

@@ -103,13 +103,16 @@ class TraderCore:
         if not self.fit:
             return NOTHING
         if any(market.moved for market in touched):
-            if self.settings.on_touch:
-                for view in self.parents.values():
-                    if not view.event and self.markets[view.parent.symbol].touch != view.touch:
-                        view.happened()
-            if self.script is not None:
-                self.script.happened(Trigger.TOUCH, None)
+            self._touch_moved()
         return self._decide_due(stamp, stamp.mono_ns, fed=True)
+
+    def _touch_moved(self) -> None:
+        if self.settings.on_touch:
+            for view in self.parents.values():
+                if not view.event and self.markets[view.parent.symbol].touch != view.touch:
+                    view.happened()
+        if self.script is not None:
+            self.script.happened(Trigger.TOUCH, None)
 
     def reveal(self, batch: NDArray[Any]) -> Step:
         """Take a part of a snapshot: what stands, not what happened."""

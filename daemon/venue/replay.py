@@ -235,12 +235,7 @@ def _lines(path: Path, until_ns: int) -> Iterator[tuple[str, int, str, str]]:
             number = 0
             while line := file.readline(LINE_BYTES_MAX):
                 number += 1
-                try:
-                    ts_ns, what, text = json.loads(line)
-                    if (type(ts_ns), type(what), type(text)) != (int, str, str):
-                        raise ValueError
-                except (ValueError, TypeError, RecursionError):
-                    raise ConfigError(f"{path}:{number}: is not a line of a run") from None
+                ts_ns, what, text = _line(f"{path}:{number}", line)
                 if ts_ns < before_ns:
                     raise ConfigError(f"{path}:{number}: is earlier than the line before it") from None
                 if ts_ns > until_ns:
@@ -249,3 +244,13 @@ def _lines(path: Path, until_ns: int) -> Iterator[tuple[str, int, str, str]]:
                 yield f"{path}:{number}", ts_ns, what, text
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; the run has no inbound record") from None
+
+
+def _line(place: str, line: bytes) -> tuple[int, str, str]:
+    try:
+        ts_ns, what, text = json.loads(line)
+    except (ValueError, TypeError, RecursionError):
+        raise ConfigError(f"{place}: is not a line of a run") from None
+    if (type(ts_ns), type(what), type(text)) != (int, str, str):
+        raise ConfigError(f"{place}: is not a line of a run")
+    return ts_ns, what, text
