@@ -158,18 +158,23 @@ def exception_ask(
     if fault:
         refuse(g, event, fault)
         return
-    facts = {
+    facts = exception_facts(g, body, commands.read(event.text).nonce)
+    digest = digest_of(facts)
+    g.people.exception = Asked(digest, by, stamp.mono_ns, body.reason, event.text)
+    g.note("warning", "exception asked", person=by.person, reason=body.reason, digest=digest, **facts)
+    say_asked(g, event, digest, ok=True, facts=facts)
+
+
+def exception_facts(g: GateState, body: commands.ExceptionAsk, nonce: str) -> dict[str, Any]:
+    """Return what two people sign for: this gate, until its next start, under these limits."""
+    return {
         "gate": identity(g),
         "parent": body.parent_id,
         "control": body.control,
         "qty_max": body.qty_max,
         "limits": g.risk.limits.digest(),
-        "nonce": commands.read(event.text).nonce,
+        "nonce": nonce,
     }
-    digest = digest_of(facts)
-    g.people.exception = Asked(digest, by, stamp.mono_ns, body.reason, event.text)
-    g.note("warning", "exception asked", person=by.person, reason=body.reason, digest=digest, **facts)
-    say_asked(g, event, digest, ok=True, facts=facts)
 
 
 def exception_fault(g: GateState, body: commands.ExceptionAsk) -> str:
@@ -190,9 +195,12 @@ def exception_confirm(
     if fault or asked is None:
         refuse(g, event, fault)
         return
-    wanted = commands.read(asked.subject).body
+    first = commands.read(asked.subject)
+    wanted = first.body
     assert isinstance(wanted, commands.ExceptionAsk), "what was asked for"
     fault = exception_fault(g, wanted)
+    if body.digest != digest_of(exception_facts(g, wanted, first.nonce)):
+        fault = fault or "gate or limits are others since it was asked for; ask again"
     if fault:
         refuse(g, event, fault)
         return

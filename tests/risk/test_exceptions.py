@@ -94,6 +94,26 @@ def test_it_takes_two_people_and_a_parent_that_lives() -> None:
     assert w.core.state.risk.memory.exempt == {}
 
 
+def test_what_was_asked_for_before_a_restart_or_other_limits_is_asked_for_again() -> None:
+    body = co.ExceptionAsk(parent_id="P1", control="R07", qty_max=10, reason=REASON)
+    for change in ("restart", "limits"):
+        w = world()
+        asked = sign(w, "alice", body)
+        law = w.core.state.risk.limits
+        if change == "restart":
+            w.step(ev.GateStarted(**w.start_fields | {"epoch": 2}))
+        else:
+            exposure = law.exposure.model_copy(update={"long_max": 7})
+            tighter = law.model_copy(update={"exposure": exposure, "version": law.version + 1})
+            sign(w, "bob", co.LimitsApply(limits=tighter.model_dump_json(), reason=REASON))
+        w.wait(10.0)
+
+        refused = sign(w, "bob", co.ExceptionConfirm(digest=asked["digest"]))
+
+        assert refused["error"] == "gate or limits are others since it was asked for; ask again"
+        assert w.core.state.risk.memory.exempt == {}
+
+
 def test_neither_a_restart_nor_a_day_keeps_one() -> None:
     w = world()
     assert granted(w)["ok"]
