@@ -1,4 +1,4 @@
-"""Reference prices both ways: V, W, X, Y and e, f.
+"""Reference prices as the gate asks for them (V, e) and hears them (W, X, Y, f).
 
 Groups are read by hand from the flat text: an entry begins with MDEntryType(269) in W and with
 MDUpdateAction(279) in X. Decoding never raises.
@@ -11,7 +11,6 @@ import msgspec
 from gateways.fix.wire import (
     SOH,
     Malformed,
-    decimal_text,
     echo_text,
     malformed,
     read_id,
@@ -20,7 +19,6 @@ from gateways.fix.wire import (
     read_qty,
     read_text,
 )
-from market.events import ReferencePrice, SecurityStatus
 
 BID: Final = "0"
 ASK: Final = "1"
@@ -167,49 +165,3 @@ def encode_market_data_request(req_id: str, symbols: tuple[str, ...], kind: str 
 def encode_security_status_request(req_id: str, symbol: str, kind: str = SUBSCRIBE) -> str:
     """Return 35=e: status now and whenever it changes; or no more of it."""
     return f"35=e{SOH}324={echo_text(req_id)}{SOH}55={echo_text(symbol)}{SOH}263={kind}{SOH}"
-
-
-# --- the venue's answers ------------------------------------------------------------------------
-
-
-def encode_market_data(req_id: str, price: ReferencePrice) -> str:
-    """Return 35=W, the whole picture of one symbol; what is not known is left out."""
-    rows = []
-    for kind, price_e4, qty in (
-        (BID, price.bid_e4, price.bid_qty),
-        (ASK, price.ask_e4, price.ask_qty),
-        (TRADE, price.last_e4, 0),
-        (CLOSE, price.close_e4, 0),
-        (VOLUME, 0, price.volume),
-    ):
-        if price_e4 or (kind == VOLUME):
-            price_field = f"270={decimal_text(price_e4)}{SOH}" if price_e4 else ""
-            qty_field = f"271={qty}{SOH}" if qty or kind == VOLUME else ""
-            rows.append(f"269={kind}{SOH}{price_field}{qty_field}")
-    return (
-        f"35=W{SOH}262={echo_text(req_id)}{SOH}55={echo_text(price.symbol)}{SOH}"
-        f"268={len(rows)}{SOH}{''.join(rows)}"
-    )
-
-
-def encode_market_data_reject(req_id: str, reason: str, text: str) -> str:
-    """Return 35=Y. MDReqRejReason(281): 0 unknown symbol, 1 duplicate id, 4 unsupported type, 5 depth."""
-    return (
-        f"35=Y{SOH}262={echo_text(req_id)}{SOH}281={echo_text(reason)}{SOH}58={read_text(text) or '-'}{SOH}"
-    )
-
-
-def encode_security_status(req_id: str, status: SecurityStatus) -> str:
-    """Return 35=f: 17 ready to trade, 2 halted; bands as LowLimitPrice(1148) and HighLimitPrice(1149)."""
-    code = READY if status.trading else HALT
-    parts = [f"35=f{SOH}324={echo_text(req_id)}{SOH}55={echo_text(status.symbol)}{SOH}326={code}{SOH}"]
-    if status.band_low_e4 and status.band_high_e4:
-        low, high = decimal_text(status.band_low_e4), decimal_text(status.band_high_e4)
-        parts.append(f"1148={low}{SOH}1149={high}{SOH}")
-    if status.short_restricted is not None:
-        parts.append(f"1687={RESTRICTED if status.short_restricted else UNRESTRICTED}{SOH}")
-    if status.limit_state is not None:
-        parts.append(f"7002={'Y' if status.limit_state else 'N'}{SOH}")
-    if status.text:
-        parts.append(f"58={read_text(status.text)}{SOH}")
-    return "".join(parts)

@@ -1,4 +1,4 @@
-"""What a venue writes: reports and rejects (35=8 9 r j), bodies that the engine frames.
+"""What a venue writes: reports and rejects (35=8 9 r j, 35=Y f), bodies that the engine frames.
 
 Encoders raise `Unencodable` for what must not be put on a wire. Free text is cleaned before it is sent, ids
 are echoed as they came.
@@ -6,8 +6,15 @@ are echoed as they came.
 
 from typing import Final
 
+from gateways.fix.market_data import HALT, READY, RESTRICTED, UNRESTRICTED
 from gateways.fix.wire import SOH, Unencodable, decimal_text, echo_text, read_text, utc_text
-from market.events import ExecutionReport, MassCancelReport, MessageRejected, OrderCancelReject
+from market.events import (
+    ExecutionReport,
+    MassCancelReport,
+    MessageRejected,
+    OrderCancelReject,
+    SecurityStatus,
+)
 
 OTHER_REASON: Final = "99"  # MassCancelRejectReason(532)
 
@@ -83,6 +90,27 @@ def encode_business_reject(reject: MessageRejected, ref_seq_num: int) -> str:
         f"35=j{SOH}45={_count(ref_seq_num)}{SOH}372={echo_text(reject.ref_msg_type)}{SOH}{ref_id}"
         f"380={echo_text(reject.reason or '0')}{SOH}{_text(reject.text)}"
     )
+
+
+def encode_market_data_reject(req_id: str, reason: str, text: str) -> str:
+    """Return 35=Y. MDReqRejReason(281): 0 unknown symbol, 1 duplicate id, 4 unsupported type, 5 depth."""
+    return (
+        f"35=Y{SOH}262={echo_text(req_id)}{SOH}281={echo_text(reason)}{SOH}58={read_text(text) or '-'}{SOH}"
+    )
+
+
+def encode_security_status(req_id: str, status: SecurityStatus) -> str:
+    """Return 35=f: 17 ready to trade, 2 halted; bands as LowLimitPrice(1148) and HighLimitPrice(1149)."""
+    code = READY if status.trading else HALT
+    parts = [f"35=f{SOH}324={echo_text(req_id)}{SOH}55={echo_text(status.symbol)}{SOH}326={code}{SOH}"]
+    if status.band_low_e4 and status.band_high_e4:
+        low, high = decimal_text(status.band_low_e4), decimal_text(status.band_high_e4)
+        parts.append(f"1148={low}{SOH}1149={high}{SOH}")
+    if status.short_restricted is not None:
+        parts.append(f"1687={RESTRICTED if status.short_restricted else UNRESTRICTED}{SOH}")
+    if status.limit_state is not None:
+        parts.append(f"7002={'Y' if status.limit_state else 'N'}{SOH}")
+    return "".join(parts) + _text(status.text)
 
 
 def _text(text: str) -> str:

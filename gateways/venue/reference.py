@@ -8,8 +8,8 @@ of whichever time the venue runs on. Trading state goes out when it changes.
 from collections.abc import Callable
 from typing import Final
 
-from gateways.fix import market_data, venue_inbound
 from gateways.fix import requests as rq
+from gateways.fix import venue_inbound, venue_outbound
 from gateways.fix.market_data import ASK, BID, CHANGE, CLOSE, DELETE, NEW, TRADE, VOLUME
 from gateways.fix.wire import SOH, Malformed, decimal_text, echo_text
 from gateways.venue.exchange import Exchange
@@ -99,7 +99,7 @@ class Reference:
             return
         refused = self._refusal(asked)
         if refused is not None:
-            self._send(market_data.encode_market_data_reject(asked.req_id, *refused))
+            self._send(venue_outbound.encode_market_data_reject(asked.req_id, *refused))
             return
         subscription = Subscription(asked)
         subscription.told = self._rows(subscription)
@@ -127,14 +127,14 @@ class Reference:
             return
         if asked.symbol != self._exchange.instrument.symbol:
             unknown = SecurityStatus(symbol=Symbol(asked.symbol), trading=False, text="unknown symbol")
-            self._send(market_data.encode_security_status(asked.req_id, unknown))
+            self._send(venue_outbound.encode_security_status(asked.req_id, unknown))
             return
         if asked.subscription == SUBSCRIBE and len(self._statuses) < SUBSCRIPTIONS_MAX:
             self._statuses[asked.req_id] = self._exchange.states.status()
         self._send_status(asked.req_id)
 
     def _send_status(self, req_id: str) -> None:
-        self._send(market_data.encode_security_status(req_id, self._exchange.states.status()))
+        self._send(venue_outbound.encode_security_status(req_id, self._exchange.states.status()))
 
     def _rows(self, subscription: Subscription) -> Rows:
         """Return the picture, levels best first; what is not known is left out.

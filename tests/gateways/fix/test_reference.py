@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
-from gateways.fix.market_data import encode_market_data, encode_security_status
+from gateways.fix.market_data import ASK, BID, CLOSE, TRADE, VOLUME
 from gateways.fix.reference import LEVELS_MAX, RESUBSCRIPTIONS_MAX, Reference
 from gateways.fix.sessions import Alarm, Alive, LoggedOn, LoggedOut, Received
+from gateways.fix.venue_outbound import encode_security_status
+from gateways.fix.wire import SOH, decimal_text
 from market.events import (
     Event,
     MessageRejected,
@@ -45,8 +47,20 @@ class Source:
 
 
 def picture(price: ReferencePrice) -> str:
-    body = encode_market_data("MD-1", price)
-    return body.replace(f"55={price.symbol}", f"55={price.symbol}.US")
+    """Return 35=W as some venue sends it."""
+    rows = []
+    for kind, price_e4, qty in (
+        (BID, price.bid_e4, price.bid_qty),
+        (ASK, price.ask_e4, price.ask_qty),
+        (TRADE, price.last_e4, 0),
+        (CLOSE, price.close_e4, 0),
+        (VOLUME, 0, price.volume),
+    ):
+        if price_e4 or (kind == VOLUME):
+            price_field = f"270={decimal_text(price_e4)}{SOH}" if price_e4 else ""
+            qty_field = f"271={qty}{SOH}" if qty or kind == VOLUME else ""
+            rows.append(f"269={kind}{SOH}{price_field}{qty_field}")
+    return f"35=W{SOH}262=MD-1{SOH}55={price.symbol}.US{SOH}268={len(rows)}{SOH}{''.join(rows)}"
 
 
 def changes(*entries: str) -> str:
