@@ -16,6 +16,7 @@ from gateways.feeds.soupbintcp_kernels import BAD_PACKET, scan_run
 HEARTBEAT_S = 1.0  # the standard's interval, for both sides
 LOGIN_S = 10.0  # an answer to a login that takes longer is not coming
 PACKET_BYTES_MAX = 1 << 12  # no ITCH message is longer than 50 bytes; a longer packet is not ours
+SEQ_MAX = 2**62  # of a login's answer: whatever is counted from there fits 64 bits
 INBOUND_BYTES_MAX = 1 << 12  # what a server holds of a client that has nothing long to say
 LOGIN_REQUEST_BYTES = 47
 HEARTBEAT_CLIENT: Final = b"\x00\x01R"
@@ -154,7 +155,7 @@ class ClientSession:
 
     def _accepted(self, payload: bytes) -> None:
         number = payload[10:30].strip()
-        if len(payload) != 30 or not number.isdigit():
+        if len(payload) != 30 or not number.isdigit() or not 1 <= int(number) <= SEQ_MAX:
             raise ProtocolError("malformed login acceptance")
         session, seq = payload[:10].decode("ascii", "replace").strip(), int(number)
         if self.session and session != self.session:

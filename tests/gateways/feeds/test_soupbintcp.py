@@ -302,6 +302,17 @@ def test_what_is_not_the_protocol_is_refused(data: bytes) -> None:
         state.receive(memoryview(data), 1)
 
 
+@pytest.mark.parametrize("seq", [0, 10**19])
+def test_a_feed_that_goes_on_at_no_number_is_refused(seq: int) -> None:
+    """0 would be asked for again as "from now on", and what lies between be lost."""
+    listener = Listener()
+    state = ClientSession(listener, LOGIN._replace(next_seq=0))
+
+    with pytest.raises(ProtocolError):
+        state.receive(memoryview(soup.encode_accepted("RUN1", seq) + packet("S", b"x")), 1)
+    assert listener.messages == []
+
+
 def test_another_session_after_a_break_is_refused() -> None:
     state, _ = session()
     state.receive(memoryview(wire(texts(3))), 1)
