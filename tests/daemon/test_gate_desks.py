@@ -239,3 +239,14 @@ def test_the_session_of_the_drop_copy_is_never_named_as_the_order_session(
     assert spec.append_inbound is not None
     assert spec.append_inbound(b"raw") > 0
     desk.journals[0].close()
+
+
+def test_after_a_power_cut_the_drop_copy_is_asked_for_what_its_log_lacks(tmp_path: Path) -> None:
+    desk, _, _ = copying(tmp_path, COPY)
+    (spec,) = desk.specs(lost=True)
+    assert spec.theirs_at_most == 0, "nothing was ever received"
+    assert spec.append_inbound is not None
+    spec.append_inbound(RAW.replace("34=2|", "34=7|").replace("|", "\x01").encode())
+
+    assert [spec.theirs_at_most for lost in (False, True) for spec in desk.specs(lost)] == [0, 8]
+    desk.journals[0].close()
