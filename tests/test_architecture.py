@@ -316,6 +316,24 @@ def test_a_command_line_is_answered_before_anything_heavy_is_loaded(
     assert outcome.stderr.count("\n") == (code != 0)  # a mistake is one line
 
 
+def test_the_roads_of_the_architecture_can_be_walked() -> None:
+    """Every file that docs/ARCHITECTURE.md leads through is there, and so is what it points at in it."""
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    rows = page.partition("## By file")[2].partition("\n## ")[0]
+    folder, text, walked = ROOT, "", 0
+    for span in re.findall(r"`([^`]+)`", rows):
+        file, _, name = span.rpartition(": ") if ".py: " in span else (span, "", "")
+        if file.endswith(".py"):
+            folder = (ROOT / file).parent if "/" in file else folder
+            text = (folder / Path(file).name).read_text()
+        elif re.fullmatch(r"_?[a-z][a-z_]+", span):
+            name = span  # one more of the file before
+        walked += 1
+        assert not name or re.search(rf"^\s*(?:(?:async )?def )?{name.split('.')[-1]}\b", text, re.M), span
+
+    assert walked > 50
+
+
 @pytest.mark.parametrize(
     "setting",
     [
