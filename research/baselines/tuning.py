@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from policies import schedule_kernels as k
 from research.baselines.contenders import Contender, contender, hashed
 from research.environment.vector import ACTIONS, Settings
+from research.whole import put
 
 ALMGREN_CHRISS: Final = "almgren-chriss"
 LAMBDAS: Final = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # risk aversion, per bps of a parent
@@ -106,9 +107,7 @@ def cached(path: Path, facts: Any, make: Callable[[], dict[str, Any]]) -> dict[s
         return found
     tree = {"facts_sha256": key, **make()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(tree, sort_keys=True, indent=1) + "\n")
-    partial.replace(path)
+    put(path, json.dumps(tree, sort_keys=True, indent=1).encode() + b"\n")
     return tree
 
 

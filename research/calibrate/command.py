@@ -16,6 +16,7 @@ from market.tape import TapeError
 from research.calibrate import align, facts, fit, refine
 from research.calibrate.facts import Facts, FactsError
 from research.calibrate.streams import recorded
+from research.whole import put
 
 FACTS_SUFFIX = ".facts.json"
 FIRST_BRANCHING = 0.5  # where the search begins: counting takes trends for excitation
@@ -29,13 +30,15 @@ def main(args: argparse.Namespace) -> int:
         calibration, measured = calibrate(args)
         write(args.out, calibration, measured)
     except (TapeError, FactsError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"steadyhand calibrate: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"{args.out}: {error.strerror or error}; make room or give another --out\n")
+        sys.stderr.write(
+            f"steadyhand calibrate: {args.out}: {error.strerror or error}; make room or give another --out\n"
+        )
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was written\n")
+        sys.stderr.write("steadyhand calibrate: interrupted: nothing was written\n")
         return 130
     if args.json:
         sys.stdout.write(json.dumps({"out": str(args.out), "fit": calibration.fit}) + "\n")
@@ -105,9 +108,7 @@ def facts_beside(calibration: Path) -> Path:
 def write(path: Path, calibration: Calibration, measured: Facts) -> None:
     """Write both files, the calibration last."""
     facts.write(facts_beside(path), measured)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(dump(calibration))
-    temporary.replace(path)
+    put(path, dump(calibration))
 
 
 def report(line: str) -> None:

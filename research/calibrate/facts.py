@@ -15,6 +15,7 @@ from market.unreadable import UNREADABLE
 from research.calibrate import curves, numbers, probes, samples
 from research.calibrate import scan as s
 from research.calibrate.blocks import NS, Blocks, evaluate
+from research.whole import put
 
 GRID_INSTANTS = 20_000  # a stream is sampled about so often, at most ten times a second
 PROBES_MOST = 20_000  # laid at each side and end of the queue
@@ -186,9 +187,7 @@ def known(found: dict[str, tuple[float, float, float]]) -> dict[str, Estimate]:
 def write(path: Path, facts: Facts) -> None:
     """Write facts as JSON, whole or not at all."""
     text = msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(text)
-    temporary.replace(path)
+    put(path, text)
 
 
 def read(path: Path) -> Facts:

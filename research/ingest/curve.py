@@ -19,6 +19,7 @@ from market.book_events import Flag, Kind
 from market.instruments import Instrument
 from market.tape import Tape, TapeError
 from market.types import NS
+from research.whole import put
 
 PRINTS: Final = (Kind.EXECUTE, Kind.EXECUTE_PRICE, Kind.HIDDEN)
 DIGITS: Final = 9  # of a share; a bin of a liquid day holds some 1e-2
@@ -128,6 +129,4 @@ def text_of(
 
 def write(path: Path, text: str) -> None:
     """Write a file whole, or leave what was there."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text)
-    temporary.replace(path)
+    put(path, text.encode())

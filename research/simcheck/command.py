@@ -19,6 +19,7 @@ from research.simcheck import battery, gate
 from research.simcheck.battery import Budget, Result
 from research.simcheck.checks import NOT_RUN, PASSED, STATED
 from research.simcheck.page import page
+from research.whole import put
 
 JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
 
@@ -36,13 +37,15 @@ def main(args: argparse.Namespace) -> int:
         if args.keep:
             put(gate.beside(path), encoded(result.gate))
     except (ValueError, FactsError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"steadyhand simcheck: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"{args.out}: {error.strerror or error}; make room or give another --out\n")
+        sys.stderr.write(
+            f"steadyhand simcheck: {args.out}: {error.strerror or error}; make room or give another --out\n"
+        )
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was written\n")
+        sys.stderr.write("steadyhand simcheck: interrupted: nothing was written\n")
         return 130
     if args.json:
         sys.stdout.write(msgspec.json.encode(result.gate).decode() + "\n")
@@ -68,13 +71,6 @@ def clean(result: Result) -> bool:
 def encoded(value: object) -> bytes:
     """Return a value as JSON that a person can read; what is not a number becomes null."""
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
-
-
-def put(path: Path, text: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(text)
-    temporary.replace(path)
 
 
 def write(folder: Path, result: Result) -> None:

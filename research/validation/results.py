@@ -19,6 +19,7 @@ from research.validation.prepared import Prepared
 from research.validation.statistics import SIZE_REPETITIONS, Floats, cvar, paired_statistic, size_of_test
 from research.validation.subjects import Subject
 from research.validation.tiers import Cell, family
+from research.whole import put
 
 SCHEMA: Final = 1
 VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
@@ -321,9 +322,7 @@ def write(out: Path, found: dict[str, Any], median: Subject) -> None:
 def whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
+    put(path, text.encode())
 
 
 def commit() -> str:
