@@ -1,7 +1,8 @@
 """`steadyhand replay`: step both journals again and compare decisions, observations and state.
 
 Nothing is sent and nothing is written. What this version would decide otherwise than was journaled is
-named with file and offset; exit 0 where nothing differs, 1 otherwise, 2 where there is nothing to read.
+named with file and offset, and so is a journal that is not as its run left it (a journal that was cut at the
+end is whole to its reader); exit 0 where nothing differs, 1 otherwise, 2 where there is nothing to read.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import msgspec
 
 from daemon.gate import journal as gate_journal
 from daemon.gate.core import GateCore
+from daemon.report import sums
 from daemon.runtime import EXIT_DONE, EXIT_NOT_CLEAN, EXIT_USAGE
 from daemon.segments.layout import JournalError
 from daemon.trader.core import TraderCore
@@ -187,10 +189,13 @@ def main(args: argparse.Namespace) -> int:
         print(f"steadyhand replay: {args.path}: no journal of gate or trader there", file=sys.stderr)
         return EXIT_USAGE
     verdicts: list[Verdict] = []
+    changed = sums.differences(args.path)
     for path in paths:
         try:
             gate = path.name == gate_journal.JOURNAL_NAME
-            verdicts.append(replay_gate(path) if gate else TraderReplay(path).run())
+            verdict = replay_gate(path) if gate else TraderReplay(path).run()
+            verdict.differences += [t for t in changed if t.startswith(f"{path.relative_to(args.path)}/")]
+            verdicts.append(verdict)
         except (JournalError, *choose.ERRORS) as error:
             print(f"steadyhand replay: {error}", file=sys.stderr)
             return EXIT_USAGE

@@ -13,7 +13,7 @@ NAMES: Final = (
     *("run.json", "gate-status.json", "venue.json", "fix-gate.log", "fix-venue.log", "itch.bin"),
     *("inbound.jsonl", "outbound.jsonl", "config.toml", "positions.csv"),
 )
-JOURNALS: Final = ("gate/gate.journal/*.seg", "gate/inbound.journal/*.seg", "trader/*.journal/*.seg")
+JOURNALS: Final = ("gate/*.journal/*", "trader/*.journal/*")
 SUMS_BYTES_MAX: Final = 1 << 20  # a line a file, and a day has some thousand segments at most
 
 

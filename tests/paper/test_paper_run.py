@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from daemon import replay_options
 from tests.paper.recompute import Account, accounts
 
 SIGN = {"1": 1, "2": -1, "5": -1, "6": -1}
@@ -122,6 +124,19 @@ def test_replay_of_both_journals_gives_the_same_decisions(
     done = steadyhand("replay", str(lockstep_run[0]), "--json", cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gate/gate", "trader/trader-*"])
+def test_a_journal_that_was_cut_is_not_as_its_run_left_it(
+    lockstep_run: tuple[Path, dict[str, Any]], tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(lockstep_run[0], tmp_path / "run"))
+    (segment,) = run.glob(f"{kind}.journal/*.seg")
+    segment.write_bytes(segment.read_bytes()[:-1_000])
+
+    assert replay_options.main([str(run)]) == 1
+    assert f"{segment.relative_to(run)} is not as the run left it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
