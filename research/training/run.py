@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save as save_tensors
 
+from research.checkout import commit
 from research.training import dqn, ppo, qlearning
 from research.training.checkpoint import write_whole
 from research.training.learner import Learner, Make, Numbers, Tensors, UsageError
@@ -31,11 +31,9 @@ from research.training.sources import Source, Where
 from research.training.trial import Result
 from research.worlds.world import Bools, Floats
 
-ROOT: Final = Path(__file__).parents[2]
 RUN, CURVE, CHECKPOINTS = "run.json", "curve.jsonl", "checkpoints"
 BEST, BEST_WEIGHTS, OBSERVATIONS = "best.json", "best.safetensors", "observations.safetensors"
 FILES: Final = {RUN, CURVE, CHECKPOINTS, BEST, BEST_WEIGHTS, OBSERVATIONS}
-GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 
 Args = ppo.Args | dqn.Args | qlearning.Args
 ARGS: Final[dict[str, type[Args]]] = {"ppo": ppo.Args, "dqn": dqn.Args, "qlearning": qlearning.Args}
@@ -75,16 +73,6 @@ def learner_of(plan: Plan, source: Source, rank: int = 0, workers: int = 1, redu
     if isinstance(args, dqn.Args):
         return dqn.DQN(args, make, plan.device, rank, workers, reduce)
     return ppo.PPO(args, make, plan.device, rank, workers, reduce, plan.learn_threads)
-
-
-def commit() -> str:
-    """Return what git calls this tree; empty where it is no checkout."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=GIT_S_MAX, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 class Folder:

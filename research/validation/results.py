@@ -1,7 +1,6 @@
 """The tree of results: what validation.json holds, and from it what `freeze` takes and what is printed."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +8,10 @@ import msgspec
 import numpy as np
 
 from policies import manifest as m
+from research.checkout import commit
 from research.environment.scenarios import Scenario
 from research.validation import compare, seeds
-from research.validation.cells import ROOT, scenario_sha256, seeds_sha256
+from research.validation.cells import scenario_sha256, seeds_sha256
 from research.validation.gate import NOT_IDENTIFIED, verdict_of
 from research.validation.goals import THIN_BPS, goals
 from research.validation.play import Table
@@ -23,7 +23,6 @@ from research.whole import put
 
 SCHEMA: Final = 1
 VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
-GIT_S_MAX: Final = 10  # a describe takes milliseconds; a hung disk is not waited for
 DIGITS: Final = 9  # kept of every number: what differs beyond is no result
 MORE_PASSIVE: Final = 0.05  # of the fills: beyond it a difference rests on them
 SIZE_CLUSTERS_MIN: Final = 8  # fewer have too few signs to draw
@@ -323,16 +322,6 @@ def whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     put(path, text.encode())
-
-
-def commit() -> str:
-    """Return what git calls this tree; empty where it is no checkout."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=GIT_S_MAX, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def spoken(found: dict[str, Any], *, as_json: bool = False) -> str:
