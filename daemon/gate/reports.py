@@ -53,10 +53,12 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         g.counters["duplicate_reports"] += 1
     if change.qty or change.notional_e4:
         _book(g, stamp, chain, change)
-    refused = chain.status is OrdStatus.REJECTED and before is not chain.status
-    if refused or (not known and chain.order_id):  # a cancel may be on its way before the first answer
+    # What a cut line lost the answer to 35=H tells as rejected: the EMS never saw it, and refused nothing.
+    rejected = chain.status is OrdStatus.REJECTED
+    refused = rejected and before is not OrdStatus.REJECTED and event.exec_type is ExecType.REJECTED
+    if refused or (not known and chain.order_id and not rejected):  # a cancel may be on its way before it
         g.risk.answered(refused, stamp.mono_ns)
-    if event.exec_type is ExecType.REJECTED and before is not OrdStatus.REJECTED:
+    if refused:
         g.counters["ems_rejects"] += 1
         g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)
     _after(g, stamp, chain, change)

@@ -105,6 +105,24 @@ def test_the_first_no_of_the_ems_counts_and_its_repetition_does_not() -> None:
     assert told == [True]
 
 
+def test_orders_that_a_cut_line_lost_are_no_storm_of_rejects() -> None:
+    w = World(limits(rejects={"count_max": 2}))
+    w.open()
+    w.parent()
+    for n in range(5):
+        order = w.intent(100, BID - n * 100)
+        lost: dict[str, Any] = {"exec_id": "0", "order_id": "NONE", "text": "unknown order"}
+        w.report(order.cl_ord_id, ExecType.ORDER_STATUS, OrdStatus.REJECTED, **lost)
+        w.wait(0.1)
+
+    assert "R26" not in w.core.state.posture.causes
+    assert w.core.state.counters["ems_rejects"] == 0
+    for n in range(2):
+        order = w.intent(100, BID - 1_000 - n * 100)
+        w.report(order.cl_ord_id, ExecType.REJECTED, OrdStatus.REJECTED, order_id="")
+    assert "R26" in w.core.state.posture.causes
+
+
 @pytest.mark.parametrize("shares", [1, 2])
 def test_one_share_that_is_busted_makes_a_filled_parent_unfilled(shares: int) -> None:
     w = World()
