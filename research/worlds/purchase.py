@@ -32,13 +32,13 @@ class Purchase:
     def __init__(self, market: Market, envs: int, seed: int, *, continuous: bool = False) -> None:
         self.envs, self.obs_size = envs, OBS_SIZE
         self.actions, self.dims = (0, 1) if continuous else (len(market.halves), 0)
-        self._market, self._settings = market, market.settings
-        self._units: int = 2 * self._settings.periods
+        self._market, self.settings = market, market.settings
+        self._units: int = 2 * self.settings.periods
         self._chance = np.random.Generator(np.random.Philox(key=seed))
         self._left = np.ones(envs)
         self._displaced = np.zeros(envs)
-        self._trades = np.zeros((envs, self._settings.periods))
-        self._noise = np.zeros((envs, self._settings.periods))
+        self._trades = np.zeros((envs, self.settings.periods))
+        self._noise = np.zeros((envs, self.settings.periods))
         self._period = 0
 
     def reset(self) -> tuple[Floats, Bools]:
@@ -47,23 +47,23 @@ class Purchase:
         self._left[:] = 1.0
         self._trades[:] = 0.0
         self._displaced[:] = 0.0
-        self._noise[:] = self._settings.sigma * self._chance.standard_normal(self._noise.shape)
+        self._noise[:] = self.settings.sigma * self._chance.standard_normal(self._noise.shape)
         return self.look()
 
     def look(self) -> tuple[Floats, Bools]:
         """Return observations and masks."""
         last = self._noise[:, self._period - 1] if self._period else np.zeros(self.envs)
         obs = np.empty((self.envs, OBS_SIZE), dtype=np.float32)
-        obs[:, 0] = 1.0 - self._period / self._settings.periods
+        obs[:, 0] = 1.0 - self._period / self.settings.periods
         obs[:, 1] = self._left
-        obs[:, 2] = self._market.shown(self._settings, last, self._displaced)
+        obs[:, 2] = self._market.shown(self.settings, last, self._displaced)
         if self.dims:
             return obs, np.ones((self.envs, 1), dtype=np.bool_)
         return obs, np.asarray(self._market.halves[None, :] <= np.rint(self._left * self._units)[:, None])
 
     def sizes(self, actions: Actions) -> Reals:
         """Return what is traded now; the last trade takes all that is left."""
-        if self._period == self._settings.periods - 1:
+        if self._period == self.settings.periods - 1:
             return self._left.copy()
         if self.dims:
             return np.asarray(np.clip(actions[:, 0], 0.0, 1.0) * self._left, dtype=np.float64)
@@ -71,7 +71,7 @@ class Purchase:
 
     def step(self, actions: Actions) -> tuple[Floats, Floats, Bools, Bools, Infos]:
         """Trade in every episode; the rewards of an episode add up to its cost, negative."""
-        s, market = self._settings, self._market
+        s, market = self.settings, self._market
         traded = self.sizes(actions)
         self._trades[:, self._period] = traded
         self._left = np.maximum(self._left - traded, 0.0)

@@ -11,7 +11,7 @@ POST_ONLY, MARKET = CommandFlag.POST_ONLY, CommandFlag.MARKET
 
 REFUSALS = set(Why) - {
     *(Why.NONE, Why.USER, Why.IOC, Why.FOK, Why.SELF_TRADE, Why.NO_LIQUIDITY),  # of cancellations
-    *(Why.PURGED, Why.CONCEALED, Why.AUCTION),  # of flows, and of an exchange's crosses
+    *(Why.PURGED, Why.CONCEALED, Why.AUCTION, Why.SESSION_OVER),  # of flows, and of an exchange's day
     *(Why.ORDERS_FULL, Why.LEVELS_FULL),  # of small books
 }
 CANCELLATIONS = (Why.USER, Why.IOC, Why.FOK, Why.SELF_TRADE, Why.NO_LIQUIDITY)

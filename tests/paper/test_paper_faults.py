@@ -135,7 +135,7 @@ def test_metrics_port_that_is_taken_ends_the_run_at_once_in_one_line(tmp_path: P
         port = taken.getsockname()[1]
         code, _, err = finish(start(tmp_path, "--metrics-port", str(port)))
 
-    assert code == 1
+    assert code == 2
     assert err.strip().splitlines()[-1].startswith("steadyhand paper: metrics ended with")
     assert str(port) in err
 

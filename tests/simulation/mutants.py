@@ -19,6 +19,7 @@ from market.child_order import Change, ChildOrder
 from market.types import ExecType, OrdStatus
 from risk import overlay
 from risk.controls import exposure, policy, trips
+from tests.daemon.people import lift
 from tests.simulation import quickfix_double
 from tests.simulation.ground import ENGINE, SimTime
 
@@ -71,7 +72,7 @@ def _resends(self: Any, message: Any, _session_id: Any) -> None:
 
 def _rearmed_by_restart(g: Any, stamp: Any, event: Any) -> None:
     SESSIONS_STARTED(g, stamp, event)
-    g.posture.rearm(stamp.mono_ns)
+    lift(g.posture, stamp.mono_ns)
 
 
 def _late_fill_dropped(self: ChildOrder, report: ev.ExecutionReport) -> Change:
