@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,8 @@ def test_nothing_of_a_run_outlives_it(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(family, timeout=30)
 
     assert not alive
+    config = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    shutil.rmtree(Path(config["gate"]["control_socket"]).parent)  # nobody was left to take its sockets away
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a paper run cannot play is one line before anything starts, and leaves nothing behind."""
 
+import shutil
 from datetime import date, time
 from pathlib import Path
 
@@ -58,6 +59,9 @@ def test_what_a_process_refuses_at_the_start_is_the_runs_refusal(
     args = options.parser().parse_args(["--out", str(tmp_path / "run")])
     paper = Paper(args, choose_market(args), [])
 
-    assert paper._break_off(ChildError("venue", code, "it cannot be played")) == code
+    try:
+        assert paper._break_off(ChildError("venue", code, "it cannot be played")) == code
+    finally:
+        shutil.rmtree(paper._sockets)
     assert "it cannot be played" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
