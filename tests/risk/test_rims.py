@@ -65,3 +65,22 @@ def test_what_is_held_long_lowers_the_capital_that_is_used_by_nothing(
     w.parent(qty=1_000)
 
     assert ask(w, Side.BUY, 300 + more, BID) == controls  # worth 100.01 each, the mid
+
+
+def test_a_twin_counts_for_itself_and_shares_what_no_control_changes() -> None:
+    w = World()
+    w.open()
+    w.parent()
+    chain = w.core.state.chains[w.working(100)]  # type: ignore[index]
+    risk = w.core.state.risk
+
+    twin = risk.twin([chain])
+    twin.memory.orders += 1
+    twin.ledger.positions["PAPER SYN"] = 7
+    twin.firm.tally.sent.add(w.now)
+
+    assert twin.limits is risk.limits
+    assert twin.ledger.books[SYN].buys[chain.chain_id] is chain
+    assert twin.phase(SYN, w.ts) == risk.phase(SYN, w.ts)
+    assert (risk.memory.orders, risk.ledger.positions) == (1, {})
+    assert twin.firm.tally.sent.state() != risk.firm.tally.sent.state()
