@@ -11,6 +11,7 @@ from daemon.gate import power
 from daemon.gate.journal import INBOUND_NAME
 from daemon.journal import Journal
 from daemon.segments.layout import FIRST
+from daemon.strict_toml import ConfigError
 from gateways.fix.profile import Profile
 from gateways.fix.sessions import (
     ORDER,
@@ -39,10 +40,18 @@ class NoEngine:
 def build(
     specs: list[SessionSpec], state_dir: Path, inbox: Inbox, loop: asyncio.AbstractEventLoop
 ) -> "Engine":
-    """Return the engine, not yet started. quickfix is imported here: no other command waits for it."""
+    """Return the engine, not yet started. quickfix is imported here: no other command waits for it.
+
+    Raises:
+        ConfigError: the place of its numbers is taken by something else.
+
+    """
     from gateways.fix.engine import Engine
 
-    return Engine(Role.INITIATOR, specs, state_dir / "fix", state_dir.parent / RUN_LOG, inbox, loop)
+    numbers = state_dir / "fix"
+    if numbers.exists() and not numbers.is_dir():
+        raise ConfigError(f"{numbers}: is no directory, the FIX numbers lie there; move it away")
+    return Engine(Role.INITIATOR, specs, numbers, state_dir.parent / RUN_LOG, inbox, loop)
 
 
 def session_specs(

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 
 from daemon import heartbeat
-from daemon.gate import birthplace
+from daemon.gate import birthplace, engine
 from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
 from daemon.gate.keeping import Keeping
 from daemon.journal import Journal
 from daemon.segments.layout import JournalError
+from daemon.strict_toml import ConfigError
 from risk.posture import Posture
 from tests.daemon.gate_harness import World
 from tests.daemon.gate_process import GateProcess
@@ -206,3 +207,11 @@ def test_a_gate_over_a_copy_of_its_state_is_halted_and_at_home_from_then_on(gate
     gate.kill9()
     gate.start()
     assert "R67C" in gate.ask(cmd="status")["causes"]
+
+
+def test_a_file_where_the_fix_numbers_lie_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / birthplace.FIX).write_text("")
+    nothing: Any = None
+
+    with pytest.raises(ConfigError, match="fix: is no directory"):
+        engine.build([], tmp_path, nothing, nothing)
