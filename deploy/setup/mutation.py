@@ -29,7 +29,7 @@ TESTS: Final = (
     "tests/daemon/test_gate_day.py", "tests/daemon/test_gate_people.py",
     "tests/daemon/test_gate_scenarios.py", "tests/daemon/test_gate_disagreement.py",
     "tests/daemon/test_gate_metrics.py", "tests/daemon/test_gate_scrape.py", "tests/daemon/test_archive.py",
-    "tests/daemon/test_gate_42.py",
+    "tests/daemon/test_gate_42.py", "tests/daemon/test_gate_rims.py", "tests/daemon/test_control_turns.py",
     "tests/daemon/test_gate_drop_copy.py", "tests/daemon/test_gate_oms.py", "tests/daemon/test_close_pct.py",
     "tests/daemon/test_external_orders.py", "tests/daemon/test_why.py", "tests/daemon/test_bad_limits.py",
     "tests/daemon/test_two_keys.py", "tests/daemon/test_absence.py", "tests/daemon/test_basket.py",
