@@ -45,6 +45,7 @@ UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
 REFUSED_MAX: Final = 8  # connections that are told no when they ask; more are cut off at once
 LOOKS_SHARE: Final = 10  # looks have one part in so many of the loop's time; the next one waits for its own
+LOOKS_WAIT_S_MAX: Final = 1.0  # also after all orders of a day, which only who operates may see
 LINES_A_TURN: Final = 16  # requests of one connection, some 20 us each; then others have their turn
 BAD_SIGNATURES_MAX: Final = 5  # of one connection; then it is cut off
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
@@ -162,7 +163,7 @@ class ControlServer:
         if client.there:
             self._carry_out(client, command)
         ended_s = self._loop.time()
-        self._looks_at_s = ended_s + (ended_s - began_s) * (LOOKS_SHARE - 1)
+        self._looks_at_s = ended_s + min(LOOKS_WAIT_S_MAX, (ended_s - began_s) * (LOOKS_SHARE - 1))
         return 0.0
 
     @property

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.gate.control_server import LINES_A_TURN, LOOKS_SHARE, Client, ControlServer
+from daemon.gate.control_server import LINES_A_TURN, LOOKS_SHARE, LOOKS_WAIT_S_MAX, Client, ControlServer
 from market import events as ev
 from risk.commands import Role
 
-LOOK_S = 0.5  # that a look takes here
+LOOK_S = 0.1  # that a look takes here
 STATUS, PING, KILL = b'{"cmd": "status"}\n', b'{"cmd": "ping"}\n', b'{"cmd": "kill"}\n'
 
 
@@ -63,9 +63,10 @@ class Wire:
 
 
 class Gate:
-    """A server over such a loop; each status takes LOOK_S of it."""
+    """A server over such a loop; each status takes `look_s` of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_s: float = LOOK_S) -> None:
+        self.look_s = look_s
         self.loop, self.events, self.asked = Loop(), cast(list[ev.Event], []), cast(list[str], [])
         self.server = ControlServer(
             self.events.append, self.status, lambda _: "", lambda _: {"ok": True}, cast(Any, None)
@@ -74,7 +75,7 @@ class Gate:
 
     def status(self, orders: str) -> dict[str, Any]:
         self.asked.append(orders)
-        self.loop.now += LOOK_S
+        self.loop.now += self.look_s
         return {}
 
     def client(self, role: Role = Role.OPERATE) -> tuple[Client, Wire]:
@@ -96,6 +97,16 @@ def test_looks_have_their_share_of_the_loop_and_a_kill_does_not_wait_for_them() 
     assert gate.loop.turn() == pytest.approx(LOOK_S * (LOOKS_SHARE - 1))
     assert gate.loop.turn() == pytest.approx(LOOK_S * (LOOKS_SHARE - 1))
     assert (len(wire.said), wire.paused, gate.loop.waiting) == (3, False, [])
+
+
+def test_after_all_orders_of_a_day_nobody_waits_longer_than_a_second() -> None:
+    gate = Gate(look_s=3.0)
+    operator, wire = gate.client()
+
+    operator.data_received(STATUS * 2)
+
+    assert gate.loop.turn() == pytest.approx(LOOKS_WAIT_S_MAX)
+    assert (len(wire.said), LOOKS_WAIT_S_MAX) == (2, 1.0)
 
 
 def test_a_flood_of_requests_lets_others_have_their_turn() -> None:
