@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.gate import absence, chains, core, drop_copy, positions, reports, why
+from daemon.gate import chains, drop_copy, positions, reports, why
 from daemon.gate.drop_copy_state import Said
 from daemon.gate.effects import AskPositions, AskStatus, Note, SendDontKnow
 from daemon.gate.oms_state import NO_ANSWER
@@ -186,6 +186,21 @@ def test_an_order_of_no_quantity_is_not_counted(qty: int | None) -> None:
     assert "OrderQty is not told" in w.core.state.breaks[0]
 
 
+def test_r32_pauses_a_parent_once_and_a_person_who_resumes_it_is_heard() -> None:
+    w = World(limits(slippage={"pause_bps": 1, "halt_bps": 1_000, "after_bp": 0}))
+    w.open()
+    w.parent()
+    w.fill(w.working(100, BID + 1_000), 100, BID + 1_000)
+    w.wait(0.1)
+    assert w.ask_parent().progress.status is ParentStatus.PAUSED
+
+    w.step(ev.ResumeParent(request_id=3, parent_id=w.ask_parent().order.parent_id))
+    w.fill(w.working(100, BID + 1_000), 100, BID + 1_000)
+    w.wait(0.1)
+
+    assert w.ask_parent().progress.status is ParentStatus.WORKING
+
+
 # --- the drop copy --------------------------------------------------------------------------------
 
 
@@ -231,10 +246,6 @@ def test_an_answer_that_is_due_wakes_a_core_in_lockstep_to_the_nanosecond() -> N
     age_ns = w.core.state.risk.limits.sessions.ack_age_max_ms * 1_000_000
 
     assert w.core.next_wake_ns(ev.Stamp(0, w.now)) == asked + age_ns
-
-
-def test_ticks_and_looks_are_of_these_lengths() -> None:
-    assert (absence.TICK_NS, core.WATCH_NS) == (500_000_000, 50_000_000)
 
 
 def test_a_frame_of_a_trader_ends_its_silence() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from daemon.gate import absence, core, drop_copy
+
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"\| `(\w+)` \| ([^|]+) \|")
 SIGNS: dict[type[ast.operator], Any] = {
@@ -41,3 +43,7 @@ def test_a_bound_is_what_the_page_of_bounds_says(name: str) -> None:
     for bound, text in bounds()[name]:
         said = ast.parse(text.replace("^", "**"), mode="eval").body
         assert getattr(module, bound) == worth(said, module), f"{name}.{bound}"
+
+
+def test_ticks_and_looks_are_of_these_lengths() -> None:
+    assert (absence.TICK_NS, core.WATCH_NS, drop_copy.MATCH_NS) == (500_000_000, 50_000_000, 2_000_000_000)

@@ -84,3 +84,18 @@ def test_a_twin_counts_for_itself_and_shares_what_no_control_changes() -> None:
     assert twin.phase(SYN, w.ts) == risk.phase(SYN, w.ts)
     assert (risk.memory.orders, risk.ledger.positions) == (1, {})
     assert twin.firm.tally.sent.state() != risk.firm.tally.sent.state()
+
+
+def test_r11_goes_when_the_market_has_moved_back() -> None:
+    w = World(limits(exposure={"gross_max_ccy": 10_050}))
+    w.open()
+    w.parent()
+    w.fill(w.working(100, BID), 100, BID)
+    causes = w.core.state.posture.causes
+
+    w.price(BID + 10_000, ASK + 10_000)
+    w.wait(0.1)
+    assert "R11" in causes
+    w.price()
+    w.wait(0.1)
+    assert "R11" not in causes
