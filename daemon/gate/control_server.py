@@ -27,7 +27,7 @@ from daemon.gate.requests import (
     ClockCommand,
     Command,
     LookCommand,
-    NotARequest,
+    RequestError,
     SignedText,
     StatusCommand,
     event_of,
@@ -146,7 +146,7 @@ class ControlServer:
         """Carry out one request; return the seconds that it must wait, 0 where it was carried out."""
         try:
             command = read(line)
-        except NotARequest as error:
+        except RequestError as error:
             body = {} if error.asked is None else {"id": error.asked}
             client.send(body | {"ok": False, "error": f"not a request: {error}"})
             return 0.0

@@ -1,6 +1,6 @@
 """What may be asked of a gate over its control socket: requests by name, strict, and the events they mean.
 
-    command = read(line)               # NotARequest: one line
+    command = read(line)               # RequestError: one line
     event = event_of(command, number)  # CommandError: no event is meant
 
 Nothing of it is carried out here.
@@ -19,7 +19,7 @@ from risk.commands import CommandError, is_scope
 NESTED_MAX: Final = 64  # brackets in a request; a parent order has three
 
 
-class NotARequest(Exception):  # noqa: N818
+class RequestError(Exception):
     """Nothing that can be asked: one line, and the id that it came with, if any."""
 
     def __init__(self, text: str, asked: int | None) -> None:
@@ -132,7 +132,7 @@ def read(line: bytes) -> Command:
     """Return the request of a line.
 
     Raises:
-        NotARequest: no JSON, an unknown command or field, a value of another kind.
+        RequestError: no JSON, an unknown command or field, a value of another kind.
 
     """
     tree: Any = None
@@ -149,7 +149,7 @@ def read(line: bytes) -> Command:
         return msgspec.convert(tree, kind)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         asked = tree.get("id") if isinstance(tree, dict) else None
-        raise NotARequest(str(error), asked if type(asked) is int else None) from None
+        raise RequestError(str(error), asked if type(asked) is int else None) from None
 
 
 def journaled(event: ev.Event) -> None:

@@ -6,10 +6,11 @@ a broker adds beyond them is skipped. A tag that we read and that comes twice is
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from gateways.fix import fix42, market_data, positions
 from gateways.fix.wire import (
+    SOH,
     Malformed,
     fields,
     malformed,
@@ -70,6 +71,9 @@ Decoded = (
     | market_data.MarketData
     | market_data.MarketDataReject
 )
+
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):  # noqa: N818
@@ -140,7 +144,12 @@ def decode(raw: str) -> Decoded | Malformed | None:
         return positions.decode(msg_type, raw)
     if reader is None:
         return market_data.decode(msg_type, raw)
-    if len(tags) != raw.count("\x01"):
+    return read_once(reader, msg_type, tags, raw)
+
+
+def read_once(reader: Callable[[Fields], T], msg_type: str, tags: dict[str, str], raw: str) -> T | Malformed:
+    """Return what a reader makes of a message, whose fields that matter (`ONCE`) come once."""
+    if len(tags) != raw.count(SOH):
         twice = repeated(raw, ONCE)
         if twice is not None:
             return malformed(msg_type, f"{twice} comes twice", raw)

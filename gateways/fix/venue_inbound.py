@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateways.fix import fix42
 from gateways.fix import requests as rq
-from gateways.fix.inbound import ONCE, SIDES, Fields, Refusal
+from gateways.fix.inbound import SIDES, Fields, Refusal, read_once
 from gateways.fix.wire import (
     SOH,
     Malformed,
@@ -18,7 +18,6 @@ from gateways.fix.wire import (
     read_id,
     read_int,
     read_text,
-    repeated,
 )
 from market.types import OrdType, Side, TimeInForce
 
@@ -66,14 +65,7 @@ def decode_request(raw: str) -> Requests | Malformed | None:
     reader = READERS.get(msg_type)
     if reader is None or (msg_type in fix42.UNKNOWN and tags.get("8") == fix42.VERSION):
         return None
-    if len(tags) != raw.count(SOH):
-        twice = repeated(raw, ONCE)
-        if twice is not None:
-            return malformed(msg_type, f"{twice} comes twice", raw)
-    try:
-        return reader(Fields(tags))
-    except Refusal as refusal:
-        return malformed(msg_type, str(refusal), raw)
+    return read_once(reader, msg_type, tags, raw)
 
 
 def _side(f: Fields) -> Side:
@@ -121,18 +113,25 @@ def _names(f: Fields) -> dict[str, Any]:
     return {"cl_ord_id": f.id("11"), "orig_cl_ord_id": f.id("41"), "order_id": f.id_or("37")}
 
 
+def _of_what(f: Fields) -> dict[str, Any]:
+    """Return what D, G and F say of where an order belongs, and when it was asked for."""
+    return {
+        "symbol": f.id("55"),
+        "side": _side(f),
+        "account": f.id_or("1"),
+        "transact_ns": f.ns("60"),
+    }
+
+
 def _new_order(f: Fields) -> rq.NewOrderSingle:
     return rq.NewOrderSingle(
         **_terms(f),
         **_head(f),
         cl_ord_id=f.id("11"),
-        symbol=f.id("55"),
-        side=_side(f),
-        account=f.id_or("1"),
+        **_of_what(f),
         mic=f.id_or("100") or f.id_or("207"),
         parent_id=f.id_or("526"),
         locate_id=f.id_or("5700"),
-        transact_ns=f.ns("60"),
     )
 
 
@@ -141,10 +140,7 @@ def _replace(f: Fields) -> rq.ReplaceRequest:
         **_terms(f),
         **_head(f),
         **_names(f),
-        symbol=f.id("55"),
-        side=_side(f),
-        account=f.id_or("1"),
-        transact_ns=f.ns("60"),
+        **_of_what(f),
     )
 
 
@@ -152,11 +148,8 @@ def _cancel(f: Fields) -> rq.CancelRequest:
     return rq.CancelRequest(
         **_head(f),
         **_names(f),
-        symbol=f.id("55"),
-        side=_side(f),
+        **_of_what(f),
         qty=f.qty("38") or 0,
-        account=f.id_or("1"),
-        transact_ns=f.ns("60"),
     )
 
 
