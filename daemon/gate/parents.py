@@ -20,10 +20,16 @@ from market.updates import ParentUpdate
 from risk import admission, closing
 from risk.controls import trips
 from risk.headroom import headroom
-from risk.posture import Posture
+from risk.posture import Posture, posture_in
 
 PARENTS_MAX: Final = 10_000  # in one journal: all are kept in memory, about 1 KiB each
 WAITING_TELL_NS: Final = 250_000_000  # headroom alone is told four times a second at most
+ENDED_BY_KILL: Final = (
+    "",
+    "A",
+    "P",
+    "S",
+)  # scopes whose kill ends parents; another strategy may take one over
 T = ParentTrigger
 
 
@@ -58,7 +64,19 @@ def faults_of(
         faults.append(f"R08 {PARENTS_MAX} parents in one journal; begin a new day in a new state_dir")
     if order.parent_id in g.parents or any(p.parent_id == order.parent_id for p in beside):
         faults.append(f"R24 parent id {order.parent_id} was used before")
-    return faults
+    return faults + killed_faults(g, order)
+
+
+def killed_faults(g: GateState, order: ParentOrder) -> list[str]:
+    """A kill has ended every parent that it is about; one that comes later would wake up with the rearm."""
+    found = []
+    for key in g.posture.holding(order.account, "", order.parent_id, order.symbol):
+        cause, _, scope = key.partition("@")
+        kills = posture_in(cause, g.posture.life(key)) is Posture.KILLED
+        if kills and scope.partition("/")[0] in ENDED_BY_KILL:
+            who = f"{scope} is" if scope else "the gate is"
+            found.append(f"{cause} {who} killed ({g.posture.causes[key]}): submit it after the rearm")
+    return found
 
 
 def refused(g: GateState, parent_id: str, faults: list[str]) -> None:

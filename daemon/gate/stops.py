@@ -21,7 +21,6 @@ from risk.commands import Signer
 from risk.limits import ANY
 from risk.posture import CAUSES, Posture
 
-ENDS_PARENTS: Final = ("A", "P", "S")  # scopes whose kill ends parents; another strategy may take one over
 # Causes of the firm that take back what works, beside halting. Kills do so by themselves.
 CANCEL_ALL: Final = frozenset({"R23", "R31", "R62", "R66", "R76H", "R67L", "R67C", "R63"})
 
@@ -75,7 +74,7 @@ def kill_scope(g: GateState, stamp: Stamp, scope: str, text: str) -> None:
     if not scope:
         return
     g.note("error", "killed", scope=scope, reason=text)
-    if scope[0] in ENDS_PARENTS:
+    if scope[0] in gate_parents.ENDED_BY_KILL:
         kind, _, name = scope.partition("/")
         for parent in list(g.live_parents.values()):
             order = parent.order

@@ -11,6 +11,7 @@ from market import events as ev
 from market import oms_events as oms
 from market.copy_events import DropCopyLine
 from market.orders import NewOrder, ReplaceOrder
+from market.people_events import StopScope
 from market.types import ExecType, OrdStatus, TimeInForce
 from market.updates import ParentUpdate
 from tests.daemon.gate_harness import ASK, BID, SECOND, World
@@ -404,11 +405,21 @@ def test_what_is_admitted_while_nothing_may_trade_says_so():
     w = opened()
     assert "58" not in w.new("A1")[1]
 
-    w.step(ev.Kill(source="cli"))
+    w.step(StopScope(source="cli", reason="lunch", halt=True))
     answer = w.new("A2")
 
     assert brief(answer) == ["A/A A2 0/2000", "0/0 A2 0/2000"]
-    assert answer[1]["58"] == "waits, no order leaves: KILLED by R70"
+    assert answer[1]["58"] == "waits, no order leaves: HALTED by R70H"
+
+
+def test_a_killed_gate_takes_no_parent_of_an_oms():
+    w = opened()
+    w.step(ev.Kill(source="cli", reason="odd"))
+
+    answer = w.new("A1")
+
+    assert brief(answer) == ["8/8 A1 0/0"]
+    assert answer[0]["58"] == "R70 the gate is killed (cli: odd): submit it after the rearm"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from daemon.gate.core import GateCore
-from daemon.gate.effects import ClearKill, DropTrader, LatchKill, Reply, SendCancel, SendMassCancel
+from daemon.gate.effects import ClearKill, DropTrader, LatchKill, Reply, SendCancel, SendMassCancel, SendOrder
 from daemon.gate.people import digest_of, identity
 from market import events as ev
 from market.people_events import SignedCommand, StopScope
@@ -282,9 +282,32 @@ def test_a_stop_of_what_may_come_holds_and_says_that_nothing_is_of_it(scope: str
 def test_a_scope_that_the_latch_holds_is_killed_from_the_start() -> None:
     w = World(killed_scopes=(("S/SYN", "cli: odd"),))
     w.open()
-    w.parent()
 
-    assert "R70" in " ".join(w.intent(100, BID).controls)
+    assert w.parent()["error"] == "R70 S/SYN is killed (cli: odd): submit it after the rearm"
+    assert w.core.state.posture.scoped["S/SYN"].name == "KILLED"
+
+
+@pytest.mark.parametrize("scope", ["", "S/SYN", "A/PAPER", "P/P2"])
+def test_what_a_kill_would_have_ended_is_not_admitted_after_it_but_after_the_rearm(scope: str) -> None:
+    w = world()
+    w.step(
+        StopScope(source="cli", reason="odd", scope=scope) if scope else ev.Kill(source="cli", reason="odd")
+    )
+
+    said = w.parent(pid="P2")
+    assert not said["ok"]
+    assert "is killed (cli: odd): submit it after the rearm" in said["error"]
+    assert not [e for e in w.wait(1.0) if isinstance(e, SendOrder)]
+    assert rearm(w)["ok"]
+    assert w.parent(pid="P2")["ok"]
+
+
+def test_parents_are_admitted_while_a_strategy_alone_is_killed_or_the_gate_is_halted() -> None:
+    w = world()
+    w.step(StopScope(source="cli", scope="T/twap"))
+    w.step(StopScope(source="cli", halt=True))
+
+    assert w.parent(pid="P2")["ok"], "another strategy may work it, and a halt ends no parent"
 
 
 def test_a_halt_leaves_what_works_and_lets_nothing_new() -> None:
