@@ -21,7 +21,8 @@ class DropCopied(Event, frozen=True, kw_only=True):
 
 
 class DropCopyLine(Event, frozen=True, kw_only=True):
-    """The session logged on or off."""
+    """The session logged on or off, or lacks messages, or has them all."""
 
     up: bool
     reason: str = ""
+    missing: int = 0  # the first number of theirs that we lack and have asked for; 0 = none

@@ -1,9 +1,10 @@
 """R62: every execution is told twice, by the order session and by the drop copy, and the two must agree.
 
 They are matched by ExecID. One that contradicts the other is a break at once; one that only one side has told
-is a break when MATCH_NS have passed in which both lines were up. While the drop copy is down nothing can be
-confirmed: then its lag grows, and reduces. What its executions come to in each symbol must be what we
-booked, or it is a break, too. A break halts, and people clear it as they clear others.
+is a break when MATCH_NS have passed in which both lines were up and neither was catching up. While the drop
+copy is down, or tells what it owes, nothing can be confirmed: then its lag grows, and reduces. What its
+executions come to in each symbol must be what we booked, or it is a break, too. A break halts, and people
+clear it as they clear others.
 """
 
 from itertools import islice
@@ -31,7 +32,7 @@ def line(g: GateState, stamp: Stamp, event: DropCopyLine) -> None:
         g.note("info" if event.up else "warning", "drop copy", up=event.up, reason=event.reason)
     if copy.up and not event.up:
         copy.down_mono_ns = stamp.mono_ns
-    copy.up, copy.reason = event.up, event.reason
+    copy.up, copy.reason, copy.missing = event.up, event.reason, event.missing
 
 
 def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
@@ -69,6 +70,8 @@ def copied(g: GateState, stamp: Stamp, event: DropCopied) -> None:
     if ours is None:
         copy.theirs.setdefault(event.exec_id, said)
     else:
+        if ours.seen_mono_ns < copy.both_mono_ns:
+            copy.both_mono_ns = stamp.mono_ns  # of before it came up: it is catching up, the rest may follow
         _compare(g, stamp, event.exec_id, ours, said)
 
 
@@ -100,7 +103,7 @@ def tick(g: GateState, stamp: Stamp) -> None:
     copy = g.drop_copy
     if not copy.configured:
         return
-    both = copy.up and g.session.trading
+    both = copy.up and g.session.trading and not (copy.missing or g.session.missing)
     if not both:
         copy.both_mono_ns = 0
     elif not copy.both_mono_ns:
@@ -208,7 +211,7 @@ def _lag(g: GateState, stamp: Stamp) -> None:
     if not copy.up:
         since = copy.down_mono_ns
     elif copy.ours:
-        since = max(next(iter(copy.ours.values())).seen_mono_ns, copy.both_mono_ns)
+        since = next(iter(copy.ours.values())).seen_mono_ns
     copy.lag_ms = max(0, stamp.mono_ns - since) // MS
     g.risk.memory.measured.drop_copy_lag_ms = copy.lag_ms
     late = checks.trips(copy.lag_ms, g.risk.limits.machine.drop_copy_lag_max_ms)

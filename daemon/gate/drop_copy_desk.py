@@ -18,6 +18,7 @@ from gateways.fix.sessions import (
     LoggedOn,
     LoggedOut,
     Message,
+    Missing,
     Received,
     SessionSpec,
 )
@@ -42,6 +43,7 @@ class DropCopyDesk:
         assert config.gate is not None, "a gate has its section"
         self._section, self._core, self._ours, self._post = config.gate, core, ours, post
         self._log: Journal | None = None
+        self._missing = 0  # the engine knows before the session is up
         if config.gate.drop_copy is None:
             return
         if config.clock.lockstep_socket is not None:
@@ -93,9 +95,13 @@ class DropCopyDesk:
             if event is not None:
                 self._post(event)
         elif isinstance(message, LoggedOn):
-            self._post(DropCopyLine(up=True))
+            self._post(DropCopyLine(up=True, missing=self._missing))
+        elif isinstance(message, Missing):
+            self._missing = message.begin
+            if self._core.state.drop_copy.up:
+                self._post(DropCopyLine(up=True, missing=self._missing))
         elif isinstance(message, LoggedOut):
-            known = self._core.state.drop_copy
+            known, self._missing = self._core.state.drop_copy, 0
             reason = message.reason or "nobody answers"
             if known.up or reason != known.reason:
                 self._post(DropCopyLine(up=False, reason=reason))

@@ -38,8 +38,9 @@ class DropCopy(msgspec.Struct):
     configured: bool = False
     up: bool = False
     reason: str = "never logged on"
+    missing: int = 0  # the first number of theirs that we lack and have asked for; 0 = none
     down_mono_ns: int = 0  # since when it is down
-    both_mono_ns: int = 0  # since when both sessions tell what they have; 0 = they do not
+    both_mono_ns: int = 0  # since when both sessions tell what is new, and not what they owe; 0 = they do not
     offset: int = -1  # of the last message in its log that was stepped
     ours: dict[ExecID, Said] = {}  # told by the order session alone, oldest first
     theirs: dict[ExecID, Said] = {}  # by the drop copy alone
@@ -59,7 +60,7 @@ class DropCopy(msgspec.Struct):
             self.new_day()
             self.begun = executed
         self.configured, self.up, self.reason = configured, False, "never logged on"
-        self.down_mono_ns, self.both_mono_ns, self.differs_mono_ns = mono_ns, 0, 0
+        self.down_mono_ns, self.both_mono_ns, self.differs_mono_ns, self.missing = mono_ns, 0, 0, 0
         for said in (*self.ours.values(), *self.theirs.values()):
             said.seen_mono_ns = mono_ns
 

@@ -9,6 +9,7 @@ from daemon.gate import drop_copy_state
 from daemon.gate.core import GateCore
 from daemon.gate.drop_copy_desk import DropCopyDesk
 from gateways.fix import drop_copy
+from gateways.fix.sessions import LoggedOn, LoggedOut, Missing
 from market import events as ev
 from market.copy_events import DropCopied, DropCopyLine
 from market.types import ExecType, OrderID, OrdStatus, Side
@@ -137,6 +138,83 @@ def test_while_the_drop_copy_is_down_it_lags_and_nothing_is_broken() -> None:
     w.wait(5)
     assert not w.core.state.breaks
     assert w.core.posture is Posture.ACTIVE
+
+
+def test_a_line_that_tells_what_it_owes_has_time_for_it_and_trading_reduces_until_it_has() -> None:
+    w = opened()
+    chain = w.working(1_000)
+    w.step(DropCopyLine(up=False, reason="gone"))
+    for n in range(5):
+        w.fill(chain, 10, BID, exec_id=f"E-{n}")
+    w.wait(3_600)
+
+    w.step(DropCopyLine(up=True))
+    for n in range(5):
+        w.wait(1.5)  # 7.5 s for all of them
+        assert w.core.posture is Posture.REDUCE_ONLY, "what was traded an hour ago is not confirmed"
+        copy(w, f"E-{n}", f"O-{chain}", 10)
+    w.wait(0.1)
+    assert w.core.posture is Posture.ACTIVE
+    assert not w.core.state.breaks
+
+
+def test_what_it_leaves_out_while_it_catches_up_is_a_break_once_it_has() -> None:
+    w = opened()
+    chain = w.working(1_000)
+    w.step(DropCopyLine(up=False, reason="gone"))
+    for n in range(3):
+        w.fill(chain, 10, BID, exec_id=f"E-{n}")
+    w.wait(60)
+
+    w.step(DropCopyLine(up=True))
+    for n in (0, 2):
+        w.wait(1.5)
+        copy(w, f"E-{n}", f"O-{chain}", 10)
+    w.wait(1.9)
+    assert not w.core.state.breaks
+    w.wait(0.2)
+    assert [text.split(",")[0] for text in w.core.state.breaks] == ["drop copy: the order session told E-1"]
+
+
+@pytest.mark.parametrize("line", ["drop copy", "order session"])
+def test_nothing_is_overdue_while_a_line_lacks_messages_that_it_has_asked_for(line: str) -> None:
+    w = opened()
+    chain = w.working(1_000)
+
+    def lacks(begin: int) -> None:
+        ours = line == "order session"
+        w.step(ev.MessagesMissing(begin=begin) if ours else DropCopyLine(up=True, missing=begin))
+
+    lacks(17)
+    if line == "drop copy":
+        w.fill(chain, 10, BID, exec_id="E-0")
+    else:
+        copy(w, "E-0", f"O-{chain}", 10)
+    w.wait(4)
+    assert not w.core.state.breaks
+
+    lacks(0)
+    w.wait(0.1)
+    w.wait(1.9)
+    assert not w.core.state.breaks
+    w.wait(0.2)
+    assert len(w.core.state.breaks) == 1
+
+
+def test_the_desk_says_what_the_line_lacks_though_the_engine_knows_it_before_it_is_up(tmp_path: Path) -> None:
+    posted: list[ev.Event] = []
+    config = read(tmp_path, BASE + "[gate.drop_copy]\nport = 1\n")
+    core = GateCore()
+    desk = DropCopyDesk(config, core, {}, posted.append, None)
+
+    desk.take(Missing(5))
+    desk.take(LoggedOn({}))
+    core.state.drop_copy.up = True
+    desk.take(Missing(0))
+    desk.take(LoggedOut("gone"))
+    desk.take(LoggedOn({}))
+
+    assert [(e.up, e.missing) for e in posted] == [(True, 5), (True, 0), (False, 0), (True, 0)]
 
 
 def test_what_comes_twice_is_no_news_and_a_restart_forgets_nothing() -> None:
