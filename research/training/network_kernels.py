@@ -3,6 +3,10 @@
 Everything lies with the rows of a minibatch side by side: the inner loops run over some hundred floats,
 which LLVM takes sixteen at a time, and four times four sums stay in registers. At 64 units that is faster
 than a library's product, and two threads never wait for each other.
+
+Sums may be reordered, so a callee's bits depend on where it was compiled, and where two kernels in a process
+hold a copy of one, all call the copy that was loaded first: another in the process that compiles than in
+those that load. So what a kernel calls is compiled into it (`inlined`), and nothing is left to be chosen.
 """
 
 from typing import Any, Final, NamedTuple
@@ -11,6 +15,12 @@ import numpy as np
 
 from market.kernels import njit
 
+REORDERED: Final = {
+    "contract",
+    "reassoc",
+    "nsz",
+    "arcp",
+}  # fastmath's freedoms but those that NaN would break
 TANH_MOST: Final = np.float32(7.9)  # beyond it tanh is 1 in float32
 P0, P1, P2, P3, P4, P5, P6 = (  # tanh x = x P(x^2) / Q(x^2), to 3e-7 (the rational function of Eigen)
     np.float32(c)
@@ -60,11 +70,15 @@ class Rollout(NamedTuple):
 
 def fast(function: Any) -> Any:
     """Compile without the interpreter's lock; sums may be reordered, a fixed way on one machine."""
-    flags = {"contract", "reassoc", "nsz", "arcp"}
-    return njit(cache=True, nogil=True, fastmath=flags, error_model="numpy")(function)
+    return njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")(function)
 
 
-@fast
+def inlined(function: Any) -> Any:
+    """Compile like `fast`, and into whoever calls it."""
+    return njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy", forceinline=True)(function)
+
+
+@inlined
 def transposed(obs: Any, rows: Any, out: Any) -> None:
     """Write some rows of observations side by side."""
     for j in range(len(rows)):
@@ -72,7 +86,7 @@ def transposed(obs: Any, rows: Any, out: Any) -> None:
             out[k, j] = obs[rows[j], k]
 
 
-@fast
+@inlined
 def forward(net: Any, x: Any, room: Any, n: int) -> None:
     """Write what a network says to n observations."""
     linear(net.w1, net.b1, x, room.said1, n)
@@ -82,7 +96,7 @@ def forward(net: Any, x: Any, room: Any, n: int) -> None:
     linear(net.w3, net.b3, room.said2, room.said3, n)
 
 
-@fast
+@inlined
 def backward(net: Any, grads: Any, x: Any, room: Any, n: int) -> None:
     """Write the gradients of the weights; that of what was said lies in `back3`."""
     outer(room.back3, room.said2, grads.w3, grads.b3, n)
@@ -100,16 +114,16 @@ def learn_part(
     """Write the gradient of some rows of a minibatch; add up what a curve shows."""
     n = len(rows)
     transposed(rollout.obs, rows, x)
-    forward(actor, x, actor_room, n)
-    forward(critic, x, critic_room, n)
+    for net, room in ((actor, actor_room), (critic, critic_room)):
+        forward(net, x, room, n)
     head(
         actor_room.said3, critic_room.said3, rollout, rows, terms, actor_room.back3, critic_room.back3, facts
     )
-    backward(actor, actor_grads, x, actor_room, n)
-    backward(critic, critic_grads, x, critic_room, n)
+    for net, grads, room in ((actor, actor_grads, actor_room), (critic, critic_grads, critic_room)):
+        backward(net, grads, x, room, n)
 
 
-@fast
+@inlined
 def head(
     logits: Any, values: Any, rollout: Any, rows: Any, terms: Any, back: Any, back_value: Any, facts: Any
 ) -> None:  # fmt: skip
@@ -182,7 +196,7 @@ def descend(weights: Any, grad: Any, mean: Any, square: Any, terms: Any) -> None
         weights[i] -= stride * mean[i] / (np.sqrt(square[i]) * root + np.float32(epsilon))
 
 
-@fast
+@inlined
 def linear(weights: Any, bias: Any, x: Any, out: Any, n: int) -> None:
     """Write weights x + bias."""
     for o in range(len(out)):
@@ -191,7 +205,7 @@ def linear(weights: Any, bias: Any, x: Any, out: Any, n: int) -> None:
     add_product(weights, x, out, n)
 
 
-@fast
+@inlined
 def through(weights: Any, back: Any, said: Any, out: Any, n: int) -> None:
     """Carry gradients back through a layer and the tanh before it."""
     for o in range(len(out)):
@@ -203,7 +217,7 @@ def through(weights: Any, back: Any, said: Any, out: Any, n: int) -> None:
             out[o, j] *= np.float32(1.0) - said[o, j] * said[o, j]
 
 
-@fast
+@inlined
 def tanh(y: Any, n: int) -> None:
     """Write tanh over its argument."""
     for o in range(len(y)):
@@ -216,7 +230,7 @@ def tanh(y: Any, n: int) -> None:
             row[j] = v * p / (((Q0 * s + Q1) * s + Q2) * s + Q3)
 
 
-@fast
+@inlined
 def add_product(a: Any, b: Any, c: Any, n: int) -> None:
     """Add a b to c, whose rows are n long."""
     rows, inner = a.shape
@@ -243,14 +257,14 @@ def add_product(a: Any, b: Any, c: Any, n: int) -> None:
             add_row(a[o, k], b[k], c[o], n)
 
 
-@fast
+@inlined
 def add_row(weight: Any, b: Any, c: Any, n: int) -> None:
     """Add a weighted row."""
     for j in range(n):
         c[j] += weight * b[j]
 
 
-@fast
+@inlined
 def outer(back: Any, x: Any, weights: Any, bias: Any, n: int) -> None:
     """Write a layer's gradient: back x^T and the sums of back."""
     rows, inner = weights.shape
@@ -268,7 +282,7 @@ def outer(back: Any, x: Any, weights: Any, bias: Any, n: int) -> None:
             weights[o, k] = dot(back[o], x[k], n)
 
 
-@fast
+@inlined
 def four_by_four(a: Any, b: Any, out: Any, o: int, k: int, n: int) -> None:
     """Write sixteen inner products of four rows and four rows."""
     a0, a1, a2, a3 = a[o], a[o + 1], a[o + 2], a[o + 3]
@@ -288,7 +302,7 @@ def four_by_four(a: Any, b: Any, out: Any, o: int, k: int, n: int) -> None:
     out[o + 3, k], out[o + 3, k + 1], out[o + 3, k + 2], out[o + 3, k + 3] = s30, s31, s32, s33
 
 
-@fast
+@inlined
 def dot(a: Any, b: Any, n: int) -> Any:
     """Return an inner product."""
     found = np.float32(0.0)
@@ -297,7 +311,7 @@ def dot(a: Any, b: Any, n: int) -> Any:
     return found
 
 
-@fast
+@inlined
 def total(a: Any, n: int) -> Any:
     """Return a sum."""
     found = np.float32(0.0)

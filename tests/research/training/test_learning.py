@@ -5,6 +5,7 @@ takes half an hour: STEADYHAND_LONG=1.
 """
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 
 from policies import network as kernels
 from research.training import dqn, flat, fused, ppo, qlearning
+from research.training import network_kernels as nk
 from research.training.networks import ActorCritic, Dueling, folded, mlp
 from research.training.sources import Where, small
 from research.worlds import almgren_chriss, known, obizhaeva_wang
@@ -168,6 +170,21 @@ def test_the_gradient_by_hand_is_that_of_the_loss(threads: int) -> None:
 
     torch.testing.assert_close(grad, expected, atol=2e-7, rtol=1e-4)
     torch.testing.assert_close(said, facts.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_kernel_whose_sums_are_reordered_calls_no_other() -> None:
+    """A call is bound to the copy that was loaded first, and copies round apart: a cold cache, another run."""
+    found = small(Where(world="known", episodes=8))
+    learner = ppo.PPO(ppo.Args(envs=8, horizon=8, minibatch=32), found.make(8))
+    learner.iterate()
+    fast = (nk.learn_part, nk.forward, nk.transposed, nk.moments, nk.descend)
+
+    for kernel in fast:
+        assert kernel.overloads
+        for compiled in kernel.overloads.values():
+            text = str(compiled.library._get_module_for_linking())
+            held = set(re.findall(r"^define .*network_kernels\d+(\w+?)B", text, re.MULTILINE))
+            assert held == {kernel.py_func.__name__}
 
 
 def test_a_step_by_the_kernel_is_that_of_torch() -> None:
