@@ -173,7 +173,7 @@ def test_the_gradient_by_hand_is_that_of_the_loss(threads: int) -> None:
 
 
 def test_a_kernel_whose_sums_are_reordered_calls_no_other() -> None:
-    """A call is bound to the copy that was loaded first, and copies round apart: a cold cache, another run."""
+    """A call is bound to the copy that was loaded first; copies round apart: a cold cache, another run."""
     found = small(Where(world="known", episodes=8))
     learner = ppo.PPO(ppo.Args(envs=8, horizon=8, minibatch=32), found.make(8))
     learner.iterate()
