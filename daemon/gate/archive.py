@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
-ORDER, EXECUTION, BROKERS, COPIED = "C", "E", "O", "D"  # a name's first letter: ClOrdID, ExecID, OrderID
+ORDER, EXECUTION, BROKERS, COPIED, PARENT = "C", "E", "O", "D", "P"  # a name's first letter: what it is of
 LET_GO: Final = 8  # written records that one put lets go: it takes a microsecond each, and always catches up
 NOTHING: Final = b""  # the hash before the first record
 BETWEEN: Final = b"\x01"  # names: no message holds it inside a field
@@ -48,6 +48,10 @@ class Store(Protocol):
 
     def orders(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
         """Yield chain and data of the last record of each order, the latest first, up to a number."""
+        ...
+
+    def parents(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
+        """Yield name and data of the last record of each parent, the latest first, up to a number."""
         ...
 
 
@@ -98,6 +102,21 @@ class Archive:
             for chain_id, data in self.store.orders(self.stored, most):
                 if chain_id not in told:
                     yield chain_id, data
+
+    def parents(self, most: int) -> Iterator[bytes]:
+        """Yield the data of the last record of each parent, the latest first."""
+        told: dict[str, None] = {}
+        for record in reversed(self._waiting.values()):
+            if len(told) >= most:
+                return
+            name = record.names[0]
+            if record.number > self.stored and name.startswith(PARENT) and name not in told:
+                told[name] = None
+                yield record.data
+        if self.store is not None and self.stored:
+            for name, data in self.store.parents(self.stored, most):
+                if name not in told:
+                    yield data
 
     def waiting(self) -> list[Record]:
         """Return what no store has, in order."""

@@ -40,6 +40,11 @@ ORDERS: Final = (
     "(SELECT max(number) FROM names WHERE name = 'C' || r.chain_id AND number <= ?1) "
     "ORDER BY number DESC LIMIT ?2"
 )
+PARENTS: Final = (
+    "SELECT name, data FROM (SELECT name, max(number) AS last FROM names "
+    "WHERE name >= 'P' AND name < 'Q' AND number <= ?1 GROUP BY name) JOIN records ON number = last "
+    "ORDER BY number DESC LIMIT ?2"
+)
 
 
 class ArchiveStore:
@@ -88,6 +93,10 @@ class ArchiveStore:
     def orders(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
         """Yield chain and data of the last record of each order, the latest first, up to a number."""
         yield from self._ask(ORDERS, until, most)
+
+    def parents(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
+        """Yield name and data of the last record of each parent, the latest first, up to a number."""
+        yield from self._ask(PARENTS, until, most)
 
     def close(self) -> None:
         """Close the file."""

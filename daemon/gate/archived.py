@@ -25,6 +25,7 @@ class Archived(msgspec.Struct):
 
     records: int = 0
     orders: int = 0  # that are not in the state as well
+    parents: int = 0  # likewise
     digest: bytes = NOTHING  # of all records
     sums: dict[str, Sum] = {}
 

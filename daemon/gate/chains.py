@@ -3,6 +3,7 @@
 from typing import Final
 
 from daemon.gate.effects import AskStatus, SendCancel
+from daemon.gate.ended_parents import parent_of
 from daemon.gate.state import GateState, Parent, Unwanted
 from market.child_order import ChildOrder
 from market.events import Stamp
@@ -173,7 +174,7 @@ def count_overdue(g: GateState, stamp: Stamp) -> None:
 def track(g: GateState, chain: ChildOrder) -> None:
     """Let the ledger see the chain, and the parent what is committed."""
     g.risk.track(chain, g.strategies.get(chain.chain_id, ""))
-    parent = g.parents.get(chain.terms.parent_id)
+    parent = parent_of(g, chain.terms.parent_id)
     if parent is not None:
         leaves = g.ledger.committed.get(chain.terms.parent_id, 0)
         parent.update(committed_qty=parent.progress.cum_qty + leaves)

@@ -20,6 +20,7 @@ from daemon.gate import commands as gate_commands
 from daemon.gate import conditions as gate_conditions
 from daemon.gate import day as gate_day
 from daemon.gate import drop_copy as gate_drop_copy
+from daemon.gate import ended_parents
 from daemon.gate import intents as gate_intents
 from daemon.gate import oms as gate_oms
 from daemon.gate import oms_reports as gate_oms_reports
@@ -78,6 +79,7 @@ class GateCore:
         if type(event) not in FAST:
             self._tell_touched(stamp, event)  # an intent's parent: with the order's first report
             gate_retiring.let_go(g, stamp)
+            ended_parents.let_go(g)
         return Step(tuple(g.effects))
 
     def _routine(self, stamp: ev.Stamp, event: ev.Event) -> None:

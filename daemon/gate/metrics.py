@@ -206,6 +206,7 @@ class GateMetrics:
         counts = dict.fromkeys(("pending", "active", "paused", "ending", "done"), 0)
         for parent in core.state.parents.values():
             counts[STATES.get(parent.progress.status, "done")] += 1
+        counts["done"] += core.state.archived.parents
         for state, n in counts.items():
             self._m.gauge("steadyhand_parents", state=state).set(n)
         for ended in self._slots.keep(core.state.live_parents):

@@ -12,6 +12,7 @@ import msgspec
 from daemon.gate import amend as gate_amend
 from daemon.gate import oms_reports as told
 from daemon.gate import parents as gate_parents
+from daemon.gate.ended_parents import parent_of
 from daemon.gate.oms_state import NO_ANSWER, OmsOrder, OmsRequestMade
 from daemon.gate.state import GateState, Parent
 from market.events import AmendParent, Stamp
@@ -26,7 +27,7 @@ from market.oms_events import (
     OmsUnfit,
 )
 from market.parents import ParentOrder, ParentTrigger
-from market.types import CxlRejReason, CxlRejResponseTo, OrdRejReason, ParentStatus
+from market.types import CxlRejReason, CxlRejResponseTo, OrdRejReason, ParentID, ParentStatus
 from risk import closing
 
 # OrdRejReason(103) of a fault of admission, by what it says; the first that fits.
@@ -51,7 +52,7 @@ def session(g: GateState, stamp: Stamp, event: OmsSession) -> None:
     if event.restate:
         for parent_id, order in g.oms.orders.items():
             if order.client == event.client:
-                told.status(g, stamp, order, g.parents[parent_id])
+                told.status(g, stamp, order, _parent(g, parent_id))
 
 
 def unfit(g: GateState, _: Stamp, event: OmsUnfit) -> None:
@@ -209,7 +210,13 @@ def _meant(g: GateState, event: OmsCancel | OmsReplace | OmsStatus) -> tuple[Oms
     made = g.oms.client(event.client).requests.get(name)
     if made is None or not made.parent_id:
         return None, None
-    return g.oms.orders[made.parent_id], g.parents[made.parent_id]
+    return g.oms.orders[made.parent_id], _parent(g, made.parent_id)
+
+
+def _parent(g: GateState, parent_id: ParentID) -> Parent:
+    found = parent_of(g, parent_id)
+    assert found is not None, f"{parent_id} was admitted: it is in the state or in the archive"
+    return found
 
 
 def _change_fault(
@@ -283,7 +290,7 @@ def _again(g: GateState, stamp: Stamp, event: OmsRequest, kind: str) -> bool:
         if made.answer != NO_ANSWER:
             told.say(g, event.client, client.reports[made.answer])
         else:
-            told.status(g, stamp, g.oms.orders[made.parent_id], g.parents[made.parent_id])
+            told.status(g, stamp, g.oms.orders[made.parent_id], _parent(g, made.parent_id))
         return True
     text = f"ClOrdID {event.cl_ord_id} was used before, for something else"
     if isinstance(event, OmsNew):

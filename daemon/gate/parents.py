@@ -11,6 +11,7 @@ import msgspec
 
 from daemon.gate import chains as gate_chains
 from daemon.gate import day as gate_day
+from daemon.gate import ended_parents
 from daemon.gate.effects import ParentEnded
 from daemon.gate.state import GateState, Parent
 from market.events import CancelParent, PauseParent, ResumeParent, Stamp, SubmitParent
@@ -22,7 +23,7 @@ from risk.controls import trips
 from risk.headroom import headroom
 from risk.posture import Posture, posture_in
 
-PARENTS_MAX: Final = 10_000  # in one journal: all are kept in memory, about 1 KiB each
+PARENTS_MAX: Final = 10_000  # in memory, about 1 KiB each: ended ones leave, in lockstep none does
 WAITING_TELL_NS: Final = 250_000_000  # headroom alone is told four times a second at most
 ENDED_BY_KILL: Final = (
     "",
@@ -61,8 +62,8 @@ def faults_of(
     live = [p.order for p in g.live_parents.values()] + beside
     faults = admission.faults(g.risk, order, stamp.ts_ns, live)
     if len(g.parents) + len(beside) >= PARENTS_MAX:
-        faults.append(f"R08 {PARENTS_MAX} parents in one journal; begin a new day in a new state_dir")
-    if order.parent_id in g.parents or any(p.parent_id == order.parent_id for p in beside):
+        faults.append(f"R08 {PARENTS_MAX} parents at once; in lockstep none leaves: begin another run")
+    if _used(g, order.parent_id) or any(p.parent_id == order.parent_id for p in beside):
         faults.append(f"R24 parent id {order.parent_id} was used before")
     return faults + killed_faults(g, order)
 
@@ -110,10 +111,14 @@ def begin(g: GateState, stamp: Stamp) -> None:
 
 def free_id(g: GateState, taken: Collection[str] = ()) -> ParentID:
     """Return an id for a parent that came without one; `taken`: ids that are given in the same step."""
-    number = len(g.parents) + 1
-    while f"P{number}" in g.parents or f"P{number}" in taken:
+    number = len(g.parents) + g.archived.parents + 1
+    while f"P{number}" in taken or _used(g, ParentID(f"P{number}")):
         number += 1
     return ParentID(f"P{number}")
+
+
+def _used(g: GateState, parent_id: ParentID) -> bool:
+    return ended_parents.look_up(g, parent_id) is not None
 
 
 def shrunk(parent: Parent) -> None:
@@ -162,7 +167,7 @@ def _by_person(
 
 def live_or_say(g: GateState, request_id: int, parent_id: ParentID) -> Parent | None:
     """Return a parent that lives; where none does, answer so."""
-    parent = g.parents.get(parent_id)
+    parent = ended_parents.look_up(g, parent_id)
     if parent is not None and parent.live:
         return parent
     if parent is None:
@@ -317,6 +322,7 @@ def remainder_reason(g: GateState, stamp: Stamp, parent: Parent, before: ParentS
 
 def _end(g: GateState, stamp: Stamp, parent: Parent) -> None:
     del g.live_parents[parent.order.parent_id]
+    ended_parents.ended(g, parent)
     parent.ended_ts_ns = stamp.ts_ns
     filled = parent.progress.status is ParentStatus.FILLED
     parent.update(

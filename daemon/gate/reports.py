@@ -11,6 +11,7 @@ from daemon.gate import parents as gate_parents
 from daemon.gate import positions as gate_positions
 from daemon.gate import retiring as gate_retiring
 from daemon.gate.effects import SendDontKnow
+from daemon.gate.ended_parents import parent_of
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.child_order import Change, ChildOrder
 from market.events import (
@@ -194,7 +195,7 @@ def _dont_know(g: GateState, event: ExecutionReport, text: str, reason: DKReason
 
 def _fits(g: GateState, stamp: Stamp, chain: ChildOrder) -> None:
     """The EMS made an order larger than we held possible: its parent must still hold it."""
-    parent = g.parents.get(chain.terms.parent_id)
+    parent = parent_of(g, chain.terms.parent_id)
     if parent is None or parent.progress.committed_qty <= max(parent.progress.qty, parent.ceiling_qty):
         return
     text = f"may trade {chain.most_qty}; with it {parent.progress.committed_qty} of {parent.progress.qty}"
@@ -219,7 +220,7 @@ def _book(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> None
     """Book executed shares: position, money, parent."""
     fee_e4 = g.risk.limits.loss.fee_e4
     g.risk.execute(chain, g.strategies.get(chain.chain_id, ""), change.qty, change.notional_e4, stamp)
-    parent = g.parents.get(chain.terms.parent_id)
+    parent = parent_of(g, chain.terms.parent_id)
     if change.qty > 0:
         g.counters["fills"] += 1
     if parent is None:
@@ -252,7 +253,7 @@ def _after(g: GateState, stamp: Stamp, chain: ChildOrder, change: Change) -> Non
     gate_retiring.ended(g, stamp, chain)
     if change.doubt or chain.terms.symbol in g.overdue:
         gate_chains.count_overdue(g, stamp)
-    parent = g.parents.get(chain.terms.parent_id)
+    parent = parent_of(g, chain.terms.parent_id)
     if not chain.live:
         g.unwanted.pop(chain.chain_id, None)
         if parent is not None:

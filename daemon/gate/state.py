@@ -123,6 +123,9 @@ class GateState:
         self.anchor: ClockAnchor | None = None
         self.parents: dict[ParentID, Parent] = {}
         self.live_parents: dict[ParentID, Parent] = {}
+        self.ended_parents: dict[
+            ParentID, None
+        ] = {}  # in the state, oldest first (daemon.gate.ended_parents)
         self.next_parent_ns = 0  # earliest start or end of a live parent; 0 = none
         self.chains: dict[ClOrdID, ChildOrder] = {}
         self.chain_of: dict[ClOrdID, ClOrdID] = {}  # every ClOrdID of these
@@ -343,7 +346,7 @@ class GateState:
             facts.append(self.positions)
         if whole:
             facts += [sorted(self.strategies.items()), list(self.dont_known), self.oms, self.drop_copy]
-            facts += [list(self.ended.items()), list(self.names.items())]
+            facts += [list(self.ended.items()), list(self.names.items()), list(self.ended_parents)]
         return hashlib.blake2b(msgspec.msgpack.encode(facts), digest_size=16).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
+from daemon.gate.ended_parents import every_parent
 from daemon.gate.retiring import every_chain, look_up
 from daemon.gate.state import GateState, Parent
 from market.child_order import ChildOrder
@@ -41,9 +42,10 @@ def status(g: GateState, stamp: Stamp, orders: str = "all") -> dict[str, Any]:
             "fees_micros": fees,
         },
         "counters": counters(g),
-        "parents": [parent_facts(p) for p in g.parents.values()],
+        "parents": [parent_facts(p) for p in (every_parent(g) if orders == "all" else g.parents.values())],
         "orders": [chain_facts(chain) for chain in orders_of(g, orders)],
         "archived_orders": g.archived.orders,  # that have ended and are not in memory
+        "archived_parents": g.archived.parents,
         "open_orders": g.ledger.open_orders,
         "breaks": list(g.breaks),
         "reference": reference(g, stamp),

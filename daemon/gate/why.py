@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from daemon.gate.ended_parents import look_up
 from daemon.gate.state import GateState, Parent
 from market.events import Stamp
 from market.orders import NewOrder
@@ -81,7 +82,7 @@ class Blocker(msgspec.Struct, frozen=True):
 
 def blockers(g: GateState, stamp: Stamp, parent_id: str = "", symbol: str = "") -> list[Blocker]:
     """Return everything that keeps a parent, a symbol, or with neither the desk from trading."""
-    parent = g.parents.get(ParentID(parent_id))
+    parent = look_up(g, ParentID(parent_id))
     if parent is not None:
         symbol = parent.order.symbol
     strategy = strategy_of(g, parent, symbol)
@@ -325,7 +326,7 @@ def probe(
 
 def answer(g: GateState, stamp: Stamp, parent_id: str, symbol: str) -> dict[str, Any]:
     """Return the list as plain values, with what was asked for."""
-    if parent_id and ParentID(parent_id) not in g.parents:
+    if parent_id and look_up(g, ParentID(parent_id)) is None:
         known = ", ".join(list(g.live_parents)[:5]) or "none is live"
         return {"ok": False, "error": f"no parent {parent_id[:40]}; live: {known}"}
     if symbol and symbol not in g.instruments:

@@ -20,6 +20,7 @@ import msgspec
 from daemon.config import Config, load
 from daemon.gate import why
 from daemon.gate.core import GateCore
+from daemon.gate.ended_parents import look_up
 from daemon.gate.journal import JOURNAL_NAME, Input, frames
 from daemon.options import USAGE
 from daemon.people.one_line import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused
@@ -86,7 +87,7 @@ def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     for frame in islice(until(path, until_ns), inputs):
         core.step(frame.stamp, frame.event)
         stamp = frame.stamp
-        known = not parent or ParentID(parent) in core.state.parents
+        known = not parent or look_up(core.state, ParentID(parent)) is not None
         if isinstance(frame.event, Timer) and known and abs(stamp.mono_ns - looked_ns) >= LOOK_NS:
             since.observe(why.blockers(core.state, stamp, parent, symbol), stamp.mono_ns)
             looked_ns = stamp.mono_ns

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from daemon.gate import ended_parents
 from daemon.gate.core import GateCore
-from daemon.gate.effects import AskMassStatus, Effect, SendOrder
+from daemon.gate.effects import AskMassStatus, Effect, SendOrder, Tell
+from daemon.gate.ended_parents import every_parent
 from daemon.gate.retiring import every_chain, look_up
 from market import events as ev
 from market.copy_events import DropCopied, DropCopyLine
-from market.types import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus, Side
+from market.parents import TERMINAL
+from market.types import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus, ParentID, Side
+from market.updates import ParentUpdate
 from risk.posture import Posture
 from tests.daemon.gate_harness import ASK, BID, World, limits
 from tests.daemon.people import lift
@@ -35,6 +39,7 @@ class Pair:
         self.worlds = (self.kept, self.retiring)
         self.names: list[str] = []  # every ClOrdID that ever left, and its chain
         self.reports: list[dict[str, Any]] = []  # every report that came
+        self.pid, self.side = "P1", Side.BUY  # of the parent that is worked now
         self.lifted: list[int] = []  # after how many events people lifted what was latched
         self.n = 0
 
@@ -51,7 +56,7 @@ class Pair:
         """One thing happens."""
         w, rng = self.kept, self.rng
         chain = rng.choice(list(w.core.state.chains.values())[-12:] or [None])
-        acts = [self.order] * 4 + [self.time] * 3 + [self.line]
+        acts = [self.order] * 4 + [self.time] * 3 + [self.line, self.parent]
         if chain is not None:
             acts += [self.report] * 8 + [self.again] * 2 + [self.change, self.copied]
             acts += [self.nonsense] if rng.random() < 0.1 else []
@@ -62,10 +67,10 @@ class Pair:
                 rearmed(world.core)
 
     def order(self, _: Any) -> None:
-        sides = ((Side.BUY, BID), (Side.SELL, ASK))
-        side, price = self.rng.choice(sides)
-        pid = "P1" if side is Side.BUY else "P2"
-        order = self.both("intent", self.rng.choice((10, 20, 100)), price, side=side, pid=pid)
+        if self.pid not in self.kept.core.state.live_parents:
+            return  # refused either way: of one that is archived only that it is none of this trader's
+        price = BID if self.side is Side.BUY else ASK
+        order = self.both("intent", self.rng.choice((10, 20, 100)), price, side=self.side, pid=self.pid)
         if hasattr(order, "cl_ord_id"):
             self.names.append(order.cl_ord_id)
             if self.rng.random() < 0.7:
@@ -149,6 +154,14 @@ class Pair:
             self.both("replace", name, self.rng.choice((15, 30)), chain.price_e4)
         self.names += [i for i in (chain.cancel_id, chain.replace_id) if i is not None]
 
+    def parent(self, _: Any) -> None:
+        """The parent ends and another one begins, on either side; reports of its orders may still come."""
+        self.both("step", ev.CancelParent(request_id=5, parent_id=ParentID(self.pid)))
+        self.n += 1
+        pid, side = f"Q{self.n}", self.rng.choice((Side.BUY, Side.SELL))
+        if self.both("parent", pid=pid, side=side, qty=3_000)["ok"]:
+            self.pid, self.side = pid, side
+
     def copied(self, chain: Any) -> None:
         """The drop copy tells an execution."""
         if not chain.trades:
@@ -188,10 +201,19 @@ def rearmed(core: GateCore) -> None:
 
 
 def told(effects: list[Effect]) -> list[Any]:
-    """Return effects, orders as what they say; of a question for all only that it was asked."""
+    """Return effects, orders as what they say; of a question for all only that it was asked.
+
+    What a trader was told last of an ended parent is not kept with it: it may be told so again.
+    """
     return [
-        e.approved.order if isinstance(e, SendOrder) else e for e in effects if type(e) is not AskMassStatus
+        e.approved.order if isinstance(e, SendOrder) else e
+        for e in effects
+        if type(e) is not AskMassStatus and not (isinstance(e, Tell) and of_ended(e.update))
     ]
+
+
+def of_ended(update: Any) -> bool:
+    return isinstance(update, ParentUpdate) and update.progress.status in TERMINAL
 
 
 def facts(core: GateCore) -> list[Any]:
@@ -209,18 +231,20 @@ def facts(core: GateCore) -> list[Any]:
         g.counters,
         g.posture.causes,
         list(g.ledger.held.items()),
-        [(p.progress, list(p.chains)) for p in g.parents.values()],
+        {p.order.parent_id: (p.progress, list(p.chains), p.ended_ts_ns) for p in every_parent(g)},
         (len(copy.matched) + copy.archived, list(copy.ours), list(copy.theirs), copy.others),
     ]
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_gate_that_retires_does_what_one_does_that_keeps_all(seed: int) -> None:
+def test_a_gate_that_retires_does_what_one_does_that_keeps_all(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended_parents, "KEPT_MAX", seed % 2)
     pair = Pair(seed)
     for w in pair.worlds:
         w.open()
         w.parent(qty=3_000)
-        w.parent(pid="P2", qty=3_000, side=Side.SELL)
         w.step(DropCopyLine(up=True, reason=""))
     for _ in range(STEPS):
         pair.step()
@@ -235,3 +259,6 @@ def test_a_gate_that_retires_does_what_one_does_that_keeps_all(seed: int) -> Non
             rearmed(again)
     assert again.state_hash() == pair.retiring.core.state_hash()
     assert retiring.archived.records or not kept.chains
+    assert len(retiring.parents) <= 2 + len(retiring.live_parents) + sum(
+        bool(p.chains) for p in retiring.parents.values()
+    )

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from daemon.gate import why
 from daemon.people.status_view import held_lines, show
-from market.events import Kill, Stamp
+from market.events import Stamp
+from market.people_events import StopScope
 from tests.daemon.gate_harness import BID, INSTRUMENT, World
 
 
@@ -60,13 +61,13 @@ def test_money_has_its_currency_and_a_pipe_is_not_cut(capsys: pytest.CaptureFixt
 
 def test_what_waits_for_people_says_so_with_the_reason_once() -> None:
     w = traded()
-    w.step(Kill(source="cli", reason="a drill"))
+    w.step(StopScope(source="cli", reason="a drill", halt=True))
     w.parent(pid="P2")
 
     lines = held_lines(why.answer(w.core.state, Stamp(w.ts, w.now), "P2", ""), "P2")
 
     assert lines == [
-        "  P2 waits, no order leaves: KILLED by R70 cli: a drill",
+        "  P2 waits, no order leaves: HALTED by R70H cli: a drill",
         "  clears: two people rearm: `steadyhand rearm`",
     ]
     assert held_lines(why.answer(traded().core.state, Stamp(w.ts, w.now), "P1", ""), "P1") == []

@@ -125,7 +125,7 @@ def test_parents_of_one_journal_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     w.open()
     assert w.parent()["ok"]
 
-    assert "R08 1 parents in one journal" in w.parent(pid="P2")["faults"][0]
+    assert "R08 1 parents at once" in w.parent(pid="P2")["faults"][0]
     assert w.parent()["faults"][1] == "R24 parent id P1 was used before"
 
 
