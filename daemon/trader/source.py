@@ -121,7 +121,7 @@ class Source:
             if found is None:
                 return
             self._resynchronised(found)
-            client.resume(found.next_seq)
+            client.resume(found.next_seq, found.session)
 
     async def _snapshot(self, session: str, next_seq: int, why: str) -> Snapshot | None:
         """Return a snapshot that is not older than what we have; None: there is none, and we have failed."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from gateways.feeds.itch import Decoder, new_batch
 from gateways.feeds.soupbintcp import HEARTBEAT_CLIENT, LOGOUT, ClientSession, Login, ProtocolError
 
 END: Final = ord("G")
@@ -18,6 +19,7 @@ TAIL: Final = b"\x00\x16S"  # the packet's header before it
 SNAPSHOT_BYTES_MAX: Final = 64 << 20  # 1.6 million orders; the fullest book at hand holds 66,833
 SNAPSHOT_S: Final = 30.0  # a book of a hundred thousand orders takes less than one
 PIECE_BYTES: Final = 1 << 18  # as one read of a feed
+CHECK_ROWS: Final = 4_096  # of one kernel call
 SEQ_MAX: Final = 2**63 - 1  # what a decoder counts with
 
 
@@ -60,6 +62,22 @@ def pieces(packets: bytes, size_max: int = PIECE_BYTES) -> Iterator[bytes]:
         at = end
     if at > begin:
         yield packets[begin:at]
+
+
+def check(packets: bytes) -> None:
+    """Hold every message to the specification: one that nobody can read would end whoever takes it.
+
+    Raises:
+        ProtocolError: it cannot be read.
+
+    """
+    decoder, batch, at = Decoder(0), new_batch(CHECK_ROWS), 0
+    while at < len(packets):
+        _, used = decoder.decode(memoryview(packets)[at:], batch)
+        at += used
+        if not used:
+            reason = decoder.error.name.lower().replace("_", " ")
+            raise ProtocolError(f"message {decoder.next_seq} of it is refused: {reason}")
 
 
 class Collector:
@@ -136,6 +154,7 @@ async def _fetch(host: str, port: int, login: Login) -> Snapshot:
             found = collector.whole()
             if found is not None:
                 writer.write(LOGOUT)
+                check(found.packets)
                 return found
     finally:
         writer.close()

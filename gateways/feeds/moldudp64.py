@@ -3,7 +3,8 @@
 `Arbiter` is pure: datagrams and times in, calls to a `FeedListener` and requests out. The same packets come
 on every line; the first copy of each message counts. What is missing is first waited for (the other
 line may bring it), then asked for, and while it is missing the feed is down: nobody decides on a book
-with a hole. UDP proves nothing, so that a datagram that makes no sense is counted and forgotten.
+with a hole. UDP proves nothing: a datagram that makes no sense is counted and forgotten, a number that its
+line does not come back to is not believed for long, and two copies that differ are a loss, since one lies.
 
     arbiter = Arbiter(listener, lines=2)
     arbiter.receive(arbiter.lines[0], datagram, mono_ns)
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateways.feeds.listener import FeedListener
+from gateways.feeds.moldudp64_copies import Copies, alike
 from gateways.feeds.moldudp64_kernels import HEADER_BYTES, sequenced_packets
 from market.types import MS
 
@@ -33,6 +35,10 @@ RETRY_NS: Final = 50 * MS  # a loopback or a machine room answers in less than o
 TRIES_MAX: Final = 40  # two seconds of asking; after that only a snapshot helps
 REQUEST_MESSAGES_MAX: Final = 1_000  # of one request: some 40 datagrams of an answer
 SILENCE_NS: Final = 3_000 * MS  # three heartbeats missed: a line is dead
+# A line that speaks on, and does not come back to a number for so long, takes it back.
+WORD_NS: Final = 500 * MS
+# Every line is behind us for longer than a heartbeat: what we took was not theirs.
+AHEAD_NS: Final = 1_500 * MS
 # A second of 100,000 messages at 40 bytes, while an older one is asked for; beyond it a snapshot is cheaper.
 HELD_BYTES_MAX: Final = 4 << 20
 NOT_SEEN: Final = -1
@@ -44,7 +50,8 @@ class Refusal(IntEnum):
     SHORT = 0  # no header, or a count that does not fit the bytes
     SESSION = 1  # another session's
     RANGE = 2  # sequence numbers from 1 up, and below 2**63
-    ENDED = 3  # after the session's end
+    ENDED = 3  # after the session's end, or an end before what has come
+    UNASKED = 4  # an answer beyond what was asked for
 
 
 class Line(msgspec.Struct):
@@ -54,6 +61,14 @@ class Line(msgspec.Struct):
     first: int = 0  # messages that came here first
     repeated: int = 0  # messages that had come already
     heard_mono_ns: int = NOT_SEEN
+    said_seq: int = 0  # the sequence number that the publisher is at, by its word here
+    said_mono_ns: int = 0
+
+    def says(self, seq: int, mono_ns: int) -> None:
+        """Take its word: a higher one at once, a lower one where it does not come back to the higher."""
+        self.heard_mono_ns = mono_ns
+        if seq >= self.said_seq or mono_ns - self.said_mono_ns >= WORD_NS:
+            self.said_seq, self.said_mono_ns = seq, mono_ns
 
     def silent(self, mono_ns: int) -> bool:
         """Return whether it has said nothing for too long, heartbeats included."""
@@ -80,6 +95,8 @@ class Counters(msgspec.Struct):
     refused: dict[int, int] = {}  # by `Refusal`
     overflows: int = 0  # datagrams that found no room behind a gap
     snapshots: int = 0  # losses that a snapshot mended
+    contradictions: int = 0  # messages of which two copies differed
+    disowned: int = 0  # datagrams that were held, at numbers that no line speaks of any more
 
 
 class Arbiter:
@@ -101,10 +118,16 @@ class Arbiter:
         self._listener = listener
         self._up = False
         self._end_seq = 0  # where the session ends; 0 = not known
+        self._end_mono_ns = 0
         self._known_seq = 0  # the sequence number that the publisher is at, by its last word
+        self._ahead_mono_ns = 0  # since when we are ahead of it; 0 = we are not
+        self._other_session = b""
+        self._other_mono_ns = 0
         self._held: dict[int, tuple[int, bytes]] = {}  # first sequence number: messages, datagram
         self._order: list[int] = []  # a heap of its keys
         self._held_bytes = 0
+        self._held_end = 0  # behind the last of them
+        self._copies = Copies()
         self._out: NDArray[np.uint8] = np.zeros(DATAGRAM_BYTES_MAX * 3 // 2, dtype=np.uint8)
 
     def receive(self, line: Line, datagram: bytes, mono_ns: int) -> None:
@@ -117,10 +140,8 @@ class Arbiter:
             self._forget(Refusal.RANGE)
             return
         if self.session and session != self.session:
+            self._other_session, self._other_mono_ns = session, mono_ns
             self._forget(Refusal.SESSION)
-            return
-        if self.ended:
-            self._forget(Refusal.ENDED)
             return
         messages = 0 if count == END_OF_SESSION else count
         next_seq = self.next_seq or seq
@@ -128,37 +149,74 @@ class Arbiter:
         if used < 0:
             self._forget(Refusal.SHORT)
             return
+        if line is self.answers:
+            if seq + messages > max(next_seq, self.gap.asked_to if self.gap is not None else 0):
+                self._forget(Refusal.UNASKED)
+                return
+        elif not self._heard(line, seq, count, mono_ns):
+            return
         self.session = session
         if not self.lost:
             self.next_seq = next_seq
-        if count == END_OF_SESSION:
-            self._end_seq = seq
         line.packets += 1
-        line.heard_mono_ns = mono_ns
-        self._known_seq = max(self._known_seq, seq + messages)
-        repeated = min(messages, max(0, self.next_seq - seq))
-        line.repeated += repeated
-        if used:
-            if seq <= self.next_seq and not self.lost:
-                line.first += messages - repeated
-                self._pass_on(used, messages - repeated, mono_ns)
-                self._release(mono_ns)
-            else:
-                line.first += self._hold(seq, messages, datagram)
+        self._take(line, seq, messages, datagram, used, mono_ns)
         if self.lost:
             return
         self._settle(mono_ns)
-        if not messages and self.gap is None and self._up and not self.ended:
+        if not messages and seq == self.next_seq and self.gap is None and self._up and not self.ended:
             self._listener.feed_idle(self.next_seq, mono_ns)
+
+    def _heard(self, line: Line, seq: int, count: int, mono_ns: int) -> bool:
+        """Take a line's word on where the publisher is, or has ended; return whether the datagram counts."""
+        if count == END_OF_SESSION:
+            if seq < self.next_seq:
+                self._forget(Refusal.ENDED)
+                return False
+            self._end_seq, self._end_mono_ns = seq, mono_ns
+        elif self._end_seq:
+            # Who ends says nothing else any more: one who goes on has not ended.
+            if seq + count > self._end_seq or mono_ns - self._end_mono_ns >= WORD_NS:
+                self._end_seq, self.ended = 0, False
+            elif self.ended:
+                self._forget(Refusal.ENDED)
+                return False
+        line.says(seq + (count if count != END_OF_SESSION else 0), mono_ns)
+        self._believe(mono_ns)
+        return True
+
+    def _believe(self, mono_ns: int) -> None:
+        """Believe the highest word of a line that has come back to it lately; the last one where none has."""
+        said = [line.said_seq for line in self.lines if mono_ns - line.said_mono_ns < AHEAD_NS]
+        self._known_seq = max(said, default=self._known_seq)
+
+    def _take(self, line: Line, seq: int, messages: int, datagram: bytes, used: int, mono_ns: int) -> None:
+        """Pass on what is new in a datagram and due, keep what is early, compare what is repeated."""
+        repeated = min(messages, max(0, self.next_seq - seq))
+        line.repeated += repeated
+        if repeated and not self.lost and self._differs(seq, repeated, datagram):
+            return
+        if not used:
+            return
+        if seq <= self.next_seq and not self.lost:
+            line.first += messages - repeated
+            self._pass_on(seq, messages, datagram, used, mono_ns)
+            self._release(mono_ns)
+        else:
+            line.first += self._hold(seq, messages, datagram)
 
     def due(self, mono_ns: int) -> list[bytes]:
         """Return the requests to be sent now; declare what has been missing or silent for too long."""
         if self.ended or self.lost:
             return []
         if self._up and all(line.silent(mono_ns) for line in self.lines):
-            self._down("every line is silent")
+            self._down("every line is silent" + self._other(mono_ns))
+        if self._up and self._ahead_mono_ns and mono_ns - self._ahead_mono_ns >= AHEAD_NS:
+            self._down(f"every line is at {self._known_seq}, and we have messages up to {self.next_seq - 1}")
+        if self.gap is not None:
+            self._believe(mono_ns)
+            self._settle(mono_ns)
         gap = self.gap
-        if gap is None or mono_ns - gap.since_mono_ns < ARBITRATION_NS:
+        if gap is None or self.ended or mono_ns - gap.since_mono_ns < ARBITRATION_NS:
             return []
         missing = self._missing
         if not gap.told:
@@ -177,7 +235,7 @@ class Arbiter:
         self.counters.requests += 1
         return [HEADER.pack(self.session, self.next_seq, count)]
 
-    def resume(self, next_seq: int, mono_ns: int) -> bool:
+    def resume(self, next_seq: int, mono_ns: int, session: str = "") -> bool:
         """Go on from a snapshot's end; False where it is older than what was heard already.
 
         What came meanwhile and is newer follows at once; a hole behind it is asked for like any other.
@@ -185,7 +243,9 @@ class Arbiter:
         if self.ended or next_seq < max(1, self.next_seq):
             return False
         self.counters.snapshots += 1
+        self.session = self.session or session.rjust(10).encode("ascii", "replace")
         self.lost, self.gap, self.next_seq = "", None, next_seq
+        self._copies.clear()
         while self._order and self._order[0] < next_seq:
             seq = self._order[0]
             if seq + self._held[seq][0] > next_seq:
@@ -214,22 +274,46 @@ class Arbiter:
         """Lay the messages that are new into `_out`; return the bytes, -1 where the datagram is malformed."""
         return int(sequenced_packets(np.frombuffer(datagram, dtype=np.uint8), messages, skip, self._out))
 
-    def _pass_on(self, used: int, messages: int, mono_ns: int) -> None:
-        """Give the listener what lies in `_out`."""
+    def _pass_on(self, seq: int, messages: int, datagram: bytes, used: int, mono_ns: int) -> None:
+        """Give the listener what lies in `_out`: what is new of a datagram."""
         if not self._up and self.gap is None:
             self._rise()
-        first, self.next_seq = self.next_seq, self.next_seq + messages
+        first, self.next_seq = self.next_seq, seq + messages
+        self._copies.append(seq, datagram)
         self._listener.feed_bytes(self._out[:used].data, first, mono_ns)
+
+    def _differs(self, seq: int, messages: int, datagram: bytes) -> bool:
+        """Return whether one of its first messages is not what was passed on under its number: a loss."""
+        number = self._copies.differing(seq, messages, datagram)
+        if number:
+            self._contradicted(number)
+        return number > 0
+
+    def _contradicted(self, seq: int) -> None:
+        """Two copies of a message differ: from it on nothing that came can be trusted."""
+        self.counters.contradictions += 1
+        self._held.clear()
+        self._order.clear()
+        self._held_bytes = 0
+        if self.lost:
+            return
+        self._copies.clear()
+        self.gap, self.next_seq = None, min(seq, self.next_seq)
+        self.lost = f"message {seq} came twice, and not the same"
+        self._down(self.lost)
 
     def _hold(self, seq: int, messages: int, datagram: bytes) -> int:
         """Keep a datagram that is too early; return the messages that were not held yet."""
         held = self._held.get(seq)
         if held is not None:
+            if not alike(held[1], datagram):
+                self._contradicted(seq)
             return 0
         if self._held_bytes + len(datagram) > HELD_BYTES_MAX:
             self.counters.overflows += 1
             return 0
         self._held[seq] = (messages, datagram)
+        self._held_end = max(self._held_end, seq + messages)
         heappush(self._order, seq)
         self._held_bytes += len(datagram)
         return messages
@@ -241,11 +325,30 @@ class Arbiter:
             messages, datagram = self._held.pop(seq)
             self._held_bytes -= len(datagram)
             skip = self.next_seq - seq
+            if skip and self._differs(seq, min(skip, messages), datagram):
+                return
             if skip < messages:
-                self._pass_on(self._unpack(datagram, messages, skip), messages - skip, mono_ns)
+                used = self._unpack(datagram, messages, skip)
+                self._pass_on(seq, messages, datagram, used, mono_ns)
+
+    def _disown(self) -> None:
+        """Let go of what waits at numbers that no line speaks of any more."""
+        for seq, (messages, datagram) in list(self._held.items()):
+            if seq + messages > self._known_seq:
+                del self._held[seq]
+                self._held_bytes -= len(datagram)
+                self.counters.disowned += 1
+        self._order = sorted(self._held)
+        self._held_end = self._known_seq
 
     def _settle(self, mono_ns: int) -> None:
         """Open or close the gap, and end with the session."""
+        if self._held_end > self._known_seq:
+            self._disown()
+        if self.next_seq > self._known_seq:
+            self._ahead_mono_ns = self._ahead_mono_ns or mono_ns
+        else:
+            self._ahead_mono_ns = 0
         if self.next_seq < self._known_seq:
             gap = self.gap
             if gap is None or (not gap.told and gap.seq != self.next_seq):  # each hole has its own wait
@@ -254,11 +357,20 @@ class Arbiter:
         if self.gap is not None:
             self.counters.recovered += self.gap.told
             self.gap = None
-        if not self._up:
+        if not self._up and not self._ahead_mono_ns and not self.ended:
             self._rise()
-        if self._end_seq:
-            self.ended = True
+        if self._end_seq and not self.ended:
+            self.ended, self._up = True, False
             self._listener.feed_ended()
+
+    def _other(self, mono_ns: int) -> str:
+        """Return that another session is heard, where it is."""
+        if not self._other_session or mono_ns - self._other_mono_ns >= SILENCE_NS:
+            return ""
+        other, ours = (
+            name.decode("ascii", "replace").strip() for name in (self._other_session, self.session)
+        )
+        return f": they carry session {other} instead of {ours}; a new start follows it"
 
     def _rise(self) -> None:
         self._up = True

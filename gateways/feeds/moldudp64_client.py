@@ -23,6 +23,7 @@ log = structlog.get_logger()
 Address = tuple[str, int]
 WATCH_S: Final = 1.0  # how often silence is looked for
 ASK_S: Final = ARBITRATION_NS / 1e9  # while something is missing
+ENDED_S: Final = 3.0  # three heartbeats: a line that goes on takes back what said that the session had ended
 # A burst of a second waits in the kernel while we are busy for as long; what the kernel drops we ask for.
 RECEIVE_BYTES: Final = 4 << 20
 
@@ -94,13 +95,13 @@ class MoldClient:
         """
         await self._gone.wait()
 
-    def resume(self, next_seq: int) -> bool:
+    def resume(self, next_seq: int, session: str = "") -> bool:
         """Go on from a snapshot's end; False where it is too old."""
-        if not self.arbiter.resume(next_seq, self._mono_ns()):
+        if not self.arbiter.resume(next_seq, self._mono_ns(), session):
             return False
         self._gone.clear()
         if self.arbiter.ended:
-            self.close()
+            self._again(ENDED_S)
         else:
             self._look()
         return True
@@ -119,17 +120,22 @@ class MoldClient:
     def heard(self, line: Line, datagram: bytes) -> None:
         """Take a datagram."""
         arbiter, waited = self.arbiter, self.arbiter.gap is not None
+        was_ended, was_lost = arbiter.ended, bool(arbiter.lost)
         arbiter.receive(line, datagram, self._mono_ns())
-        if arbiter.ended:
-            self.close()
+        if arbiter.ended != was_ended:
+            self._again(ENDED_S if arbiter.ended else WATCH_S)
         elif arbiter.lost:
-            return
+            if not was_lost:
+                self._look()
         elif arbiter.gap is not None and (not waited or line is arbiter.answers):
             self._look() if waited else self._again(ASK_S)
 
     def _look(self) -> None:
-        """Ask for what is due; look again sooner while something is missing."""
+        """Ask for what is due; look again sooner while something is missing; end with the session."""
         arbiter = self.arbiter
+        if arbiter.ended:
+            self.close()
+            return
         for request in arbiter.due(self._mono_ns()):
             if self._asking is not None:
                 self._asking.sendto(request)

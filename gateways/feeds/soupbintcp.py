@@ -141,13 +141,15 @@ class ClientSession:
                 return int(end)
             self._control(chr(buffer[end + 2]), bytes(buffer[end + 3 : end + 2 + length]))
             used = end + 2 + length
+            if self.ended:
+                return int(used)  # nothing comes after it
 
     def _control(self, kind: str, payload: bytes) -> None:
         if kind == "A" and not self.logged_in:
             self._accepted(payload)
         elif kind == "J" and not self.logged_in:
             self.refused = f"login rejected: {payload[:1].decode('ascii', 'replace')}"
-        elif kind == "Z":
+        elif kind == "Z" and self.logged_in:
             self.ended = True
             self._listener.feed_ended()
         elif kind != "+":  # debug text

@@ -46,7 +46,7 @@ class SoupClient(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Event = asyncio.Event()
         self._stopped = False
-        self._heard_s = 0.0
+        self._heard_s = 0.0  # the last whole packet; before the login is accepted, when we dialled
         self._reason = ""
         self._tick: asyncio.TimerHandle | None = None
 
@@ -97,7 +97,6 @@ class SoupClient(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Hand over what has come, in whole packets."""
         mono_ns = self._mono_ns()
-        self._heard_s = asyncio.get_running_loop().time()
         stop = self._filled + nbytes
         try:
             used = self.state.receive(self._memory[:stop], mono_ns)
@@ -105,6 +104,8 @@ class SoupClient(asyncio.BufferedProtocol):
             self._drop(str(error))
             return
         if used:
+            if self.state.logged_in:
+                self._heard_s = asyncio.get_running_loop().time()
             rest = bytes(self._memory[used:stop])
             self._memory[: len(rest)] = rest
         self._filled = stop - used

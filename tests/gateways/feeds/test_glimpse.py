@@ -257,3 +257,30 @@ def test_whatever_a_client_sends_only_a_login_is_served(pieces_: list[bytes]) ->
         loop.close()
     assert server.served == 0
     assert sink.out in (b"", b"\x00\x02JA")
+
+
+async def told(wire: bytes) -> Any:
+    """Return what a client makes of a server that says this and hangs up."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(64)
+        writer.write(wire)
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        return await glimpse.fetch("127.0.0.1", port, Login("trader", "paper"))
+    finally:
+        server.close()
+
+
+def test_a_snapshot_with_a_message_that_nobody_can_read_is_none() -> None:
+    packets, _ = mirror(played(1)).snapshot()
+    good = encode_accepted("S", 1) + packets
+    asyncio.run(told(good))
+    bad = encode_accepted("S", 1) + packet("S", b"A" + b"\xff" * 35) + packets
+    with pytest.raises(SnapshotError, match="message 1 of it is refused: bad field"):
+        asyncio.run(told(bad))
+    with pytest.raises(SnapshotError, match="cut short"):
+        asyncio.run(told(good[: len(good) // 2]))

@@ -293,6 +293,7 @@ def test_random_bytes_after_login_raise_nothing_but_a_protocol_error(data: bytes
         soup.encode_accepted("RUN1", 1) + b"\xff\xffS" + b"x" * 70_000,
         packet("A", b"short"),
         packet("X"),
+        soup.END_OF_SESSION,
     ],
 )
 def test_what_is_not_the_protocol_is_refused(data: bytes) -> None:
@@ -321,3 +322,37 @@ def test_another_session_after_a_break_is_refused() -> None:
     with pytest.raises(ProtocolError):
         state.receive(memoryview(soup.encode_accepted("RUN2", 4)), 1)
     assert "RUN2" in state.refused
+
+
+def test_nothing_is_taken_after_the_end_of_the_session() -> None:
+    state, listener = session()
+    state.receive(memoryview(wire(texts(3)) + soup.END_OF_SESSION + packet("S", b"more")), 1)
+    assert listener.messages == texts(3)
+    assert listener.log[-1] == "ended"
+
+
+@pytest.mark.parametrize("greeting", [b"", soup.encode_accepted("RUN1", 1)], ids=["no login", "logged in"])
+def test_a_server_that_says_nothing_whole_is_left(greeting: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debug texts are no answer to a login, and bytes of a packet that never ends are no heartbeat."""
+    for name, seconds in (("HEARTBEAT_S", 0.01), ("LOGIN_S", 0.1), ("SILENCE_S", 0.1)):
+        monkeypatch.setattr(soupbintcp_client, name, seconds)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting + (b"\x0f\xffS" if greeting else b""))
+        while await reader.read(64):
+            writer.write(b"x" if greeting else packet("+", b"in a moment"))
+        writer.close()
+
+    async def scene() -> None:
+        listener = Listener()
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        client = SoupClient(listener, LOGIN)
+        running = await follow(client, server.sockets[0].getsockname()[1])
+        try:
+            await listener.until(lambda: any(text.startswith("down silent for") for text in listener.log))
+        finally:
+            client.close()
+            await running
+            server.close()
+
+    uvloop.run(scene())
