@@ -397,4 +397,6 @@ def run(first: int, last: int, actions: Any, w: Any, s: Any, o: Any, t: Any, d: 
         else:
             money[e.FAIR_MOVE] -= money[e.FAIR]  # what is left at the end is marked at the mid
             finish(w.flow[i], scenario, head, w.desk[i], w.ended[i])
+            ready(i, w, s, t)
+            copy(w.last[i], w.obs[i])
             begin_one(i, w, s, o, t, d)

@@ -46,9 +46,11 @@ class ExecutionEnv(gymnasium.Env[NDArray[np.float32], Any]):
         return obs[0].copy(), {"mask": mask[0].copy(), "seed": drawn}
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Act; at the end `info` holds the episode's record, and `reset` begins another."""
+        """Act; at the end comes what is seen last, no action means anything, and `info` holds the record."""
         obs, _, done, mask, infos = self._env.step(np.asarray(action)[None])
-        info: dict[str, Any] = {"mask": mask[0].copy()}
-        if done[0]:
-            info["episode_record"] = {name: column[0] for name, column in infos.items()}
-        return obs[0].copy(), float(self._env.rewards[0]), bool(done[0]), False, info
+        reward = float(self._env.rewards[0])
+        if not done[0]:
+            return obs[0].copy(), reward, False, False, {"mask": mask[0].copy()}
+        record = {name: column[0] for name, column in infos.items()}
+        info = {"mask": np.zeros_like(mask[0]), "episode_record": record}
+        return self._env.world.last[0].copy(), reward, True, False, info

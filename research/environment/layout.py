@@ -262,6 +262,7 @@ class World(NamedTuple):
     events: Any
     levels: Any
     obs: Any
+    last: Any  # what an episode that ended saw last; its row of `obs` is the next one's first
     mask: Any
     money: Any
     done: Any
@@ -342,6 +343,7 @@ def new_world(
         events=events,
         levels=np.zeros((envs, 4, LEVELS), dtype=np.int64),
         obs=np.zeros((envs, OBS_SIZE), dtype=np.float32),
+        last=np.zeros((envs, OBS_SIZE), dtype=np.float32),
         mask=np.zeros((envs, 13), dtype=np.bool_),
         money=np.zeros((envs, MONEY_SIZE), dtype=np.float64),
         done=np.zeros(envs, dtype=np.bool_),

@@ -4,9 +4,9 @@
     obs, mask = env.reset()
     obs, reward, done, mask, infos = env.step(actions)
 
-An episode that ends begins anew by itself: `obs` is then the next one's first. Which episodes follow each
-other depends on seed, environment and number alone, not on threads. Arrays are the environment's own and
-hold until the next call.
+An episode that ends begins anew by itself: `obs` is then the next one's first, and `world.last` what the one
+that ended saw last. Which episodes follow each other depends on seed, environment and number alone, not on
+threads. Arrays are the environment's own and hold until the next call.
 """
 
 import itertools

@@ -8,6 +8,7 @@ import pytest
 from market.flow.zero_intelligence_kernels import flow, flow_to_stop
 from market.flow.zero_intelligence_state import Rates, new_state
 from market.matching import MatchingEngine
+from policies.state_features import I_QTY, I_TIME
 from research.environment import rewarding
 from research.environment.layout import GAIN, LEFT, MONEY_SIZE, SECONDS_PAST, VARIANCE
 from research.environment.midcap import COST_BPS, IMPACT_BPS, SHA256, measured
@@ -24,6 +25,24 @@ def test_gymnasium_finds_nothing_wrong(continuous: bool) -> None:
     from research.environment.gym import ExecutionEnv
 
     check_env(ExecutionEnv(PLAIN, continuous=continuous), skip_render_check=True)
+
+
+def test_the_last_step_shows_what_the_episode_saw_last_and_not_the_next_ones_first() -> None:
+    pytest.importorskip("gymnasium")
+    from research.environment.gym import ExecutionEnv
+
+    env = ExecutionEnv(PLAIN)
+    for seed in range(20):
+        first, _ = env.reset(seed=seed)
+        over = False
+        while not over:
+            last, _, over, truncated, info = env.step(seed % 13)
+
+        assert not truncated
+        assert env.observation_space.contains(last)
+        assert last[I_TIME] < first[I_TIME]
+        assert last[I_QTY] < first[I_QTY] or not info["episode_record"]["filled"]
+        assert not info["mask"].any()
 
 
 def test_there_are_regimes_enough_and_none_twice() -> None:
