@@ -44,5 +44,6 @@ class Tap:
             os.write(self._fd, line.encode("utf-8", "surrogateescape"))
 
     def sync(self) -> None:
-        """Bring it to the disk."""
-        os.fsync(self._fd)
+        """Bring it to the disk, where that takes it."""
+        with contextlib.suppress(OSError):
+            os.fsync(self._fd)

@@ -13,3 +13,10 @@ def test_a_log_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match=r"fix-gate\.log: the log of raw messages cannot be written"):
         Tap(tmp_path / "fix-gate.log")
+
+
+def test_a_disk_that_takes_nothing_is_no_fault_of_a_session() -> None:
+    tap = Tap(Path("/dev/full"))
+
+    tap.write("IN", "8=FIX.4.4|")
+    tap.sync()
