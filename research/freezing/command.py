@@ -136,7 +136,7 @@ def provenance_of(
         data={"weights": sha256},
         seeds={"training": facts["args"].get("seed", 0)},
         limits=msgspec.to_builtins(settings.limits),
-        args=facts["args"],
+        args={**facts["args"], **{name: facts["plan"]["where"][name] for name in ("reward", "quiet")}},
         results={"steps": best["steps"], "selection": best["result"], "versions": facts["versions"]},
     )
 

@@ -84,14 +84,14 @@ class Loop:
 
     def judge(self, trial: Trial, shown: View, facts: dict[str, float]) -> None:
         """Compare the policy of now with the rules and with its own best."""
-        result = trial.result(self.learner.greedy())
+        result = trial.result(self.learner.greedy(), self.plan.knobs.get("cvar", 1.0))
         steps, p = self.learner.steps, self.progress
         shown.evaluated(steps, p.seconds, result)
         row: dict[str, Any] = {"steps": steps, "episodes": self.learner.episodes}
         row |= {"seconds": round(p.seconds, 3), "result": msgspec.to_builtins(result), "facts": facts}
         self.folder.add(row)
-        if p.best is None or result.cost < p.best:
-            p.best, p.waited = result.cost, 0
+        if p.best is None or result.aim < p.best:
+            p.best, p.waited = result.aim, 0
             self.folder.best(self.learner.policy(), steps, result)
         else:
             p.waited += 1
@@ -129,9 +129,10 @@ class Loop:
             ended = {"status": status, "steps": steps, "episodes": episodes, "seconds": round(p.seconds, 3)}
             self.folder.describe(self.plan, self.found, ended)
         best = "unknown" if p.best is None else f"{p.best:.4f}"
+        worst = " of the worst orders" if self.plan.knobs.get("cvar", 1.0) < 1.0 else ""
         return (
             f"{self.folder.path}: {steps:,} steps, {episodes:,} episodes in {p.seconds:.1f} s; "
-            f"best cost on the held-out set {best}"
+            f"best cost{worst} on the held-out set {best}"
         )
 
 

@@ -30,6 +30,7 @@ from research.training.flat import Flat
 from research.training.fused import Fused, batch_of, speaker
 from research.training.learner import Make, Numbers, Tensors, TrainingError, finite, world_seed
 from research.training.networks import NEVER, ActorCritic, frozen
+from research.training.worst import Worst
 from research.worlds.world import Act, Actions, Bools, Floats
 
 ADAM_EPSILON: Final = 1e-5
@@ -54,6 +55,7 @@ class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     critic_first: k.Maybe = 0  # iterations in which only the critic learns, after a warm start
     hidden: k.Units = 64
     spread: k.Rate = 0.5  # of a continuous action before squashing, at first
+    cvar: k.Rate = 1.0  # the mean of so many of the worst episodes is what counts; 1 = the mean of all
     steps: k.Steps = 4_000_000  # over which the rate falls
     seed: k.Seed = 7
 
@@ -80,6 +82,7 @@ class PPO:
         self._world = make(world_seed(args.seed, 0, rank))
         self._obs, self._mask = self._world.reset()
         self._scale = 0.0  # of returns; 0 = not known yet
+        self._worst = Worst(args.cvar) if args.cvar < 1.0 else None
         torch.manual_seed(args.seed)  # every worker begins with the same weights ...
         world = self._world
         self.net = ActorCritic(world.obs_size, world.actions, world.dims, args.hidden, args.spread)
@@ -103,6 +106,8 @@ class PPO:
         if a.anneal:
             self._flat.rate(a.learning_rate * max(0.0, 1.0 - self.steps / a.steps))
         ended = self.play()
+        if self._worst is not None:
+            self._worst.follow(ended)
         facts = self.learn(*self.advantages())
         self.steps += a.horizon * a.envs * self._workers
         self.episodes += len(ended) * self._workers
@@ -130,6 +135,8 @@ class PPO:
                     taken = torch.sigmoid(m.actions[t]).cpu().numpy()
                 self._obs, reward, done, self._mask, infos = self._world.step(taken)
                 m.rewards[t], m.done[t] = reward, done
+                if self._worst is not None:
+                    m.rewards[t][infos["env"]] += self._worst.added(infos["cost"])
                 ended.append(infos["cost"])
             m.obs[-1].copy_(torch.from_numpy(self._obs))
         finite(m.obs.cpu().numpy(), m.rewards, self.steps)
@@ -245,6 +252,8 @@ class PPO:
         """Return weights, the optimiser's memory and the state of chance."""
         tensors = self._flat.save()
         tensors["chance"] = self._chance.get_state().numpy()
+        if self._worst is not None:
+            tensors["worst"] = self._worst.costs
         numbers = {"steps": self.steps, "episodes": self.episodes}
         return tensors, {**numbers, "renewals": self._renewals, "scale": self._scale}
 
@@ -254,6 +263,8 @@ class PPO:
         self._chance.set_state(torch.from_numpy(tensors["chance"].copy()))
         self.steps, self.episodes = numbers["steps"], numbers["episodes"]
         self._scale, self._renewals = numbers["scale"], numbers["renewals"]
+        if self._worst is not None:
+            self._worst.costs = tensors["worst"].copy()
         self.renew()
 
     def policy(self) -> Tensors:

@@ -84,11 +84,13 @@ def plan_from(options: argparse.Namespace) -> Plan:
 
     """
     knobs: dict[str, Any] = {"seed": options.seed}
-    for name in ("steps", "envs"):
+    for name in ("steps", "envs", "cvar"):
         if getattr(options, name) is not None:
             knobs[name] = getattr(options, name)
     kind = ARGS[options.learner]
     known = {field.name: field for field in msgspec.structs.fields(kind)}
+    if options.cvar is not None and "cvar" not in known:
+        raise UsageError("--cvar: only ppo learns from the worst orders")
     for name, text in options.set:
         if name not in known:
             raise UsageError(f"--set {name}: {options.learner} has {', '.join(known)}")
@@ -101,7 +103,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
         raise UsageError("--continuous: only ppo has continuous actions")
     if options.warm_start and options.learner != "ppo":
         raise UsageError("--warm-start: only ppo begins from a cloned rule")
-    fits(options)
+    fits(options, knobs)
     where = Where(
         world=options.world,
         scenarios=tuple(filter(None, (options.scenarios or "").split(","))),
@@ -131,7 +133,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
     )
 
 
-def fits(options: argparse.Namespace) -> None:
+def fits(options: argparse.Namespace, knobs: dict[str, Any]) -> None:
     """Refuse what a world would pass over in silence.
 
     Raises:
@@ -140,6 +142,8 @@ def fits(options: argparse.Namespace) -> None:
     """
     if options.quiet and (options.continuous or options.reward != QUIETABLE):
         raise UsageError(f"--quiet: only with --reward {QUIETABLE}, and without --continuous")
+    if knobs.get("cvar", 1.0) < 1.0 and (options.quiet or options.reward != QUIETABLE):
+        raise UsageError(f"--cvar: only with --reward {QUIETABLE}, and without --quiet")
     if options.world not in SMALL:
         return
     for name in ("scenarios", "calibration", "quiet"):

@@ -65,6 +65,12 @@ def add_what(p: Parser) -> None:
         action="store_true",
         help="take the price's noise off the reward, regime by regime (quiet.py)",
     )
+    p.add_argument(
+        "--cvar",
+        type=share,
+        metavar="SHARE",
+        help="ppo: the mean of so many of the worst orders is what counts, e.g. 0.05 (default: of all)",
+    )
     p.add_argument("--continuous", action="store_true", help="ppo: fraction of the remainder, price offset")
     p.add_argument("--warm-start", metavar="RULE", help="clone a rule first, then learn")
     p.add_argument(

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from research.validation.statistics import cvar
 from research.worlds.world import Act, Reals
 
 Z: Final = 1.959964  # 95 % of a normal law
@@ -35,10 +36,17 @@ class Result(msgspec.Struct, frozen=True):
     half: float
     episodes: int
     against: dict[str, Difference]
+    worst: float | None = None  # mean of the worst share, where that is what counts (CVaR)
+
+    @property
+    def aim(self) -> float:
+        """Return what a run seeks to make least."""
+        return self.cost if self.worst is None else self.worst
 
     def line(self) -> str:
         """Return it in words."""
         parts = [f"cost {self.cost:.3f} ± {self.half:.3f}"]
+        parts += [f"worst {self.worst:.3f}"] if self.worst is not None else []
         parts += [f"{d.mean:+.3f} ± {d.half:.3f} against {name}" for name, d in self.against.items()]
         return ", ".join(parts)
 
@@ -67,12 +75,13 @@ class Trial:
         """Return what a policy pays, episode by episode."""
         return self._play(act)
 
-    def result(self, act: Act) -> Result:
-        """Play a policy and compare."""
+    def result(self, act: Act, share: float = 1.0) -> Result:
+        """Play a policy and compare; `share` below 1: the mean of so many of the worst is what counts."""
         costs = self.played(act)
         against = {name: difference(costs, self.paid(name)) for name in self.rules}
         mean = interval(costs)
-        return Result(mean.mean, mean.half, len(costs), against)
+        worst = cvar(costs, share) if share < 1.0 else None
+        return Result(mean.mean, mean.half, len(costs), against, worst)
 
 
 def difference(costs: Reals, others: Reals) -> Difference:

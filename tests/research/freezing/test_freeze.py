@@ -24,6 +24,8 @@ ROW = {
     "orders": 1024, "clusters": 1024,
 }  # fmt: skip
 
+WHERE = {"world": "environment", "continuous": False, "reward": "averse", "quiet": False}
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sha256 = hashlib.sha256((run / "best.safetensors").read_bytes()).hexdigest()
     (run / "best.json").write_text(json.dumps({"steps": 10, "result": {"cost": 1.0}, "sha256": sha256}))
     facts = {
-        "plan": {"learner": "ppo", "where": {"world": "environment", "continuous": False}},
+        "plan": {"learner": "ppo", "where": WHERE},
         "args": {"seed": 3},
         "world": {"scenarios": [{"name": "plain"}], "settings": {"interval_ns": 2_000_000_000}},
         "hashes": {"observation": "x"},
@@ -64,6 +66,8 @@ def test_a_run_becomes_an_artefact_that_says_how_it_is_asked_and_claims_nothing(
     policy = FrozenPolicy.load(out)
     assert policy.name == "mine"
     assert policy.cadence.interval_ms == 2_000
+    told = json.loads((out / "manifest.json").read_bytes())
+    assert told["provenance"]["args"] == {"seed": 3, "reward": "averse", "quiet": False}
     card = (out / "MODEL_CARD.md").read_text()
     assert "every 2000 ms" in card
     assert "No claim is made" in card

@@ -214,3 +214,35 @@ def test_what_a_network_says_by_the_kernel_is_what_torch_says(inputs: int, outpu
     said = fused.speaker(net, 64)(obs)
 
     torch.testing.assert_close(said, net(obs).detach(), atol=2e-6, rtol=1e-5)
+
+
+class Gamble:
+    """Episodes of one decision: what costs 1 for certain, or nothing and once in ten times 8."""
+
+    obs_size, actions, dims = 1, 2, 0
+
+    def __init__(self, envs: int, seed: int) -> None:
+        self.envs, self._chance = envs, np.random.default_rng(seed)
+        self._obs, self._mask = np.zeros((envs, 1), np.float32), np.ones((envs, 2), bool)
+
+    def reset(self) -> Any:
+        return self._obs, self._mask
+
+    def step(self, actions: Any) -> Any:
+        unlucky = self._chance.random(self.envs) < 0.1
+        cost = np.where(actions == 0, 1.0, np.where(unlucky, 8.0, 0.0))
+        infos = {"env": np.arange(self.envs), "cost": cost}
+        return self._obs, -cost.astype(np.float32), np.ones(self.envs, bool), self._mask, infos
+
+
+@pytest.mark.parametrize(("cvar", "chosen"), [(1.0, 1), (0.1, 0)])
+def test_whoever_learns_from_the_worst_orders_leaves_a_gamble_that_pays_on_average(
+    cvar: float, chosen: int
+) -> None:
+    args = ppo.Args(envs=64, horizon=16, minibatch=256, learning_rate=1e-2, anneal=False, cvar=cvar)
+    learner = ppo.PPO(args, lambda seed: Gamble(64, seed))
+
+    for _ in range(20):
+        learner.iterate()
+
+    assert learner.greedy()(np.zeros((1, 1), np.float32), np.ones((1, 2), bool)).tolist() == [chosen]

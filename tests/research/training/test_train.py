@@ -66,17 +66,23 @@ def tensors_of(folder: Path) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", ["ppo", "dqn", "qlearning"])
+@pytest.mark.parametrize(
+    ("learner", "more"), [("ppo", []), ("ppo", ["--cvar", "0.2"]), ("dqn", []), ("qlearning", [])]
+)
 def test_a_run_that_is_resumed_is_the_run_that_was_interrupted(
-    learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    learner: str,
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     every = "8000" if learner == "dqn" else "2000"
     whole, halved = tmp_path / "whole", tmp_path / "halved"
-    assert main(asked(learner, "--checkpoint-every", every, "--out", str(whole))) == 0
+    assert main(asked(learner, *more, "--checkpoint-every", every, "--out", str(whole))) == 0
 
     with monkeypatch.context() as patch:
         interrupted_after(3 if learner == "dqn" else 6, patch)
-        assert main(asked(learner, "--checkpoint-every", every, "--out", str(halved))) == 130
+        assert main(asked(learner, *more, "--checkpoint-every", every, "--out", str(halved))) == 130
     assert "goes on from step" in capsys.readouterr().err
     assert main(["--resume", str(halved)]) == 0
 
@@ -144,6 +150,9 @@ def test_a_warm_start_begins_from_the_rule(tmp_path: Path) -> None:
         (["--scenarios", "plain"], "--scenarios: --world known has none"),
         (["--reward", "averse"], "--reward: --world known pays what it pays"),
         (["--quiet"], "--quiet: --world known has none"),
+        (["--learner", "dqn", "--cvar", "0.1"], "--cvar: only ppo"),
+        (["--world", "environment", "--cvar", "0.1", "--quiet"], "--cvar: only with --reward shortfall"),
+        (["--world", "environment", "--set", "cvar=0.1", "--reward", "averse"], "--cvar: only with --reward"),
         (
             ["--world", "environment", "--quiet", "--reward", "averse"],
             "--quiet: only with --reward shortfall",
