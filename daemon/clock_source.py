@@ -12,14 +12,15 @@ own. It needs no privilege, and it is the very clock that fills are stamped with
 
 import os
 import re
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import Final
 
+from gateways.fix.wire import read_utc_ns
 from market.desk_events import MachineMeasured
-from market.types import NS
 
-SENDING_TIME: Final = re.compile(r"\x0152=(\d{8}-\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?\x01")
+ORIG_SENDING_TIME: Final = re.compile(r"\x01122=([^\x01]*)\x01")
+SENDING_TIME: Final = re.compile(r"\x0152=([^\x01]*)\x01")
 US: Final = 1_000
 MB: Final = 1_048_576
 
@@ -67,13 +68,21 @@ class Machine:
         return MachineMeasured(clock_offset_us=self.clock.take_us(), loop_lag_ms=lag_ms, disk_free_mb=free_mb)
 
 
+def late_ns(raw: str) -> int:
+    """Return how long ago a message was first sent, by the clocks of both sides; 0 where it does not say.
+
+    Clocks that are apart make it older, or 0: then its line's own age is left, and R63 says so.
+    """
+    sent = [ns for ns in (time_ns(SENDING_TIME, raw), time_ns(ORIG_SENDING_TIME, raw)) if ns is not None]
+    return max(0, time.time_ns() - min(sent)) if sent else 0
+
+
 def sending_time_ns(raw: str) -> int | None:
     """Return SendingTime(52) in UTC ns, None where there is none that can be read."""
-    match = SENDING_TIME.search(raw)
-    if match is None:
-        return None
-    try:
-        moment = datetime.strptime(match[1], "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return int(moment.timestamp()) * NS + int((match[2] or "0").ljust(9, "0"))
+    return time_ns(SENDING_TIME, raw)
+
+
+def time_ns(field: re.Pattern[str], raw: str) -> int | None:
+    """Return the time in a field in UTC ns, None where there is none that can be read."""
+    match = field.search(raw)
+    return None if match is None else read_utc_ns(match[1])

@@ -127,6 +127,7 @@ class ReferencePrice(Event, frozen=True, kw_only=True):
     volume: int = 0  # of the day so far
     bids: tuple[tuple[int, int], ...] = ()  # price, quantity of each level, best first; () = the touch alone
     asks: tuple[tuple[int, int], ...] = ()
+    late_ns: int = 0  # how old it was when it was read, by the wall clock; lockstep: 0
 
 
 class SecurityStatus(Event, frozen=True, kw_only=True):
@@ -139,10 +140,13 @@ class SecurityStatus(Event, frozen=True, kw_only=True):
     band_high_e4: int = 0
     limit_state: bool | None = None  # one side stands at its band; None = as before
     short_restricted: bool | None = None  # short sales above the best bid alone (R17); None = as before
+    late_ns: int = 0  # as of a price
 
 
 class ReferenceAlive(Event, frozen=True, kw_only=True):
     """A heartbeat or message of the reference session: the line is live though prices rest."""
+
+    late_ns: int = 0  # as of a price
 
 
 class SendFailed(Event, frozen=True, kw_only=True):

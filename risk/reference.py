@@ -1,7 +1,8 @@
 """The gate's own view of the market: one picture a symbol, and whether it is fit to trade on (R06).
 
 The feed of the trader never comes here. A picture's age is the age of its line: an unchanged quote on
-a live, gap-free session is fit.
+a live, gap-free session is fit. What the line said last is as old as its reading, and what it was late by
+when it was read (a broker's queue, a resend): a line that tells of minutes ago is no live one.
 """
 
 import msgspec
@@ -87,7 +88,7 @@ class References(msgspec.Struct):
 
     pictures: dict[Symbol, Picture] = {}
     up: bool = False
-    alive_mono_ns: int = 0  # last message or heartbeat
+    alive_mono_ns: int = 0  # the last message or heartbeat left its sender
 
     def picture(self, symbol: Symbol) -> Picture:
         """Return the picture of a symbol, empty before anything came."""
@@ -105,14 +106,14 @@ class References(msgspec.Struct):
 
     def take(self, price: ReferencePrice, mono_ns: int, limits: Market) -> Picture:
         """Take a picture."""
-        self.alive_mono_ns = mono_ns
+        self.alive_mono_ns = mono_ns - price.late_ns
         picture = self.picture(price.symbol)
         picture.take(price, mono_ns, limits)
         return picture
 
     def take_status(self, status: SecurityStatus, mono_ns: int) -> Picture:
         """Take a halt or its end."""
-        self.alive_mono_ns = mono_ns
+        self.alive_mono_ns = mono_ns - status.late_ns
         picture = self.picture(status.symbol)
         picture.trading, picture.status_text = status.trading, status.text
         picture.band_low_e4 = status.band_low_e4 or picture.band_low_e4
@@ -129,7 +130,7 @@ class References(msgspec.Struct):
         if not self.up:
             return "no reference session"
         if not checks.within(age_ns, limits.age_max_ms * MS):
-            return f"reference line silent for {age_ns // MS} ms, {limits.age_max_ms} allowed"
+            return f"reference line silent or late: {age_ns // MS} ms old, {limits.age_max_ms} allowed"
         if not picture.current:
             return "no reference price since the line came up"
         if not picture.trading:

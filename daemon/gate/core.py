@@ -173,9 +173,9 @@ def _tell_if_flipped(g: GateState, stamp: ev.Stamp, parent: Any) -> None:
         g.touched[parent.order.parent_id] = None
 
 
-def reference_alive(g: GateState, stamp: ev.Stamp, _: ev.ReferenceAlive) -> None:
+def reference_alive(g: GateState, stamp: ev.Stamp, event: ev.ReferenceAlive) -> None:
     """A heartbeat of the reference line."""
-    g.references.alive_mono_ns = stamp.mono_ns
+    g.references.alive_mono_ns = stamp.mono_ns - event.late_ns
 
 
 def execution_report(g: GateState, stamp: ev.Stamp, event: ev.ExecutionReport) -> None:

@@ -1,11 +1,13 @@
 """How the gate sets its FIX engine up: an order session, and one for its own reference prices."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from daemon.clock_source import late_ns
 from daemon.config import GateSection, SessionSection
 from daemon.gate import power
 from daemon.gate.journal import INBOUND_NAME
@@ -13,6 +15,7 @@ from daemon.journal import Journal
 from daemon.segments.layout import FIRST
 from daemon.strict_toml import ConfigError
 from gateways.fix.profile import Profile
+from gateways.fix.reference import Reference, no_age
 from gateways.fix.sessions import (
     ORDER,
     REFERENCE,
@@ -21,6 +24,7 @@ from gateways.fix.sessions import (
     Role,
     SessionSpec,
 )
+from market.types import Symbol
 
 if TYPE_CHECKING:
     from gateways.fix.engine import Engine
@@ -82,6 +86,14 @@ def session_specs(
             where["target_comp_id"] = VENUE_REFERENCE_COMP_ID  # the engine tells sessions by CompIDs
         specs.append(SessionSpec(name=REFERENCE, persist=False, **where))
     return specs + more
+
+
+def reference(
+    engine: "Engine", symbols: tuple[Symbol, ...], theirs: Callable[[Symbol], str], lockstep: bool
+) -> Reference:
+    """Return the gate's own prices over the engine; in lockstep wall time says nothing of their age."""
+    late = no_age if lockstep else late_ns
+    return Reference(lambda body: engine.send(REFERENCE, body), symbols, theirs, late)
 
 
 def dial(section: SessionSection) -> dict[str, Any]:

@@ -230,8 +230,8 @@ class Gate:
         if section.reference_session is None:
             log.error("no reference_session: R06 will refuse every order")
         else:
-            engine, symbols = self._engine, tuple(self._core.state.instruments)
-            self._reference = Reference(lambda body: engine.send(REFERENCE, body), symbols, encoder.theirs)
+            symbols, lockstep = tuple(self._core.state.instruments), self._lockstep_path is not None
+            self._reference = gate_engine.reference(self._engine, symbols, encoder.theirs, lockstep)
         self._engine.start()
 
     # --- what comes in --------------------------------------------------------------------------

@@ -35,6 +35,11 @@ LEVELS_MAX: Final = 64  # of one side; we ask for 5
 RESUBSCRIPTIONS_MAX: Final = 5  # a source that sends garbage again and again is not used
 
 
+def no_age(_: str) -> int:
+    """Say that a message is as old as its reading."""
+    return 0
+
+
 class Picture:
     """What is known of one symbol."""
 
@@ -73,7 +78,7 @@ class Picture:
         side[key] = (price_e4, qty)
         return ""
 
-    def best(self, symbol: Symbol) -> ReferencePrice:
+    def best(self, symbol: Symbol, late_ns: int = 0) -> ReferencePrice:
         """Return the picture as an event."""
         bid_e4 = max((price for price, _ in self._sides[md.BID].values()), default=0)
         ask_e4 = min((price for price, _ in self._sides[md.ASK].values()), default=0)
@@ -88,6 +93,7 @@ class Picture:
             volume=self._volume,
             bids=levels(self._sides[md.BID], -1),
             asks=levels(self._sides[md.ASK], 1),
+            late_ns=late_ns,
         )
 
 
@@ -109,8 +115,11 @@ class Reference:
         send: Callable[[str], bool],
         symbols: tuple[Symbol, ...],
         theirs: Callable[[Symbol], str] = str,
+        late_ns: Callable[[str], int] = no_age,
     ) -> None:
+        """`late_ns`: how old a message is now, by what it says itself."""
         self._send = send
+        self._late_ns = late_ns
         self._ours = {theirs(symbol): symbol for symbol in symbols}
         self._pictures: dict[Symbol, Picture] = {}
         self._subscriptions = 0
@@ -121,7 +130,7 @@ class Reference:
         if isinstance(message, Received):
             return self._received(message.raw)
         if isinstance(message, Alive):
-            return (ReferenceAlive(),)
+            return (ReferenceAlive(late_ns=self._late_ns(message.raw)),)
         if isinstance(message, LoggedOn):
             self._since_logon = 0
             self._subscribe()
@@ -148,12 +157,12 @@ class Reference:
     def _received(self, raw: str) -> tuple[Event, ...]:
         decoded = decode(raw)
         if isinstance(decoded, md.MarketData):
-            return self._apply(decoded)
+            return self._apply(decoded, self._late_ns(raw))
         if isinstance(decoded, SecurityStatus):
             ours = self._ours.get(decoded.symbol)
             if ours is None:
                 return ()
-            return (msgspec.structs.replace(decoded, symbol=ours),)
+            return (msgspec.structs.replace(decoded, symbol=ours, late_ns=self._late_ns(raw)),)
         if isinstance(decoded, md.MarketDataReject):
             if decoded.req_id != f"MD-{self._subscriptions}":
                 return ()  # it never had the one that we stopped
@@ -172,7 +181,7 @@ class Reference:
             return self._unknown()
         return ()
 
-    def _apply(self, data: md.MarketData) -> tuple[Event, ...]:
+    def _apply(self, data: md.MarketData, late_ns: int) -> tuple[Event, ...]:
         touched: dict[Symbol, Picture] = {}
         if data.full and data.symbol in self._ours:  # a whole picture, empty ones included
             ours = self._ours[data.symbol]
@@ -184,7 +193,7 @@ class Reference:
             picture = touched[symbol] = self._pictures.setdefault(symbol, Picture())
             if picture.apply(entry):
                 return self._unknown()
-        return tuple(picture.best(symbol) for symbol, picture in touched.items())
+        return tuple(picture.best(symbol, late_ns) for symbol, picture in touched.items())
 
     def _unknown(self) -> tuple[Event, ...]:
         """Forget every price: what was not read may have changed any of them."""

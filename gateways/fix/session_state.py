@@ -72,7 +72,7 @@ class SessionState:
         message = Received(raw, NO_OFFSET, mono_ns, 0)
         if kind == RESEND_REQUEST:
             self.resend_asked = message
-        return message if kind in HANDED_OVER else Alive(mono_ns)
+        return message if kind in HANDED_OVER else Alive(mono_ns, raw)
 
     def asks(self, kind: str, mono_s: float) -> Message | None:
         """Return what it means to us that the engine asks for what it lacks, or will not send again."""

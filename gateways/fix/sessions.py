@@ -74,6 +74,7 @@ class Alive(msgspec.Struct, frozen=True):
     """A heartbeat or test request: the line is live."""
 
     mono_ns: int
+    raw: str = ""
 
 
 class Missing(msgspec.Struct, frozen=True):

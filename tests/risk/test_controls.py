@@ -113,6 +113,25 @@ def test_r06_age_of_the_line(age_ms: int, refused: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "late",
+    [
+        ev.ReferenceAlive(late_ns=2_000 * MS),
+        ev.ReferencePrice(symbol="SYN", bid_e4=BID, ask_e4=ASK, late_ns=2_000 * MS),
+        ev.SecurityStatus(symbol="SYN", trading=True, late_ns=2_000 * MS),
+    ],
+)
+def test_r06_a_line_that_tells_of_earlier_is_as_old_as_what_it_tells(late: ev.Event) -> None:
+    w = world()
+    w.step(late)
+    w.now += 500 * MS
+    assert "R06" not in verdict(w.intent(10, BID))
+    w.now += 1 * MS
+    assert "R06" in verdict(w.intent(10, BID))
+    w.step(ev.ReferenceAlive())
+    assert "R06" not in verdict(w.intent(10, BID))
+
+
+@pytest.mark.parametrize(
     ("bid", "ask", "refused"),
     [(BID, ASK, False), (0, ASK, True), (BID, 0, True), (ASK, BID, True), (BID, BID + 40_000, True)],
 )

@@ -334,8 +334,10 @@ def seen(**fields: Any) -> tuple[References, Picture]:
     [
         ({}, 0, ""),
         ({}, 100 * MS, ""),
-        ({}, 100 * MS + 1, "reference line silent for 100 ms, 100 allowed"),
-        ({}, 102 * MS, "reference line silent for 102 ms, 100 allowed"),
+        ({}, 100 * MS + 1, "reference line silent or late: 100 ms old, 100 allowed"),
+        ({}, 102 * MS, "reference line silent or late: 102 ms old, 100 allowed"),
+        ({"late_ns": 100 * MS}, 0, ""),
+        ({"late_ns": 60 * S}, 40 * MS, "reference line silent or late: 60040 ms old, 100 allowed"),
         ({"bid_e4": 0}, 0, "one side of the book is empty"),
         ({"ask_e4": 0}, 0, "one side of the book is empty"),
         ({"bid_e4": 1, "ask_e4": 1}, 0, ""),

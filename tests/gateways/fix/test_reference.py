@@ -255,3 +255,16 @@ def test_the_end_of_a_session_is_no_word_to_trade() -> None:
 def test_what_the_venue_tells_is_what_the_gate_reads(more: dict[str, object]) -> None:
     told = msgspec.structs.replace(status(**more), symbol=Symbol("SYN.US"))
     assert Source().hear(encode_security_status("SS", told)) == (status(**more),)
+
+
+def test_every_word_of_the_line_says_how_late_it_was() -> None:
+    source = Source()
+    source.reference = Reference(source.send, (Symbol("SYN"),), lambda s: f"{s}.US", len)
+    source.tell(LoggedOn({}))
+    (price,) = source.hear(picture(PRICE))
+    (halted,) = source.hear("35=f|55=SYN.US|326=2|10=000|")
+    (alive,) = source.tell(Alive(1, "12345"))
+    assert price == msgspec.structs.replace(PRICE, late_ns=len(picture(PRICE)))
+    assert isinstance(halted, SecurityStatus)
+    assert halted.late_ns == len("35=f|55=SYN.US|326=2|10=000|")
+    assert alive == ReferenceAlive(late_ns=5)
