@@ -66,10 +66,10 @@ def files(folder: Path) -> dict[int, Path]:
         JournalError: it cannot be read, or is a journal of version 1.
 
     """
-    if folder.is_file():
-        raise old_version(folder)
     found: dict[int, Path] = {}
     try:
+        if folder.is_file():
+            raise old_version(folder)
         names = sorted(p.name for p in folder.iterdir())
     except OSError as error:
         raise JournalError(f"{folder}: {error.strerror}") from None

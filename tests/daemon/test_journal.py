@@ -89,6 +89,11 @@ def test_truncation_at_every_byte_keeps_every_whole_frame(path: Path, tmp_path: 
         (path / "checkpoints").unlink()
 
 
+def test_a_folder_that_may_not_be_looked_at_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="xxx: File name too long"):  # what a folder of others is to them
+        list(read(tmp_path / ("x" * 300)))
+
+
 def test_a_journal_that_a_crash_left_without_a_whole_header_begins_anew(tmp_path: Path) -> None:
     path = written(tmp_path, [b"x"])
     whole = segment(path).read_bytes()
