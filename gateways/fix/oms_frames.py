@@ -15,6 +15,13 @@ HEAD_BYTES_MAX: Final = 32  # of `8=..|9=..|`
 BODY_BYTES_MAX: Final = 8_192  # of one message; a parent order has 500
 TRAILER: Final = re.compile(rb"10=([0-9]{3})\x01")
 TRAILER_BYTES: Final = 7  # `10=123|`
+# Fields of data, by the field before that says how long they are: they may hold SOH.
+DATA: Final = {
+    b"90": b"91", b"93": b"89", b"95": b"96", b"212": b"213", b"348": b"349", b"350": b"351",
+    b"352": b"353", b"354": b"355", b"356": b"357", b"358": b"359", b"360": b"361", b"362": b"363",
+    b"364": b"365", b"445": b"446", b"618": b"619", b"621": b"622",
+}  # fmt: skip
+LENGTH: Final = re.compile(rb"\x01(" + b"|".join(DATA) + rb")=([0-9]{1,5})\x01([0-9]{2,3})=")
 FIX_44: Final = "FIX.4.4"
 
 
@@ -52,7 +59,7 @@ class Frames:
                 self.garbled += 1
                 self._rest = self._rest[1:]
                 continue
-            found.append(self._rest[:size].decode("utf-8", "surrogateescape"))
+            found.append(sealed(self._rest[:size]).decode("utf-8", "surrogateescape"))
             self._rest = self._rest[size:]
 
     def _size(self) -> int:
@@ -70,6 +77,18 @@ class Frames:
         end = size - TRAILER_BYTES
         trailer = TRAILER.fullmatch(self._rest[end:size])
         return trailer is not None and int(trailer[1]) == sum(self._rest[:end]) % 256
+
+
+def sealed(message: bytes) -> bytes:
+    """Return a message whose data fields hold no SOH, a dot stands for it: nobody here reads them."""
+    at = 0
+    while (found := LENGTH.search(message, at)) is not None:
+        begin, end = found.end(), found.end() + int(found[2])
+        at = found.end(2)
+        if DATA[found[1]] == found[3] and message[end : end + 1] == b"\x01":
+            message = message[:begin] + message[begin:end].replace(b"\x01", b".") + message[end:]
+            at = end
+    return message
 
 
 def frame(body: str) -> bytes:

@@ -27,6 +27,10 @@ LOGON_WAIT_S: Final = 5.0  # for the first message of a connection
 SECOND_LOOK_S: Final = 0.1  # from a Logon of a session that is up until it is refused
 HELD_MAX: Final = 16  # messages of a connection that is not logged on yet
 TICK_S: Final = 0.2  # between two looks at heartbeats
+BEHIND_S: Final = (
+    0.005  # ... and at what waits to be sent, a piece at a time: 20,000 messages a second at most
+)
+FULL_BYTES: Final = 1_048_576  # unread by an OMS: what is not urgent waits
 UNREAD_BYTES_MAX: Final = 16 * 1_048_576  # of an OMS that does not read; it gets the rest at its next logon
 SECRET: Final = "554="  # noqa: S105  (the tag of a Password, which no log may hold)
 log = structlog.get_logger()
@@ -81,7 +85,8 @@ class OmsServer:
         now_ns = self.mono_ns()
         for session in self.sessions.values():
             session.tick(now_ns)
-        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        behind = any(session.is_behind for session in self.sessions.values())
+        self._timer = asyncio.get_running_loop().call_later(BEHIND_S if behind else TICK_S, self._tick)
 
     def joined(self, connection: "Connection", peer: str) -> bool:
         """Take a connection in."""
@@ -210,6 +215,10 @@ class Connection(asyncio.Protocol):
             return
         self._record("OUT", frame.decode("utf-8", "surrogateescape"))
         self._transport.write(frame)
+
+    def is_full(self) -> bool:
+        """Return whether so much waits to be read that more should wait here."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > FULL_BYTES
 
     def close(self, reason: str) -> None:
         """Hang up after what was sent has left."""

@@ -12,12 +12,13 @@ its number with PossDupFlag(43), after any death of this process. What is no rep
 
 import hmac
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from gateways.fix.oms_checks import ADMIN_TYPES, TIME, malformed
 from gateways.fix.oms_frames import FIX_44, frame
+from gateways.fix.oms_sides import Desk, Wire
 from gateways.fix.oms_store import OmsStore
 from gateways.fix.wire import SOH, fields, read_id, read_int, read_text, read_utc_ns, utc_text
 from market.types import NS
@@ -25,9 +26,10 @@ from market.types import NS
 LATENCY_MAX_S: Final = 120  # of SendingTime(52), the FIX default
 GAP_WAIT_S: Final = 10  # until what was asked for again is asked for once more
 GAP_ASKS_MAX: Final = 3  # then the line is closed: an OMS that does not resend cannot be served
+PIECE_MAX: Final = 200  # messages sent in one turn: some 5 ms of the gate's loop
 REQUESTS_MAX: Final = 100  # of one session in a second: parents come by hand or by basket, not by algorithm
 NOT_AVAILABLE: Final = "4"  # BusinessRejectReason(380)
-COMP_ID, INCORRECT = "9", "5"  # SessionRejectReason(373)
+BAD_TAG, COMP_ID, INCORRECT = "0", "9", "5"  # SessionRejectReason(373)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,42 +41,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     heartbeat_s_max: int = 60
     reset_on_logon: bool = False  # it may begin again at 1
-
-
-class Wire(Protocol):
-    """A connection."""
-
-    def send(self, frame: bytes) -> None:
-        """Send bytes."""
-        ...
-
-    def close(self, reason: str) -> None:
-        """Hang up after what was sent has left."""
-        ...
-
-
-class Desk(Protocol):
-    """Who takes requests, and holds the reports."""
-
-    def take(self, client: str, raw: str) -> None:
-        """Take a request: journaled and stepped when this returns."""
-        ...
-
-    def session(self, client: str, up: bool, restate: bool, reason: str) -> None:
-        """Hear that a session came or went."""
-        ...
-
-    def reports(self, client: str) -> int:
-        """Return how many reports there are."""
-        ...
-
-    def report(self, client: str, place: int) -> str:
-        """Return the body of a report."""
-        ...
-
-    def full(self, client: str) -> str:
-        """Return why no more requests are taken, "" where they are."""
-        ...
 
 
 class OmsSession:
@@ -91,11 +57,19 @@ class OmsSession:
         self._gap_to = 0  # the highest number that came above a gap; 0 = none
         self._gap_asked_ns, self._gap_asks = 0, 0
         self._second, self._requests = 0, 0
+        self._again: tuple[int, int] | None = None  # the numbers that are still to be sent again
 
     @property
     def up(self) -> bool:
         """True while an OMS is logged on."""
         return self._wire is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether something waits that can be sent now."""
+        if self._wire is None or self._wire.is_full():
+            return False
+        return self._again is not None or self.store.places < self._desk.reports(self.terms.client)
 
     def holds(self, wire: Wire) -> bool:
         """Return whether a connection is the one that is logged on."""
@@ -116,6 +90,7 @@ class OmsSession:
         self._wire, self._now = wire, now_ns
         self._last_in = self._last_out = now_ns
         self._tested, self._gap_to, self._gap_asks = False, 0, 0
+        self._again = None
         heartbeat_s = read_int(tags.get("108", ""), 4)
         reset = tags.get("141") == "Y"
         fault = self._logon_fault(tags, heartbeat_s, reset, number)
@@ -171,9 +146,12 @@ class OmsSession:
         tags = fields(raw)
         self._now = self._last_in = now_ns
         self._tested = False
-        number = read_int(tags.get("34", ""), 9) if tags else None
-        if not tags or not number:
-            self.end("34 is missing, or a field is not tag=value")
+        if tags is None:
+            self._unreadable(raw)
+            return
+        number = read_int(tags.get("34", ""), 9)
+        if not number:
+            self.end("34 is missing")
             return
         kind = tags.get("35", "")
         if tags.get("8") != FIX_44:
@@ -203,6 +181,18 @@ class OmsSession:
                 self.end(f"MsgSeqNum too low, expecting {self.store.next_in} but received {number}")
         else:
             self._expected(raw, tags, kind, number)
+
+    def _unreadable(self, raw: str) -> None:
+        """Refuse a message whose frame is right and whose fields are not; its number must be found."""
+        parts = [field for field in raw.split(SOH)[:-1] if "=" in field]
+        tags = fields(SOH.join([*parts, ""])) or {}
+        number = read_int(tags.get("34", ""), 9)
+        if not number:
+            self.end("34 is missing, and a field is not tag=value")
+            return
+        self._reject(number, tags.get("35", ""), BAD_TAG, "a field is not tag=value")
+        if number == self.store.next_in:
+            self.store.set_in(number + 1)
 
     def _expected(self, raw: str, tags: dict[str, str], kind: str, number: int) -> None:
         after = number + 1
@@ -290,19 +280,19 @@ class OmsSession:
         if not 1 <= begin <= last:
             self._reject(read_int(tags.get("34", ""), 9) or 0, "2", INCORRECT, f"7={begin} was not sent", "7")
             return
-        end = min(end or last, last)
-        gap = 0
-        for number in range(begin, end + 1):
-            found = self.store.sent(number)
-            if found is None:
-                gap = gap or number
-                continue
-            if gap:
-                self._fill(gap, number)
-                gap = 0
-            self._write(self._desk.report(self.terms.client, found.place), number, found.wall_ns, again=True)
-        if gap:
-            self._fill(gap, end + 1)
+        self._again = begin, min(end or last, last)  # instead of what was asked for before
+        self.flush()
+
+    def _resend_one(self, begin: int, end: int) -> None:
+        """Send the first of a range again, or fill what is no report up to the next that is."""
+        found, after = self.store.sent(begin), begin + 1
+        if found is not None:
+            self._write(self._desk.report(self.terms.client, found.place), begin, found.wall_ns, again=True)
+        else:
+            while after <= end and self.store.sent(after) is None:
+                after += 1
+            self._fill(begin, after)
+        self._again = (after, end) if after <= end else None
 
     def _fill(self, begin: int, after: int) -> None:
         self._write(f"35=4{SOH}123=Y{SOH}36={after}{SOH}", begin, self._wall_ns(), again=True)
@@ -310,8 +300,13 @@ class OmsSession:
     # --- out ----------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Send every report that has no number yet."""
-        while self.up and self.store.places < self._desk.reports(self.terms.client):
+        """Send what was asked for again, then reports that have no number yet; the rest follows by `tick`."""
+        for _ in range(PIECE_MAX):
+            if not self.is_behind:
+                return
+            if self._again is not None:
+                self._resend_one(*self._again)
+                continue
             place = self.store.places
             body = self._desk.report(self.terms.client, place)
             number, wall_ns = self.store.out(place)
@@ -322,6 +317,7 @@ class OmsSession:
         self._now = now_ns
         if not self.up:
             return
+        self.flush()
         silent_ns = now_ns - self._last_in
         if 5 * silent_ns >= 12 * self._heartbeat_ns:
             self.lost("no heartbeat", close=True)

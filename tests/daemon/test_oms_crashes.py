@@ -123,6 +123,9 @@ class Oms:
     def close(self, _: str) -> None:
         self.up = False
 
+    def is_full(self) -> bool:
+        return False
+
     def drop(self) -> None:
         """The line is gone, with all that was on it."""
         self.up, self.cut, self.asked = False, False, 0

@@ -24,6 +24,7 @@ class OmsLine:
         self.bodies: list[str] = []
         self.answers: list[str] = []  # put into the outbox by each request
         self.closed = ""
+        self.full = False
         self.frames = Frames()
         self.out: list[dict[str, str]] = []
         self.desk = _Desk(self)
@@ -79,6 +80,9 @@ class OmsLine:
     def send(self, frame: bytes) -> None:
         for raw in self.frames.feed(frame):
             self.out.append(dict(f.split("=", 1) for f in raw.split(SOH)[:-1]))
+
+    def is_full(self) -> bool:
+        return self.full
 
     def close(self, reason: str) -> None:
         self.closed = reason

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame
-from gateways.fix.oms_session import REQUESTS_MAX, OmsSession
+from gateways.fix.oms_frames import BODY_BYTES_MAX, Frames, TooLong, frame, sealed
+from gateways.fix.oms_session import PIECE_MAX, REQUESTS_MAX, OmsSession
 from gateways.fix.oms_store import RECORD_BYTES, OmsStore
 from gateways.fix.sessions import EngineError
 from tests.gateways.fix.oms_line import NOON_NS, NS, OmsLine
@@ -332,3 +332,87 @@ def test_store_cuts_a_torn_record_and_refuses_a_damaged_one(tmp_path: Path) -> N
     with pytest.raises(EngineError, match="damaged"):
         OmsStore(tmp_path, "OMS")
     assert len(whole) == 3 * RECORD_BYTES
+
+
+# --- what is long -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        (b"95=5|96=a|b|c|38=1|", b"95=5|96=a.b.c|38=1|"),
+        (b"95=3|96=||||38=1|", b"95=3|96=...|38=1|"),
+        (b"354=3|355=38=|38=1|", b"354=3|355=38=|38=1|"),
+        (b"95=3|96=a|b|93=3|89=|x||38=1|", b"95=3|96=a.b|93=3|89=.x.|38=1|"),
+        (b"95=4|96=a|b|c|38=1|", b"95=4|96=a|b|c|38=1|"),  # a length that is none
+        (b"95=99999|96=a|38=1|", b"95=99999|96=a|38=1|"),
+        (b"95=3|58=a|b|38=1|", b"95=3|58=a|b|38=1|"),  # no field of data
+        (b"95=1|95=3|96=a|b|38=1|", b"95=1|95=3|96=a.b|38=1|"),
+    ],
+)
+def test_data_may_hold_soh(fields: bytes, read: bytes) -> None:
+    message = b"8=FIX.4.4|35=D|" + fields
+    assert sealed(message.replace(b"|", b"\x01")) == (b"8=FIX.4.4|35=D|" + read).replace(b"|", b"\x01")
+
+
+def test_a_request_with_soh_in_its_data_is_taken(line: OmsLine) -> None:
+    on(line)
+    head = line.message(f"{ORDER}|354=5|355=a", 2).removesuffix("\x0110=000\x01").partition("\x0135=")[2]
+    (raw,) = Frames().feed(frame(f"35={head}\x01\x0134\x01"))
+    line.session.receive(raw, line.now)
+    assert len(line.taken) == 1
+    assert "34=2" in line.taken[0]
+    assert line.store.next_in == 3
+
+
+def test_a_field_that_is_none_is_refused_and_the_session_lives(line: OmsLine) -> None:
+    on(line)
+    answer = line.says(f"{ORDER}|nothing", 2)
+    assert [(m["35"], m["45"], m["373"]) for m in answer] == [("3", "2", "0")]
+    assert (line.taken, line.store.next_in) == ([], 3)
+    line.says(ORDER, 3)
+    assert len(line.taken) == 1
+
+
+def test_thousands_are_sent_again_in_pieces_and_what_is_new_comes_behind_them(line: OmsLine) -> None:
+    on(line)
+    many = 5 * PIECE_MAX
+    for n in range(many):
+        line.report_up(f"35=8|17=X{n}|")
+    line.said()
+    got = line.says("35=2|7=1|16=0", 2)
+    assert len(got) == PIECE_MAX
+    line.report_up("35=8|17=NEW|")
+    got += line.says(ORDER, 3)
+    assert len(line.taken) == 1, "requests are taken meanwhile"
+    while line.session.is_behind:
+        line.session.tick(line.now)
+        piece = line.said()
+        assert len(piece) <= PIECE_MAX
+        got += piece
+    again = [m for m in got if m["35"] == "8"]
+    assert [m["17"] for m in again] == [f"X{n}" for n in range(many)] + ["NEW"]
+    assert [m.get("43") for m in again] == ["Y"] * many + [None]
+
+
+def test_an_oms_that_does_not_read_is_not_sent_more(line: OmsLine) -> None:
+    on(line)
+    line.full = True
+    for n in range(50):
+        line.report_up(f"35=8|17=X{n}|")
+    assert line.said() == []
+    line.full = False
+    assert [m["17"] for m in line.waits(0.2)] == [f"X{n}" for n in range(50)]
+
+
+def test_what_was_being_sent_again_is_forgotten_with_the_line(line: OmsLine) -> None:
+    on(line)
+    for n in range(2 * PIECE_MAX):
+        line.report_up(f"35=8|17=X{n}|")
+    line.says("35=2|7=1|16=0", 2)
+    assert line.session.is_behind
+    line.session.lost("gone")
+    line.said()
+    assert not line.session.is_behind
+    on(line, 3)
+    assert not line.session.is_behind
