@@ -21,6 +21,11 @@ from typing import Any, Final
 REQUEST_BYTES_MAX: Final = 131_072  # a parent order is about 1 KiB, a signed limits file 40, quoted twice
 ANSWER_BYTES_MAX: Final = 64 * 1_048_576  # a status with every order of a day
 WAIT_S: Final = 30.0  # for one answer
+STOP_WAIT_S: Final = 5.0  # for the one to a kill or halt: where it does not come, another way to stop is due
+STOPS: Final = ("kill", "halt")
+SILENT: Final = (
+    "the gate does not answer within {:g} s: if it hangs, end its process (the broker cancels on disconnect)"
+)
 SOCKET_PATH_BYTES_MAX: Final = 107  # sun_path of a unix socket holds 108 with its end
 SKIPPED_MAX: Final = 10_000  # answers to earlier requests that pile up while one is waited for
 
@@ -51,12 +56,12 @@ class Connection:
         """Send a request and return its own answer; earlier answers are kept for `receive`.
 
         Raises:
-            ControlError, TimeoutError
+            ControlError
 
         """
         wanted = self.send(request)
         while True:
-            answer = await self._line()
+            answer = await self._line(STOP_WAIT_S if request.get("cmd") in STOPS else WAIT_S)
             if answer.get("id") == wanted or "id" not in answer:  # without one it is about the connection
                 return answer
             self._kept.append(answer)
@@ -65,15 +70,17 @@ class Connection:
         """Return the next answer, of whichever request.
 
         Raises:
-            ControlError, TimeoutError
+            ControlError
 
         """
-        return self._kept.popleft() if self._kept else await self._line()
+        return self._kept.popleft() if self._kept else await self._line(WAIT_S)
 
-    async def _line(self) -> dict[str, Any]:
+    async def _line(self, wait_s: float) -> dict[str, Any]:
         try:
-            line = await asyncio.wait_for(self._reader.readline(), WAIT_S)
+            line = await asyncio.wait_for(self._reader.readline(), wait_s)
             answer = json.loads(line) if line else None
+        except TimeoutError:
+            raise ControlError(SILENT.format(wait_s)) from None
         except (ValueError, ConnectionError) as error:
             raise ControlError(f"the gate's answer cannot be read: {error}") from None
         if not isinstance(answer, dict):
@@ -105,7 +112,7 @@ async def request(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     """Ask one thing.
 
     Raises:
-        OSError, ControlError, TimeoutError
+        OSError, ControlError
 
     """
     async with connect(path) as gate:

@@ -341,7 +341,7 @@ class Paper:
         """
         try:
             return await control.request(self._control, request)
-        except (OSError, TimeoutError, control.ControlError) as error:
+        except (OSError, control.ControlError) as error:
             gate = self._gate
             assert gate is not None, "nobody is asked before there is a gate"
             with contextlib.suppress(TimeoutError):

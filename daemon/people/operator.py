@@ -285,6 +285,8 @@ def _status(config: "Config", args: argparse.Namespace) -> int:
             print(json.dumps({"ok": False, "error": str(error)}))
         print(f"steadyhand status: {error}", file=sys.stderr)
         return DOWN
+    if args.order and not facts["orders"]:
+        raise Refused(f"no order {args.order}; whatever named it: steadyhand journal show --holding", USAGE)
     if args.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -390,8 +392,6 @@ def ask_any(config: "Config", request: dict[str, Any]) -> dict[str, Any]:
         raise NoGate(f"no gate is running (nobody listens at {path})") from None
     except OSError as error:
         raise NoGate(f"{path}: {error.strerror}") from None
-    except TimeoutError:
-        raise NoGate(f"the gate at {path} does not answer within {control.WAIT_S:g} s") from None
     except control.ControlError as error:
         raise NoGate(str(error)) from None
 

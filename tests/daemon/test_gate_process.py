@@ -203,7 +203,11 @@ def test_the_operator_sees_and_acts(gate: GateProcess, capsys: pytest.CaptureFix
     assert "ACTIVE" in shown
     assert "BUY 1,000 SYN" in shown
     assert operator.status([*config, "--json"]) == one_line.DONE
-    assert json.loads(capsys.readouterr().out)["orders"][0]["order_qty"] == 100
+    told = json.loads(capsys.readouterr().out)["orders"][0]
+    assert told["order_qty"] == 100
+    assert operator.status([*config, "--order", told["cl_ord_id"]]) == one_line.DONE
+    assert operator.status([*config, "--order", "NOPE"]) == operator.USAGE
+    assert "no order NOPE" in capsys.readouterr().err
     assert operator.submit([*config, "--dry-run", "BUY 100 SYN 10:05-10:15 pov=0.1"]) == 0
     assert operator.submit([*config, "BUY 100 SYN 10:05-10:15", "--json"]) == 0
     assert operator.submit([*config, "SELL 100 SYN 10:05-10:15"]) == one_line.REFUSED
