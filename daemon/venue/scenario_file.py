@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -47,8 +48,10 @@ def read_scenario(path: Path) -> Scenario:
         raise ConfigError("\n".join(by_line)) from None
 
 
-def check_scenario(path: Path, *, lockstep: bool, engine: bool = False) -> Scenario:
+def check_scenario(path: Path, *, lockstep: bool, engine: bool = False, begin: time = time.min) -> Scenario:
     """Read a scenario that is to be played so; `engine`: by the FIX engine, whose bytes are always right.
+
+    `begin`: of the window. What would have happened once before it does not happen.
 
     Raises:
         ConfigError: it cannot be read, or not be played so.
@@ -64,6 +67,12 @@ def check_scenario(path: Path, *, lockstep: bool, engine: bool = False) -> Scena
     if rule is not None and lockstep:
         line = line_of(path.read_text(), ["rule", scenario.rule.index(rule)])
         raise ConfigError(f"{path}:{line}: a silent feed is waited for in --lockstep; leave that away")
+    for n, rule in enumerate(scenario.rule):
+        at = rule.when.at
+        if at is not None and at < begin and rule.when.every_s is None:
+            line = line_of(path.read_text(), ["rule", n, "when", "at"])
+            text = f"at {at} lies before the window, which begins at {begin}: it would not happen"
+            raise ConfigError(f"{path}:{line}: {text}; give --from, or another time")
     return scenario
 
 

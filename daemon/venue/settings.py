@@ -88,7 +88,7 @@ def read(args: argparse.Namespace) -> Options:
         raise ConfigError(f"--from {begin} is not before --to {end}")
     _check_names(args)
     lockstep = _lockstep_socket(args, base)
-    scenario = _scenario(args, lockstep=lockstep is not None)
+    scenario = _scenario(args, lockstep is not None, time.fromisoformat(instrument.clock(window[0])))
     return Options(
         instrument=instrument,
         day=day,
@@ -142,13 +142,14 @@ def _drop_copy_port(args: argparse.Namespace, lockstep: bool) -> int | None:
     return port
 
 
-def _scenario(args: argparse.Namespace, lockstep: bool) -> Any:
+def _scenario(args: argparse.Namespace, lockstep: bool, begin: time) -> Any:
     """Return what goes wrong, None: nothing does."""
     if args.scenario is None:
         return None
     from daemon.venue.scenario_file import check_scenario  # a second that other runs need not wait
 
-    return check_scenario(args.scenario, lockstep=lockstep, engine=args.acceptor == "quickfix")
+    engine = args.acceptor == "quickfix"
+    return check_scenario(args.scenario, lockstep=lockstep, engine=engine, begin=begin)
 
 
 def _flow(text: str | None, tape: Path | None) -> str:

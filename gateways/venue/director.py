@@ -66,9 +66,13 @@ class Director:
         self.copied: Callable[[str], None] = lambda _: None  # the drop copy session, where there is one
         self._rules = [self._state(scenario, n, rule) for n, rule in enumerate(scenario.rule, 1)]
         for state in self._rules:
-            at = state.rule.when.at
+            at, every_s = state.rule.when.at, state.rule.when.every_s
             if at is not None:
-                self._timed_at(state, exchange.instrument.at(day, at))
+                first_ns = exchange.instrument.at(day, at)
+                if every_s is not None:  # what was before the window has not happened
+                    step_ns = round(every_s * NS)
+                    first_ns += max(0, -(-(exchange.now_ns - first_ns) // step_ns)) * step_ns
+                self._timed_at(state, first_ns)
 
     @property
     def fired(self) -> dict[str, int]:

@@ -135,6 +135,20 @@ def test_faults_of_the_wire_need_the_plain_acceptor_and_real_time(tmp_path: Path
         read(parser().parse_args([*argv, *more]))
 
 
+CANCEL = 'do = { action = "cancel" }\n'
+
+
+def test_what_would_have_happened_before_the_window_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[[rule]]\nwhen = { at = "10:04:59" }\n' + CANCEL)
+
+    assert read(parser().parse_args(["--scenario", str(path), "--from", "10:04:59"]))
+    with pytest.raises(ConfigError, match=f"{path}:2: at 10:04:59 lies before the window, .* at 10:05:00"):
+        read(parser().parse_args(["--scenario", str(path), "--from", "10:05"]))
+    path.write_text('[[rule]]\nwhen = { at = "09:00", every_s = 60.0 }\n' + CANCEL)
+    assert read(parser().parse_args(["--scenario", str(path), "--from", "10:05"]))
+
+
 def test_a_silent_feed_needs_real_time(tmp_path: Path) -> None:
     blind = ROOT / "deploy" / "scenarios" / "blind.toml"
     line = next(n for n, text in enumerate(blind.read_text().splitlines(), 1) if "feed is silent" in text) - 1

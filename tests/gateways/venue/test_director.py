@@ -174,6 +174,17 @@ def test_filters_nth_every_times_and_window() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("at", "fired"), [("08:00:00", 3), ("09:59:55", 2), ("10:00:00", 3), ("10:00:05", 2), ("10:00:30", 0)]
+)
+def test_what_comes_again_and_again_does_not_make_up_for_the_time_before_the_window(
+    at: str, fired: int
+) -> None:
+    d = desk({"name": "again", **rule({"at": at, "every_s": 10.0}, "cancel")})
+    d.wait(21)
+    assert d.director.fired == {"again": fired}
+
+
 def test_chance_is_the_seeds_own_and_each_rules_own() -> None:
     def fired(seed: int, *more: dict[str, Any]) -> list[int]:
         d = desk(*more, rule(on("ack", probability=0.5), "alter", set={"9001": "Y"}), seed=seed)
