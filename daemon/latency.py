@@ -20,12 +20,13 @@ class Latency:
 
     def observe(self, duration_ns: int) -> None:
         """Count one."""
-        ns = max(1, duration_ns)
-        shift = max(0, ns.bit_length() - STEPS_BITS - 1)
-        index = (shift << STEPS_BITS) + (ns >> shift)
-        self._counts[min(index, BUCKETS - 1)] += 1
+        ns = duration_ns if duration_ns > 0 else 1
+        shift = ns.bit_length() - STEPS_BITS - 1
+        index = (shift << STEPS_BITS) + (ns >> shift) if shift > 0 else ns
+        self._counts[index if index < BUCKETS else -1] += 1
         self.count += 1
-        self.worst_ns = max(self.worst_ns, ns)
+        if ns > self.worst_ns:
+            self.worst_ns = ns
 
     def quantile_ns(self, share: float) -> int:
         """Return the upper edge of the bucket that holds a quantile, 0 when nothing was counted."""

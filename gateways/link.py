@@ -28,7 +28,8 @@ The gate listens; one trader serves a group of symbols. The exact sequence, as s
       correction shows as a changed `cum_qty` with last_qty = 0.
     - `ParentUpdate` follows whenever a parent is admitted, changes status, terms or progress: after
       the `OrderUpdate` that caused it (for an intent: with the order's first report, or within a
-      timer; nothing stands between an approved order and the wire). It also comes alone when
+      timer; nothing stands between an approved order and the wire), after the last of several
+      where the EMS's reports came in one read. It also comes alone when
       `headroom` changed: at once when `can_trade` flips, otherwise at most four times a second. A
       parent in a terminal status is told once.
     - `PostureUpdate` when the posture changes.

@@ -55,8 +55,11 @@ class GateCore:
         self.state = GateState()
         self._watched_ns = 0
 
-    def step(self, stamp: ev.Stamp, event: ev.Event) -> Step:
-        """Take one event and return what is to be done, in order."""
+    def step(self, stamp: ev.Stamp, event: ev.Event, more: bool = False) -> Step:
+        """Take one event and return what is to be done, in order.
+
+        `more`: the next one came with it; losses are marked, and the trader hears of parents, after the last.
+        """
         g = self.state
         assert g.started or isinstance(event, ev.GateStarted), "the first event is GateStarted"
         g.effects = []
@@ -68,7 +71,10 @@ class GateCore:
         rule = RULES.get(type(event))
         if rule is not None:
             rule(g, stamp, event)
-        if g.overlay is not None and type(event) not in FAST:
+        fast = type(event) in FAST
+        if more:
+            self._watched_ns = 0  # whatever comes next is late
+        elif g.overlay is not None and not fast:
             self._routine(stamp, event)
         gate_stops.settle_posture(g, stamp)
         if g.posture.changes != g.carried_changes:
@@ -76,8 +82,8 @@ class GateCore:
             gate_stops.carry_out(g)
         if g.unwanted:
             gate_chains.pull(g, stamp)
-        if type(event) not in FAST:
-            self._tell_touched(stamp, event)  # an intent's parent: with the order's first report
+        if not fast:
+            self._tell_touched(stamp, event, more)  # an intent's parent: with the order's first report
             gate_retiring.let_go(g, stamp)
             ended_parents.let_go(g)
         return Step(tuple(g.effects))
@@ -99,13 +105,17 @@ class GateCore:
             self._watched_ns = stamp.mono_ns
             g.risk.watch(stamp)
 
-    def _tell_touched(self, stamp: ev.Stamp, event: ev.Event) -> None:
+    def _tell_touched(self, stamp: ev.Stamp, event: ev.Event, more: bool) -> None:
+        """Tell the OMS of each change, and the trader how it stands after the last of many."""
         g = self.state
-        touched, g.touched = g.touched, {}
+        touched = g.touched
+        if not more:
+            g.touched = {}
         for parent_id in touched:
             parent = g.parents.get(parent_id)
             if parent is not None:
-                gate_parents.tell(g, stamp, parent)
+                if not more:
+                    gate_parents.tell(g, stamp, parent)
                 gate_oms_reports.look(g, stamp, parent, event)
 
     def become(self, other: "GateCore") -> None:

@@ -90,6 +90,7 @@ class Input(msgspec.Struct, frozen=True, array_like=True, tag="i"):
     stamp: Stamp
     event: Input_
     offset: int = NOT_INBOUND
+    more: bool = False  # it came together with the next one (GateCore.step)
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
@@ -217,7 +218,7 @@ def replay(path: Path, core: GateCore, done: Replayed | None = None, until: int 
         done.offset = end
         if isinstance(frame, Input):
             # A crash may have come between an input and what it led to: that never left, the EMS will say so.
-            step, at = core.step(frame.stamp, frame.event), offset
+            step, at = core.step(frame.stamp, frame.event, frame.more), offset
             done.inputs += 1
             if frame.offset != NOT_INBOUND:
                 done.inbound_offset = frame.offset

@@ -81,8 +81,7 @@ class Gate:
         self._failure = ""
         self._stop_asked: Runtime | None = None
         self._ending: Ending | None = None
-        self._core = GateCore()
-        self._clock = Clock()
+        self._core, self._clock = GateCore(), Clock()
         self._latch = KillLatch(section.state_dir / LATCH_NAME, section.kill_file)
         self._keyring, self._roles = load_keyring(section.keyring, config.mode), roles_of(section)
         self._machine, self._measure_s = Machine(), 0.0
@@ -90,6 +89,7 @@ class Gate:
         self._order_reason = ""
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
+        self._together: list[tuple[ev.Event, int]] = []  # what came on the order session in one read
 
     # --- start ----------------------------------------------------------------------------------
 
@@ -275,15 +275,16 @@ class Gate:
             self._shell.post(ev.SessionDown(session=ORDER, reason=message.reason))
 
     def _step_message(self, session: str, message: Received) -> None:
-        """Step a FIX message: decoded, with its offset in the inbound log."""
+        """Step a FIX message, with its offset in the inbound log; those that came together, together."""
         if session == REFERENCE:
-            if self._reference is not None:
-                for event in self._reference.receive(message):
-                    self._shell.post(event)
+            for event in self._reference.receive(message) if self._reference is not None else ():
+                self._shell.post(event)
             return
-        meant = recovery.event_of(message.raw, self._ours)
-        if meant is not None:
-            self._shell.post(meant, message.offset)
+        if (meant := recovery.event_of(message.raw, self._ours)) is not None:
+            self._together.append((meant, message.offset))
+        if message.last or self._lockstep is not None:  # its instants end when the venue says so
+            together, self._together = self._together, []
+            self._shell.post_all(together)
 
     def _from_trader(self, event: ev.Event) -> None:
         self._metrics.frames_in.inc()

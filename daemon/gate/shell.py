@@ -106,26 +106,31 @@ class GateShell:
         self._stamp = Stamp(0, 0)
         self._sync_first = False
 
-    def post(self, event: Event, offset: int = NOT_INBOUND) -> None:
-        """Journal, step and carry out one event, and what its sending led to."""
+    def post_all(self, events: list[tuple[Event, int]]) -> None:
+        """Post events that came together, with their offsets: what they have in common is done once."""
+        for left, (event, offset) in zip(reversed(range(len(events))), events, strict=True):
+            self.post(event, offset, more=left > 0)
+
+    def post(self, event: Event, offset: int = NOT_INBOUND, more: bool = False) -> None:
+        """Journal, step and carry out one event, and what its sending led to; `more`: see `GateCore.step`."""
         if self.spare and type(event) in SPARED:
             return  # what is left of the disk is for cancels and fills
         if self.closed:
             return  # after the end nothing is taken in: it is asked for at the next start
-        self._post(event, offset)
+        self._post(event, offset, more)
         while self._follow_ups:
             self._post(self._follow_ups.popleft(), NOT_INBOUND)
 
-    def _post(self, event: Event, offset: int) -> None:
+    def _post(self, event: Event, offset: int, more: bool = False) -> None:
         stamp = self._stamp = self.clock.stamp()
         try:
-            taken = encode(Input(stamp, event, offset))  # type: ignore[arg-type]
+            taken = encode(Input(stamp, event, offset, more))  # type: ignore[arg-type]
         except (OverflowError, UnicodeEncodeError) as error:  # every reader bounds these; this one did not
             event = EngineAlarm(text=f"{type(event).__name__} is not taken: {error}")
             taken = encode(Input(stamp, event, offset))
         step = None
         try:
-            step = self.core.step(stamp, event)
+            step = self.core.step(stamp, event, more)
         finally:
             if step is None:
                 self.journal.append(taken)  # what broke us is the first thing that anybody will ask for

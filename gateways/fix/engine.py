@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import current_thread, get_ident, main_thread
 from typing import Any, Final
 
+from gateways.fix.arrivals import Arrivals
 from gateways.fix.guarded import guarded
 from gateways.fix.pump import Address, Pump, sockets
 from gateways.fix.session_state import OwnSend, SessionState, logon_fault
@@ -231,8 +232,8 @@ class Engine:
             raise EngineError("two FIX sessions of one process must differ in their CompIDs")
         self._state_dir = state_dir
         self._tap = Tap(tap) if tap is not None else None
-        self._inbox = inbox
-        self._loop = loop
+        self._inbox, self._loop = inbox, loop
+        self._arrivals = Arrivals(inbox, loop)  # a client's
         self._connector: Any = None
         self.pump: Pump | None = None  # a client's; an acceptor has a thread of quickfix's
         self.kept: list[Any] = []  # what quickfix points to must live as long as it does
@@ -340,10 +341,11 @@ class Engine:
         """Hand a message to the loop, if it is one; after the loop has closed there is nobody to tell."""
         if message is None:
             return
-        loop = self._loop
-        later = loop.call_soon if self.pump is not None else loop.call_soon_threadsafe
+        if self.pump is not None:
+            self._arrivals.post(session.spec.name, message)
+            return
         with contextlib.suppress(RuntimeError):
-            later(self._inbox, session.spec.name, message)
+            self._loop.call_soon_threadsafe(self._inbox, session.spec.name, message)
 
     def failed(self, where: str, error: BaseException) -> None:
         """Halt: our own code failed inside a callback."""

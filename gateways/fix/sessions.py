@@ -68,6 +68,7 @@ class Received(msgspec.Struct, frozen=True):
     offset: int  # of its frame in the inbound log, NO_OFFSET without one
     mono_ns: int  # when the engine handed it over
     n: int  # application messages of this session since logon, this one included; 0 for a Reject(3)
+    last: bool = True  # False: another of its session came with it, and is handed over next
 
 
 class Alive(msgspec.Struct, frozen=True):

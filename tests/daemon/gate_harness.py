@@ -56,6 +56,7 @@ class World:
         self.exec_n = 0
         self.n = 0
         self.epoch = 0
+        self.more = False  # what is stepped came together with what is stepped next
         fields: dict[str, Any] = {
             "epoch": 1,
             "mode": "paper",
@@ -71,7 +72,7 @@ class World:
         """Step one event now."""
         stamp = ev.Stamp(self.ts, self.now)
         self.log.append((stamp, event))
-        effects = list(self.core.step(stamp, event).effects)
+        effects = list(self.core.step(stamp, event, self.more).effects)
         self.sent += effects
         return effects
 

@@ -80,8 +80,8 @@ class Disked(World):
         effects: list[Any] = []
         real = self.core.step
 
-        def seen(stamp: ev.Stamp, event: ev.Event) -> Any:
-            step = real(stamp, event)
+        def seen(stamp: ev.Stamp, event: ev.Event, more: bool = False) -> Any:
+            step = real(stamp, event, more)
             effects.extend(step.effects)
             return step
 

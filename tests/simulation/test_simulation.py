@@ -13,7 +13,7 @@ from tests.simulation.seed import play, steady
 
 SEEDS = 100_000 if os.environ.get("STEADYHAND_LONG") else 520
 BLOCKS = 8
-MUTANT_SEEDS = range(8, 48)
+MUTANT_SEEDS = (*range(8, 48), 116)
 
 
 @pytest.mark.slow
