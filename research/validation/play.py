@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from policies import state_kernels as k
 from policies.plan_kernels import ACTIONS
 from policies.state_features import (
+    FEATURES,
     I_CORRIDOR,
     I_LAG_SLICES,
     I_OTHER_DEPTH,
@@ -28,6 +29,7 @@ from research.baselines.contenders import Contender
 from research.environment import layout as e
 from research.environment.scenarios import Scenario
 from research.environment.vector import VectorEnv, terms
+from research.validation.foresight import HONEST_MOST, Foresight
 from research.validation.propagator import Propagator
 from research.validation.twins import Lanes, Twin, twin
 
@@ -74,7 +76,8 @@ class Stage:
         """Play a contender's episodes.
 
         Raises:
-            PlayError: a number is not finite, the split does not add up, or arrival is not the twin's.
+            PlayError: a number is not finite, the split does not add up, arrival is not the twin's, or a
+                feature tells what has not happened yet.
 
         """
         absent = self.twin()  # first: it lists episodes of its own
@@ -121,6 +124,7 @@ class Recorder:
         size = len(REGRESSORS)
         self.xx, self.xy, self.yy = np.zeros((size, size)), np.zeros(size), 0.0
         self.volume, self.value = np.zeros(lanes.count), np.zeros(lanes.count)
+        self.foresight = Foresight()
 
     def play(self, who: Contender) -> Table:
         """Play."""
@@ -135,8 +139,11 @@ class Recorder:
                 raise PlayError(f"{who.name}: an observation is not a number")
             actions = np.asarray(act(obs, mask), dtype=np.int64)
             self.respond(obs, actions)
-            mid = world.head[:, e.MID2].copy()
+            mid, side = world.head[:, e.MID2].copy(), world.head[:, e.SIGN_].copy()
+            seen, live = obs.copy(), self.lanes.live
             obs, _, done, mask, _ = env.step(actions)
+            going = live & ~done
+            self.foresight.add(seen[going], side[going], (world.head[:, e.MID2] - mid)[going])
             traded = np.where(done, 0, world.ints[:, k.VOLUME] - shares)
             self.volume += traded
             self.value += traded * 0.25 * (mid + world.head[:, e.MID2])
@@ -146,6 +153,13 @@ class Recorder:
                 self.finish(int(lane), int(begun[lane]))
             begun = np.where(done, world.head[:, e.STARTED], begun)
             shares = world.ints[:, k.VOLUME].copy()
+        told, feature = self.foresight.most()
+        if told > HONEST_MOST:
+            name = FEATURES[feature][0]
+            raise PlayError(
+                f"{who.name}: feature {name} tells what has not happened yet: its ranks agree to {told:.2f} "
+                f"with the mid's next move, an honest one's to {HONEST_MOST} at most"
+            )
         return self.table | {"xx": self.xx, "xy": self.xy, "yy": np.array([self.yy])}
 
     def respond(self, obs: Any, actions: NDArray[np.int64]) -> None:

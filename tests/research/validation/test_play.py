@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from policies.state_features import I_RETURNS
 from research.baselines import tuning
 from research.baselines.contenders import NAMES, contender
 from research.environment import episode
+from research.environment import layout as e
 from research.environment.vector import Settings
-from research.validation import compare
+from research.validation import compare, foresight
 from research.validation.cells import Cells
+from research.validation.foresight import HONEST_MOST, Foresight
 from research.validation.play import IDENTITY_BPS, PlayError, Stage, check
 from research.validation.propagator import Propagator, decay, shifts, size, weights
 from research.validation.seeds import HELD_OUT_SEEDS, TUNE, seeds
@@ -108,6 +111,44 @@ def test_an_observation_that_is_not_a_number_ends_it(stage):
     finally:
         stage.env.reset = before
     assert obs is stage.env.world.obs
+
+
+def test_a_feature_that_sees_the_next_move_is_named(stage, twap, monkeypatch):
+    step, reset, head = stage.env.step, stage.env.reset, stage.env.world.head
+    moves = []
+
+    def recorded(actions):
+        before = head[:, e.MID2].copy()
+        found = step(actions)
+        moves.append(head[:, e.MID2] - before)
+        return found
+
+    def planted(found):
+        found[0][:, I_RETURNS] = np.tanh(moves.pop(0) / 200.0) if moves else 0.0
+        return found
+
+    monkeypatch.setattr(foresight, "ROWS_LEAST", 20)
+    monkeypatch.setattr(stage.env, "step", recorded)
+    stage.play(contender("twap", Settings()))  # a schedule reads no market, and so plays the same again
+    monkeypatch.setattr(stage.env, "step", lambda actions: planted(step(actions)))
+    monkeypatch.setattr(stage.env, "reset", lambda: planted(reset()))
+
+    with pytest.raises(PlayError, match="twap: feature return_1s tells what has not happened yet"):
+        stage.play(contender("twap", Settings()))
+
+
+def test_what_is_honest_but_noisy_is_no_foresight():
+    chance = np.random.default_rng(3)
+    move = np.where(chance.random(2_000) < 0.1, chance.normal(0.0, 100.0, 2_000), 0.0)
+    side = np.where(chance.random(2_000) < 0.5, 1, -1)
+    guess = 0.3 * np.sign(move) + chance.normal(0.0, 1.0, 2_000)
+    honest, leaking = Foresight(), Foresight()
+    honest.add(np.column_stack((guess, np.ones(2_000), side)), side, move)
+    leaking.add(np.column_stack((guess, np.ones(2_000), np.clip(side * move / 30.0, -1.0, 1.0))), side, move)
+
+    assert honest.most()[0] < HONEST_MOST / 2
+    assert leaking.most()[0] > 0.95
+    assert leaking.most()[1] == 2
 
 
 # --- the propagator's law -------------------------------------------------------------------------
