@@ -225,6 +225,9 @@ def kept(found: dict[str, Any], tiers: dict[str, Any], name: str) -> Row:
     else:
         share = shares[1] / shares[0]
         said = f"{share:.0%} ({shares[1]:+.1%} there, {shares[0]:+.1%} in {LEARNT})"
+    said += f", [{there['low']:+.3f}, {there['high']:+.3f}] bps there"
+    if share >= KEPT and there["high"] >= 0.0:  # so much of it may be luck there
+        return row(goal, aim, said, OPEN)
     return row(goal, aim, said, word(share >= KEPT, unproven(found, here, there)))
 
 

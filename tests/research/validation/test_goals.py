@@ -160,6 +160,13 @@ def test_what_is_kept_in_other_simulators_is_a_share_of_the_share(share, word):
     assert verdict_of(tree, "gain against twap kept") == word
 
 
+def test_a_gain_elsewhere_that_reaches_zero_is_not_known_to_be_kept():
+    tree = found()
+    tree["tiers"]["T3"] = {"against": {"twap": compared(-0.5, half=0.6, share=-0.5), "best": compared(0.0)}}
+
+    assert verdict_of(tree, "gain against twap kept") == "not resolved"
+
+
 def test_aa_and_the_intervals_own_size_are_held_to_their_band():
     assert verdict_of(found(), "A/A") == "met"
     assert verdict_of(found(aa={"rejects": 0.08, "repetitions": 9}), "A/A") == "missed"
