@@ -286,10 +286,8 @@ def finish(flow: Any, scenario: Any, head: Any, desk: Any, row: Any) -> None:
     row[e.E_ARRIVAL], row[e.E_END] = 0.5 * desk[ARRIVAL2], 0.5 * head[e.MID2]
     row[e.E_SECONDS] = (head[e.PLAYED] - head[e.STARTED]) / 1e9
     row[e.E_CAPPED], row[e.E_LIMITED] = head[e.CAP_BP] != NO_CAP, head[e.GATE_LIMIT] != 0
-    row[e.E_MUST], row[e.E_DROPPED] = (
-        desk[MUST],
-        head[e.DROPPED] + head[e.OWN_OVERFLOW] + dropped(flow, scenario),
-    )
+    row[e.E_MUST] = desk[MUST]
+    row[e.E_DROPPED] = head[e.DROPPED] + head[e.OWN_OVERFLOW] + dropped(flow, scenario)
     row[e.E_HELD_BACK] = held_back(flow, scenario)
     row[e.E_EDGE] = BPS * head[e.EDGE2] / worth
     row[e.E_REJECTS] = head[e.ENGINE_REFUSALS]
