@@ -83,6 +83,9 @@ def window_fault(parent: ParentOrder, instrument: Instrument, day: tuple[int, in
         touched.append("closing")
     if not touched:
         return ""
-    names = " and the ".join(touched)
-    how = "is worked by close_pct alone" if Auction.CLOSE in instrument.auctions else "is not enabled"
-    return f"; it touches the {names} auction, which {how if touched == ['closing'] else 'is not enabled'}"
+    enabled, names = instrument.auctions, " and the ".join(touched)
+    if touched == ["closing"]:
+        how = "is worked by close_pct alone" if Auction.CLOSE in enabled else "is not enabled"
+    else:
+        how = "parents take no part in" if Auction.OPEN in enabled else "is not enabled"
+    return f"; it touches the {names} auction, which {how}"

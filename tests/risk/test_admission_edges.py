@@ -257,6 +257,9 @@ def test_a_window_into_the_close_is_worked_by_a_part_for_it_alone() -> None:
     assert touched(late) == "; it touches the closing auction, which is worked by close_pct alone"
     assert touched(late, begun=True) == touched(late)
     assert touched(early) == "; it touches the opening auction, which is not enabled"
+    both = msgspec.structs.replace(CROSSING, auctions=(Auction.OPEN, Auction.CLOSE))
+    fault = closing.window_fault(early, both, (OPENS, CLOSES), False)
+    assert fault == "; it touches the opening auction, which parents take no part in"
     assert touched(early, begun=True) == "", "it has begun"
     assert touched(parent_order()) == ""
     assert closing.REPORTS_NS == MINUTE
