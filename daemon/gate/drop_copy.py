@@ -12,7 +12,7 @@ from typing import Final
 
 from daemon.gate import retiring as gate_retiring
 from daemon.gate.archive import COPIED
-from daemon.gate.drop_copy_state import Counted, Said
+from daemon.gate.drop_copy_state import Counted, DropCopy, Said
 from daemon.gate.state import ORDER_PREFIX, GateState
 from market.copy_events import DropCopied, DropCopyLine
 from market.events import ExecutionReport, Stamp
@@ -33,6 +33,8 @@ def line(g: GateState, stamp: Stamp, event: DropCopyLine) -> None:
     if copy.up and not event.up:
         copy.down_mono_ns = stamp.mono_ns
     copy.up, copy.reason, copy.missing = event.up, event.reason, event.missing
+    if "R62L" in g.posture.causes:
+        g.posture.reword("R62L", _late_words(copy), stamp.mono_ns)
 
 
 def told(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
@@ -216,6 +218,8 @@ def _lag(g: GateState, stamp: Stamp) -> None:
     g.risk.memory.measured.drop_copy_lag_ms = copy.lag_ms
     late = checks.trips(copy.lag_ms, g.risk.limits.machine.drop_copy_lag_max_ms)
     if late != ("R62L" in g.posture.causes):
-        behind = f"drop copy {copy.lag_ms} ms behind"
-        text = behind if copy.up else f"the drop copy is down: {copy.reason}"
-        g.posture.hold("R62L", late, text, stamp.mono_ns)
+        g.posture.hold("R62L", late, _late_words(copy), stamp.mono_ns)
+
+
+def _late_words(copy: DropCopy) -> str:
+    return f"drop copy {copy.lag_ms} ms behind" if copy.up else f"the drop copy is down: {copy.reason}"

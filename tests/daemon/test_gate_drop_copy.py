@@ -148,7 +148,9 @@ def test_a_line_that_tells_what_it_owes_has_time_for_it_and_trading_reduces_unti
         w.fill(chain, 10, BID, exec_id=f"E-{n}")
     w.wait(3_600)
 
+    assert w.core.state.posture.causes["R62L"] == "the drop copy is down: gone"
     w.step(DropCopyLine(up=True))
+    assert w.core.state.posture.causes["R62L"] == "drop copy 3600000 ms behind"
     for n in range(5):
         w.wait(1.5)  # 7.5 s for all of them
         assert w.core.posture is Posture.REDUCE_ONLY, "what was traded an hour ago is not confirmed"
