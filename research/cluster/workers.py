@@ -8,6 +8,7 @@ writes the run's folder. On several machines the folder must be one that all of 
 import json
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +26,11 @@ from research.training.checkpoint import write_whole
 from research.training.learner import TrainingError, UsageError
 from research.training.loop import Loop, Progress, State
 from research.training.progress import View
-from research.training.run import Folder, Plan, learner_of
+from research.training.run import STORE, Folder, Plan, learner_of
 from research.training.sources import source
 
 FAILURES_MAX: Final = 3  # a worker that is lost again and again is not chance
-STORE: Final = "ray"  # in the run's folder: what Ray Train keeps
+INTERRUPTED: Final = 130
 WORKERS: Final = "workers"  # in the run's folder: who works where
 ENDED: Final = "ended.txt"  # in the run's folder: the first worker's last word
 
@@ -62,7 +63,14 @@ def run(plan: Plan, out: Path, resumed: bool) -> int:
         ),
     )
     try:
-        trainer.fit()
+        with folder.held():  # by this process: workers come and go
+            trainer.fit()
+    except SystemExit:  # of Ray's own handler of interrupts, which exits where it stands
+        print(
+            f"steadyhand train: interrupted; `--resume {out}` goes on from its last checkpoint",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
     except (ray.exceptions.RayError, RuntimeError) as error:
         raise TrainingError(f"workers: {str(error).splitlines()[-1]}") from None
     print((out / ENDED).read_text(), end="")

@@ -32,6 +32,7 @@ from research.training.trial import Result
 from research.worlds.world import Bools, Floats
 
 RUN, CURVE, CHECKPOINTS = "run.json", "curve.jsonl", "checkpoints"
+STORE: Final = "ray"  # what workers remember, in place of `checkpoints`
 BEST, BEST_WEIGHTS, OBSERVATIONS = "best.json", "best.safetensors", "observations.safetensors"
 FILES: Final = {RUN, CURVE, CHECKPOINTS, BEST, BEST_WEIGHTS, OBSERVATIONS}
 

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 import torch
 
+from market.unreadable import UNREADABLE
 from research.training import checkpoint
 from research.training.checkpoint import CheckpointError
 from research.training.learner import Learner, TrainingError, UsageError
 from research.training.loop import Loop, Progress
 from research.training.progress import view
-from research.training.run import ARGS, CHECKPOINTS, Folder, Plan, learner_of
+from research.training.run import ARGS, CHECKPOINTS, RUN, STORE, Folder, Plan, learner_of
 from research.training.sources import QUIETABLE, SMALL, Source, Where, source
 from research.training.warm_start import clone
 
@@ -56,6 +57,10 @@ def dispatch(options: argparse.Namespace) -> int:
         from research.training import release
 
         return release.main(options.release, options.out, options.minutes)
+    if options.resume is not None and (planned := on_workers(options.resume)) is not None:
+        from research.cluster import launch
+
+        return launch.main(options, planned)
     if options.resume is not None:
         path = checkpoint.latest(options.resume / CHECKPOINTS)
         plan = plan_of(path)
@@ -167,6 +172,23 @@ def plan_of(path: Path) -> Plan:
         return msgspec.convert(header.args, Plan)
     except msgspec.ValidationError as error:
         raise CheckpointError(f"{path}: args: {error}") from None
+
+
+def on_workers(path: Path) -> Plan | None:
+    """Return the plan of a run on workers, which keep their checkpoints themselves; None: it is none.
+
+    Raises:
+        CheckpointError: what the run was asked cannot be read.
+
+    """
+    if not (path / STORE).is_dir():
+        return None
+    try:
+        told = msgspec.json.decode((path / RUN).read_bytes(), type=dict[str, Any])
+        plan = msgspec.convert(told.get("plan"), Plan)
+    except (OSError, *UNREADABLE) as error:
+        raise CheckpointError(f"{path / RUN}: {error}") from None
+    return plan if plan.workers > 1 else None
 
 
 class Stop:

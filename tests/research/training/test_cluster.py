@@ -79,6 +79,25 @@ def test_a_killed_worker_goes_on_from_the_last_checkpoint(tmp_path: Path) -> Non
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
 
 
+def test_an_interrupted_run_says_so_and_goes_on_from_the_last_checkpoint(tmp_path: Path) -> None:
+    words = f"{SMALL} --workers 2 --steps 400000 --checkpoint-every 20000".split()
+    process = cluster(f'sys.exit(main({words!r} + ["--ray", cluster.address, "--out", str(out)]))', tmp_path)
+    wait_for(tmp_path / "run" / "ray" / "run" / "checkpoint_manager_snapshot.json", process)
+
+    process.send_signal(signal.SIGINT)
+
+    said, _ = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130, said
+    assert "goes on from the last checkpoint" in said
+    process = cluster('sys.exit(main(["--resume", str(out), "--ray", cluster.address]))', tmp_path)
+    said, _ = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, said
+    rows = [json.loads(line) for line in (tmp_path / "run" / "curve.jsonl").read_text().splitlines()]
+    steps = [row["steps"] for row in rows]
+    assert steps == sorted(set(steps))
+    assert steps[0] == 0
+
+
 def test_a_sweep_tries_every_combination(tmp_path: Path) -> None:
     (tmp_path / "grid.json").write_text('{"learning_rate": [0.001, 0.0], "clip": [0.1, 0.2]}')
     words = f"{SMALL} --steps 20000 --sweep {tmp_path / 'grid.json'}".split()

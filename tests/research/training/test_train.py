@@ -15,10 +15,11 @@ pytest.importorskip("torch")
 
 import torch
 
+from research.cluster import launch
 from research.training import checkpoint, sources, train
 from research.training.flat import Flat
 from research.training.loop import Loop
-from research.training.run import Folder
+from research.training.run import Folder, Plan
 from research.training.train_options import main
 from research.worlds import known
 
@@ -339,6 +340,30 @@ def test_a_folder_without_a_checkpoint_cannot_be_resumed(
     assert main(["--resume", str(tmp_path)]) == 78
 
     assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_a_run_on_workers_goes_on_on_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep checkpoints elsewhere: it was told that it holds none."""
+    plan = Plan(where=sources.Where(world="known"), workers=2)
+    Folder(tmp_path / "run").begin(plan, sources.source(plan.where))
+    (tmp_path / "run" / "ray").mkdir()
+    asked_of = []
+    monkeypatch.setattr(launch, "main", lambda options, found: asked_of.append((options.resume, found)) or 0)
+
+    assert main(["--resume", str(tmp_path / "run")]) == 0
+
+    assert asked_of == [(tmp_path / "run", plan)]
+
+
+def test_a_run_on_workers_that_says_no_more_what_it_was_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run" / "ray").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text('{"plan": 3}')
+
+    assert main(["--resume", str(tmp_path / "run")]) == 78
+
+    assert "run.json: Expected `object`, got `int`" in capsys.readouterr().err
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
