@@ -100,17 +100,22 @@ class SymbolBook(msgspec.Struct):
     def price(self, chain_id: ClOrdID, is_buy: bool, price_e4: int | None) -> None:
         """Keep the outermost price of one side; None: the order is gone."""
         prices = self.buys_e4 if is_buy else self.sells_e4
-        if price_e4 is None:
-            if prices.pop(chain_id, None) is None:
-                return
-        elif prices.get(chain_id) == price_e4:
+        before = prices.get(chain_id)
+        if price_e4 == before:
             return
+        if price_e4 is None:
+            del prices[chain_id]
         else:
             prices[chain_id] = price_e4
         if is_buy:
-            self.buy_top_e4 = max(prices.values(), default=0)
-        else:
+            if before == self.buy_top_e4:
+                self.buy_top_e4 = max(prices.values(), default=0)
+            elif price_e4 is not None:
+                self.buy_top_e4 = max(self.buy_top_e4, price_e4)
+        elif before == self.sell_low_e4:
             self.sell_low_e4 = min(prices.values(), default=ANY_PRICE_E4)
+        elif price_e4 is not None:
+            self.sell_low_e4 = min(self.sell_low_e4, price_e4)
 
     def value(self, price_e4: int) -> tuple[int, int]:
         """Return worst-case long and short x price: both signed as positions are."""

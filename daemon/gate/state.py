@@ -356,6 +356,7 @@ def calendars() -> Table:
     return load()
 
 
+@functools.lru_cache(16)  # the epoch's
 def base36(number: int) -> str:
     """Return a number in digits and capitals, which every FIX counterparty takes."""
     text = ""
