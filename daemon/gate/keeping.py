@@ -56,6 +56,7 @@ class Keeping:
         self._failing = threading.Lock()
         self.displaced = ""  # how the directory is not the one that was begun here
         self._noted = (0.0, 0)  # when its place was last written down, and how far the journal was
+        self._at_home = False  # the disk took it
 
     def open(self) -> tuple[Journal, Journal]:
         """Open the gate's journal (which holds the directory) and the FIX inbound log.
@@ -89,8 +90,18 @@ class Keeping:
         """Write down that this is the place of this state: it is new, or people will be asked."""
         try:
             birthplace.note(self._section.state_dir, self._section.account, self._mode)
-        except OSError as error:  # asked again at the next start
+            self._at_home = True
+        except OSError as error:  # tried again while the journal grows
+            self._at_home = False
             log.warning("the state's birthplace is not written", error=error.strerror)
+
+    def still_at_home(self) -> None:
+        """Write it down anew; for a state that was put in the place of ours nobody vouches."""
+        other = birthplace.fault(self._section.state_dir, self._section.account, self._mode)
+        if other and self._at_home:
+            log.error("the state was exchanged while the gate ran", reason=other)
+        else:
+            self.at_home()
 
     def _key(self, folder: Path) -> PrivateKey:
         """Return the key that signs checkpoints: the operator's, or one that is made once and lies here."""
@@ -139,7 +150,7 @@ class Keeping:
         noted_s, noted = self._noted
         if durable != noted and now_s >= noted_s + NOTE_EVERY_S and self._loop is not None:
             self._noted = (now_s, durable)
-            self._loop.run_in_executor(None, self.at_home)
+            self._loop.run_in_executor(None, self.still_at_home)
 
     # --- on the journals' threads ---------------------------------------------------------------
 

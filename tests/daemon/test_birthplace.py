@@ -161,6 +161,30 @@ def test_the_place_is_written_down_anew_while_the_journal_grows(state: Path) -> 
     assert fault(state) == ""
 
 
+def test_a_gate_that_runs_does_not_vouch_for_what_was_put_in_its_place(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeping = Keeping(cast(Any, SimpleNamespace(state_dir=state, account="PAPER")), "paper")
+    keeping._loop = cast(Any, AtOnce())
+    with monkeypatch.context() as full:
+        full.setattr(birthplace, "note", failing)
+        keeping._note_again(5, 50.0)
+    (state / birthplace.NAME).unlink()
+    keeping._note_again(10, 100.0)
+    assert fault(state) == "", "what the disk did not take is tried again"
+
+    state.rename(tmp_path / "away")
+    shutil.copytree(tmp_path / "away", state)
+    keeping._note_again(20, 200.0)
+
+    assert "not as it was begun: the directory itself" in fault(state)
+    assert "the state was exchanged while the gate ran" in capsys.readouterr().out
+
+
+def failing(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_slot_that_is_a_directory_refuses_the_start_in_one_line(tmp_path: Path) -> None:
     section = SimpleNamespace(state_dir=tmp_path, account="PAPER", journal_key=None)
     (tmp_path / heartbeat.NAME).mkdir()
