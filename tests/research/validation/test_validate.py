@@ -6,7 +6,7 @@ import pytest
 
 from policies import manifest as m
 from research.environment import scenarios
-from research.validation import validate_options
+from research.validation import results, validate_options
 from tests.research.validation.made import tiny
 
 
@@ -35,6 +35,7 @@ def test_a_rule_is_validated_and_the_same_command_writes_the_same_bytes(small, t
     assert first[0] == again[0] == 0, first[2]
     assert "against twap" in first[1]
     assert "passive edge not identified" in first[1]
+    assert "fitted to no recording" in first[1]
     for name in ("validation.json", "report.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     found = json.loads((tmp_path / "a" / "validation.json").read_text())
@@ -203,6 +204,15 @@ def test_a_regime_of_long_orders_plays_fewer():
 
     assert made["small-base"] == 64
     assert made["small-long"] == 16
+
+
+def test_a_market_that_no_recording_was_fitted_to_is_told_from_one_that_was():
+    names = ("plain", "small-base", "large-base", "goog-2012-base", "btc-large-tick-base", "MIDCAP-15")
+
+    told = results.gates([scenarios.SCENARIOS[name] for name in names])["made_up"]
+
+    assert {"small-tick", "large-tick"} <= set(told)
+    assert not {"goog-2012", "btc-large-tick"} & set(told)
 
 
 def test_a_policy_of_unknown_markets_is_asked_where_to_be_tried():
