@@ -277,8 +277,9 @@ class OmsSession:
         """Send again what the OMS missed: reports under their numbers, the rest as gaps."""
         last = self.store.next_out - 1
         begin, end = read_int(tags.get("7", ""), 9) or 0, read_int(tags.get("16", ""), 9) or 0
-        if not 1 <= begin <= last:
-            self._reject(read_int(tags.get("34", ""), 9) or 0, "2", INCORRECT, f"7={begin} was not sent", "7")
+        if not 1 <= begin <= last or 0 < end < begin:
+            text = f"7={begin} 16={end}: nothing was sent under these"
+            self._reject(read_int(tags.get("34", ""), 9) or 0, "2", INCORRECT, text, "7")
             return
         self._again = begin, min(end or last, last)  # instead of what was asked for before
         self.flush()

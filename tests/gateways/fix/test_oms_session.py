@@ -395,6 +395,14 @@ def test_thousands_are_sent_again_in_pieces_and_what_is_new_comes_behind_them(li
     assert [m.get("43") for m in again] == ["Y"] * many + [None]
 
 
+def test_a_range_that_ends_before_it_begins_is_refused(line: OmsLine) -> None:
+    on(line)
+    for n in range(5):
+        line.report_up(f"35=8|17=X{n}|")
+    line.said()
+    assert [(m["35"], m["371"]) for m in line.says("35=2|7=4|16=2", 2)] == [("3", "7")]
+
+
 def test_an_oms_that_does_not_read_is_not_sent_more(line: OmsLine) -> None:
     on(line)
     line.full = True
