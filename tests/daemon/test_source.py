@@ -1,6 +1,7 @@
 """The feed over sockets: after a loss that no login and no request mends, a snapshot and what follows."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,10 +14,12 @@ from daemon.trader import source
 from daemon.trader.source import Source
 from gateways.feeds.glimpse import Snapshot
 from gateways.feeds.glimpse_server import GlimpseServer, Mirror
+from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp_server import SoupServer
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
 from tests.gateways.feeds.test_glimpse import book_of, order_of
+from tests.gateways.feeds.test_moldudp64 import free_port
 from tests.gateways.venue.desk import BEGIN_NS, END_NS, INSTRUMENT, MIDNIGHT_NS, Desk
 
 S = 10**9
@@ -245,3 +248,48 @@ def test_udp_beyond_requests_is_mended_by_a_snapshot() -> None:
     exchange = run(story)
     assert exchange.reader.failed == []
     assert any("cannot be asked for" in text for text in exchange.reader.log)
+
+
+def test_a_liar_on_the_line_is_found_out_and_the_book_is_whole_again() -> None:
+    """He sends false messages before the publisher says them, a number far ahead, and an end of the day."""
+
+    async def story(e: Exchange) -> None:
+        port = free_port()
+        mold = MoldServer(e.desk.store, "RUN1", (("127.0.0.1", port),))
+        requests = await mold.start("127.0.0.1", 0)
+        following = e.follow(
+            protocol="moldudp64", lines=[f"127.0.0.1:{port}"], requests=f"127.0.0.1:{requests}"
+        )
+        await asyncio.sleep(0)
+
+        def publish() -> None:
+            e.play(5)
+            mold.publish()
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as liar:
+
+            def lie(seq: int, count: int, blocks: bytes = b"") -> None:
+                liar.sendto(HEADER.pack(b"RUN1".rjust(10), seq, count) + blocks, ("127.0.0.1", port))
+
+            publish()
+            await e.whole()
+            false = b"\x00\x0cS\x00\x00\x00\x00" + bytes(6) + b"O"
+            lie(e.desk.store.next_seq, 3, false * 3)
+            await e.reader.until(lambda: e.reader.next_seq == e.desk.store.next_seq + 3)
+            publish()
+            await e.reader.until(lambda: "snapshot" in e.reader.log)
+            await e.whole()
+            lie(2**62, 1, false)
+            lie(e.desk.store.next_seq, END_OF_SESSION)
+            await e.reader.until(lambda: "ended" in e.reader.log or "down" in e.reader.log[-1])
+            publish()
+            await e.whole()
+            await e.reader.until(lambda: e.reader.log[-1].startswith("up"))
+        assert e.source is not None
+        e.source.close()
+        await following
+        mold.close()
+
+    exchange = run(story)
+    assert exchange.reader.failed == []
+    assert any("came twice, and not the same" in text for text in exchange.reader.log)
