@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import Effect
-from daemon.gate.journal import Input, encode, frames, replay
+from daemon.gate.journal import Input, decode, encode, frames, replay
 from daemon.journal import Journal
 from market import events as ev
 from market import updates as up
@@ -101,3 +102,10 @@ def test_whoever_comes_next_brings_what_was_left() -> None:
 
     assert not told(left, up.ParentUpdate)
     assert told(w.step(ev.Timer()), up.ParentUpdate)
+
+
+def test_an_input_of_before_came_alone() -> None:
+    frame = Input(ev.Stamp(1, 2), ev.Timer(), 5, more=True)
+    *older, _ = msgspec.msgpack.decode(encode(frame))
+
+    assert decode(msgspec.msgpack.encode(older)) == Input(ev.Stamp(1, 2), ev.Timer(), 5)
