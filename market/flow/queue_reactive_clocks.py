@@ -10,27 +10,30 @@ divergence without being brought together. Draws are addressed by (seed, row, wi
 import numpy as np
 
 from market.book_layout import Arena
-from market.flow.philox import UNIT, draw4
+from market.flow.philox import UNIT, rounds4
 from market.flow.queue_reactive_layout import (
+    AHEAD,
     CANCELS,
     CLOCKS,
+    D_MARK,
+    D_WHAT,
+    D_WHERE,
     GAPS,
     LAYER_UNIT,
     LAYERS,
     N_RATES,
     R_RATE,
     R_ROW_GAP,
+    ROW_DRAWS,
     ROW_POINTS,
     ROWS,
     S_ACTIVE,
     S_CLOCK_DUE,
     S_CLOCK_ROW,
+    S_ROW_DRAWS,
     S_ROW_DUE,
     S_ROW_INDEX,
     S_ROW_LENGTH,
-    S_ROW_MARK,
-    S_ROW_WHAT,
-    S_ROW_WHERE,
     S_ROW_WINDOW,
     S_SEED,
     S_SLOTS,
@@ -114,6 +117,24 @@ def set_rows(state: Arena, reals: Reals, tables: Reals, clock: int) -> None:
     state[S_CLOCK_DUE + clock] = FAR_NS
 
 
+@lean_kernel
+def draw_row(state: Arena, row: int, stream: int, window: int, first: int) -> None:
+    """Draw what the next points of a row are made of: a loop that a core takes side by side."""
+    seed = state[S_SEED]
+    at = S_ROW_DRAWS + row * ROW_DRAWS
+    draws = state[at : at + ROW_DRAWS]  # whose indices are seen to be no negative ones
+    for i in range(AHEAD):
+        draws[i], draws[D_MARK + i], draws[D_WHERE + i], draws[D_WHAT + i] = rounds4(
+            seed, stream, window, first + i
+        )
+
+
+@inlined_kernel
+def drawn(state: Arena, row: int) -> int:
+    """Return where what a row's point was made of lies."""
+    return S_ROW_DRAWS + row * ROW_DRAWS + (state[S_ROW_INDEX + row] - 1) % AHEAD  # type: ignore[no-any-return]
+
+
 @inlined_kernel
 def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -> None:
     """Take a row on to its first point after `now`."""
@@ -130,9 +151,11 @@ def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -
     if clock >= CANCELS:
         stream += ROWS * state[S_SLOTS + clock - CANCELS]
     gap = reals[R_ROW_GAP + row]
-    seed = state[S_SEED]
     while True:
-        wait, mark, where, what = draw4(seed, stream, window, index)
+        ahead = index % AHEAD
+        if ahead == 0:
+            draw_row(state, row, stream, window, index)
+        wait = state[S_ROW_DRAWS + row * ROW_DRAWS + ahead]
         due += 1 + int(gap * exponential(tables, wait))
         index += 1
         if due >= (window + 1) * length:
@@ -144,9 +167,6 @@ def advance_row(state: Arena, reals: Reals, tables: Reals, row: int, now: int) -
     state[S_ROW_WINDOW + row] = window
     state[S_ROW_INDEX + row] = index
     state[S_ROW_DUE + row] = due
-    state[S_ROW_MARK + row] = mark
-    state[S_ROW_WHERE + row] = where
-    state[S_ROW_WHAT + row] = what
 
 
 @inlined_kernel
@@ -167,7 +187,7 @@ def refresh(state: Arena, clock: int) -> None:
 def mark_of(state: Arena, row: int) -> float:
     """Return the mark of a row's point, as a multiple of the ordinary rate."""
     layer = row % LAYERS
-    part = state[S_ROW_MARK + row] / UNIT
+    part = state[drawn(state, row) + D_MARK] / UNIT
     if layer == 0:
         return LAYER_UNIT * part  # type: ignore[no-any-return]
     return LAYER_UNIT * (1 << (layer - 1)) * (1.0 + part)  # type: ignore[no-any-return]

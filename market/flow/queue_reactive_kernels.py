@@ -11,13 +11,16 @@ from market.book_layout import (
     Records,
 )
 from market.flow.calibration import CLASSES
-from market.flow.queue_reactive_clocks import advance_row, mark_of, refresh, set_slots, slots_of
+from market.flow.queue_reactive_clocks import advance_row, drawn, mark_of, refresh, set_slots, slots_of
 from market.flow.queue_reactive_drivers import SECOND_NS, begin_second
 from market.flow.queue_reactive_layout import (
     CANCELS,
     CLOCKS,
+    D_WHAT,
+    D_WHERE,
     LIMITS,
     MARKETS,
+    R_MOST,
     S_BEGIN,
     S_BURST_DRAW,
     S_BURST_DUE,
@@ -31,8 +34,6 @@ from market.flow.queue_reactive_layout import (
     S_COUNT,
     S_HAWKES_TIME,
     S_NOW,
-    S_ROW_WHAT,
-    S_ROW_WHERE,
     S_SECOND,
     S_SLOTS,
 )
@@ -73,8 +74,7 @@ def second(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
 def strike(
     book: Arena, state: Arena, reals: Reals, tables: Reals, out: Records, n: int, now: int, clock: int
 ) -> int:  # fmt: skip
-    """Let a clock, or what is excited, strike; set it to its next point where the book did not change."""
-    row = state[S_CLOCK_ROW + min(clock, CLOCKS - 1)]
+    """Let a clock, or what is excited, strike."""
     before = n
     bursting = clock == BURST
     if bursting:
@@ -86,11 +86,12 @@ def strike(
         if stream < 4:
             where = (where & ~1) | (stream & 1)
     else:
+        row = state[S_CLOCK_ROW + min(clock, CLOCKS - 1)]
         mark = mark_of(state, row)
-        where, what = state[S_ROW_WHERE + row], state[S_ROW_WHAT + row]
+        at = drawn(state, row)
+        where, what = state[at + D_WHERE], state[at + D_WHAT]
         kind = clock
         slots = slots_of(state[S_SLOTS + max(kind - CANCELS, 0)])
-    state[S_CANDIDATES] += 1
     if book[H_TRADING] == 1:
         if kind >= CANCELS:
             slot = where * slots >> 32
@@ -99,14 +100,18 @@ def strike(
             n = limit(book, state, reals, tables, out, n, now, mark, where, what, bursting)
         elif kind == MARKETS:
             n = market(book, state, reals, tables, out, n, now, mark, where, what, bursting)
-    if not bursting:
-        advance_row(state, reals, tables, row, now)
-        refresh(state, clock)
-        if n != before:
-            state[S_BURST_KEY], state[S_BURST_DRAW] = now, 0
+    if not bursting and n != before:
+        state[S_BURST_KEY], state[S_BURST_DRAW] = now, 0
     if n == before and state[S_HAWKES_TIME] == now:  # it excited, though it was held back
         draw_burst(state, reals, tables, now)
     return n
+
+
+@inlined_kernel
+def may_be(state: Arena, reals: Reals, clock: int, now: int) -> bool:
+    """Say whether a clock's point can be an event: most marks lie above what any rate of it reaches now."""
+    mark = mark_of(state, state[S_CLOCK_ROW + clock])
+    return mark < reals[R_MOST + clock] or state[S_HAWKES_TIME] == now  # type: ignore[no-any-return]
 
 
 @lean_kernel
@@ -139,7 +144,12 @@ def react(
         state[S_NOW] = now
         before = n
         if clock < CLOCKS or clock == BURST:
-            n = strike(book, state, reals, tables, out, n, now, clock)
+            state[S_CANDIDATES] += 1
+            if clock == BURST or may_be(state, reals, clock, now):
+                n = strike(book, state, reals, tables, out, n, now, clock)
+            if clock < CLOCKS:  # to its next point
+                advance_row(state, reals, tables, state[S_CLOCK_ROW + clock], now)
+                refresh(state, clock)
         elif clock == CHILD:
             n = child(book, state, reals, tables, out, n, now)
             state[S_BURST_KEY], state[S_BURST_DRAW] = now, 0

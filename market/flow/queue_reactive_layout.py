@@ -66,11 +66,12 @@ S_BURST_WHAT = S_NOW + 6
 S_ROW_WINDOW = 64  # ROWS: the number of the window that a row is in
 S_ROW_INDEX = S_ROW_WINDOW + ROWS
 S_ROW_DUE = S_ROW_INDEX + ROWS
-S_ROW_MARK = S_ROW_DUE + ROWS
-S_ROW_WHERE = S_ROW_MARK + ROWS
-S_ROW_WHAT = S_ROW_WHERE + ROWS
-S_ROW_LENGTH = S_ROW_WHAT + ROWS  # ns of a window
-S_META_SIDE = S_ROW_LENGTH + ROWS
+S_ROW_LENGTH = S_ROW_DUE + ROWS  # ns of a window
+AHEAD = 16  # draws of a row that are made at once, side by side
+D_WAIT, D_MARK, D_WHERE, D_WHAT = 0, AHEAD, 2 * AHEAD, 3 * AHEAD
+ROW_DRAWS = 4 * AHEAD
+S_ROW_DRAWS = S_ROW_LENGTH + ROWS  # ROWS x ROW_DRAWS: of the indices that a row's is among
+S_META_SIDE = S_ROW_DRAWS + ROWS * ROW_DRAWS
 METAS_MAX = 128  # alive at once: share / mean participation is some 20
 POOL_MAX = 4096  # orders of a class; a book has hundreds
 S_POOLS = S_META_SIDE + METAS_MAX
@@ -105,7 +106,8 @@ R_READING = R_CANCELS_MOST + 1  # READINGS: e4, on top of F
 R_READING_TIME = R_READING + READINGS  # ns
 R_BURST = R_READING_TIME + 1  # points a second of limit orders (2), market orders (2), multiple of cancels
 R_BURST_TOTAL = R_BURST + 5  # all as last drawn
-REALS = R_BURST_TOTAL + 1
+R_MOST = R_BURST_TOTAL + 1  # CLOCKS: marks from here up are no events, whatever the book says
+REALS = R_MOST + CLOCKS
 
 # --- tables -----------------------------------------------------------------------------------------
 LOOKUP = 512

@@ -40,6 +40,7 @@ from market.flow.queue_reactive_layout import (
     R_DISTANCE,
     R_EXCITED,
     R_LATENT,
+    R_MOST,
     R_MULTIPLE,
     R_RATE,
     R_READING,
@@ -81,6 +82,7 @@ from market.kernels import inlined_kernel, lean_kernel
 TILT_MOST, TILT_LEAST = 8.0, 0.05  # of the rate of one side
 BPS = 1e-4
 POINTS_LEAST = 1e-9  # of a burst: fewer are none
+ROUNDED = 1.0 + 1e-9  # the same product taken in another order is no larger than so
 RATE_LEAST = 0.2  # of the mean: nothing excites by more than five times what an ordinary event does
 
 
@@ -238,6 +240,7 @@ def reach(state: Arena, reals: Reals, tables: Reals, now: int) -> None:
             silence(state, clock)
             continue
         need = limits if clock == LIMITS else (markets if clock == MARKETS else cancels)
+        reals[R_MOST + clock] = need * ROUNDED
         enough &= cover(state, reals, tables, clock, need, now)
     if not enough:
         state[S_BOUNDED] += 1
