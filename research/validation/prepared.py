@@ -14,6 +14,7 @@ from research.validation import tiers
 from research.validation.cells import Cells, code_sha256
 from research.validation.play import Table
 from research.validation.session import Session, wanted
+from research.validation.shuffled import shuffled
 from research.validation.subjects import Subject, subject
 from research.validation.tape_world import fitted
 from research.validation.tiers import Cell
@@ -45,7 +46,8 @@ class Prepared:
     def contenders(self, cell: Cell) -> list[Contender]:
         """Return who plays a cell; its market's rules are tuned first."""
         ours = [*self.subjects, *self.also] if cell.tier == EVERY_SEED_IN else [self.median]
-        every = [*(s.contender for s in ours), *self.session.baselines(cell, self.asked)]
+        asked = [shuffled(s.contender) if cell.shuffled else s.contender for s in ours]
+        every = [*asked, *self.session.baselines(cell, self.asked)]
         return [unbound(who) for who in every] if cell.wide else every
 
     def play(self, cell: Cell) -> dict[str, Table]:

@@ -32,7 +32,7 @@ SECONDS: Final = 300.0  # of a regime's ordinary order; one of longer orders pla
 FEWEST: Final = 4  # ... but a quarter at least
 ORDERS_MIN: Final = 8  # of a regime
 STRANGE: Final = ("-base", "-mixed")  # regimes of a market that was not trained in
-ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
+ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor", "features")
 
 
 class TierError(Exception):
@@ -47,6 +47,7 @@ class Cell(NamedTuple):
     seeds: NDArray[np.int64]
     overlay: float = 0.0  # the propagator's size, in times of the calibrated
     wide: bool = False  # the corridor leaves everybody free
+    shuffled: bool = False  # ours is shown other instants' markets
 
 
 def family(scenario: Scenario) -> str:
@@ -227,7 +228,8 @@ def ablated(cell: Cell, what: str) -> Cell | None:
         fields["parents"] = changed(scenario.parents, share=(least / SMALLER, most / SMALLER))
     elif what == "randomisation" and isinstance(market, Calibration):
         fields["differs"] = Differs()
-    if cell.tier != "T1" or not (fields or what == "corridor"):
+    if cell.tier != "T1" or not (fields or what in ("corridor", "features")):
         return None
     taken = msgspec.structs.replace(scenario, name=f"{scenario.name} without {what}", **fields)
-    return cell._replace(tier=f"without {what}", scenario=taken, wide=what == "corridor")
+    tier, wide, shuffled = f"without {what}", what == "corridor", what == "features"
+    return cell._replace(tier=tier, scenario=taken, wide=wide, shuffled=shuffled)

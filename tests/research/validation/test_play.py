@@ -1,9 +1,10 @@
 """Episodes as validation plays them: split exactly, paired by seed, resumable, the same twice."""
 
+import msgspec
 import numpy as np
 import pytest
 
-from policies.state_features import I_RETURNS
+from policies.state_features import I_RETURNS, OBS_SIZE
 from research.baselines import tuning
 from research.baselines.contenders import NAMES, contender
 from research.environment import episode
@@ -15,6 +16,7 @@ from research.validation.foresight import HONEST_MOST, Foresight
 from research.validation.play import IDENTITY_BPS, PlayError, Stage, check
 from research.validation.propagator import Propagator, decay, shifts, size, weights
 from research.validation.seeds import HELD_OUT_SEEDS, TUNE, seeds
+from research.validation.shuffled import MARKET, shuffled
 from research.validation.tiers import chosen, held_out, opening_of
 from research.worlds import almgren_chriss
 from tests.research.validation.made import table, tiny
@@ -46,6 +48,33 @@ def test_the_parts_sum_to_the_shortfall_of_every_order(stage, twap):
 
 def test_a_schedule_alone_answers_no_market(twap):
     assert compare.adaptability([twap])["word"] == "none"
+
+
+def test_who_reads_no_market_loses_nothing_by_being_told_another(stage, twap):
+    blind = stage.play(shuffled(contender("twap", Settings())))
+
+    assert (blind["cost"] == twap["cost"]).all()
+
+
+def test_another_instants_market_is_told_beside_ones_own_place():
+    told = []
+    who = contender("twap", Settings())
+    listening = msgspec.structs.replace(who, begin=lambda: lambda obs, mask: told.append(obs) or mask)
+    rows = np.random.default_rng(1).random((2, 50, OBS_SIZE), dtype=np.float32)
+
+    act = shuffled(listening).begin()
+    for batch in rows:
+        act(batch, None)
+    again = shuffled(listening).begin()
+    again(rows[0], None)
+
+    own = [i for i in range(OBS_SIZE) if not MARKET.start <= i < MARKET.stop]
+    assert all((seen[:, own] == batch[:, own]).all() for seen, batch in zip(told, rows, strict=False))
+    moved = (told[0][:, MARKET] != rows[0][:, MARKET]).any(axis=1).mean()
+    assert moved > 0.9, "nearly every row is told another's"
+    known = {row.tobytes() for row in np.ascontiguousarray(rows[:, :, MARKET].reshape(100, -1))}
+    assert all(np.ascontiguousarray(row).tobytes() in known for row in told[1][:, MARKET])
+    assert (told[2] == told[0]).all(), "drawn, the same way each time"
 
 
 def test_costs_and_parts_are_those_of_the_environments_own_player(twap):
