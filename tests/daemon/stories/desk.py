@@ -222,6 +222,7 @@ def a_day_ends_and_the_next_begins() -> Story:
     )
     s.intent(Q, BID)
     s.go(MORNING_S)
+    s.step(LeaseRenewed(person="alice"))
     s.price()
     s.at(MORNING_S)
     begin("alice", day="2024-01-04")
