@@ -201,6 +201,11 @@ class Replayed(msgspec.Struct):
             self.differences.append(text)
 
 
+def stepped(core: GateCore, frame: Input) -> Step:
+    """Step an input as the gate did: whoever replays, replays by this."""
+    return core.step(frame.stamp, frame.event, frame.more)
+
+
 def replay(path: Path, core: GateCore, done: Replayed | None = None, until: int | None = None) -> Replayed:
     """Step a journal, or the rest of it, and compare decisions and hashes. Nothing is sent.
 
@@ -218,7 +223,7 @@ def replay(path: Path, core: GateCore, done: Replayed | None = None, until: int 
         done.offset = end
         if isinstance(frame, Input):
             # A crash may have come between an input and what it led to: that never left, the EMS will say so.
-            step, at = core.step(frame.stamp, frame.event, frame.more), offset
+            step, at = stepped(core, frame), offset
             done.inputs += 1
             if frame.offset != NOT_INBOUND:
                 done.inbound_offset = frame.offset

@@ -21,7 +21,7 @@ from daemon.config import Config, load
 from daemon.gate import why
 from daemon.gate.core import GateCore
 from daemon.gate.ended_parents import look_up
-from daemon.gate.journal import JOURNAL_NAME, Input, frames
+from daemon.gate.journal import JOURNAL_NAME, Input, frames, stepped
 from daemon.options import USAGE
 from daemon.people.one_line import CONFIG, DONE, DOWN, REFUSED, NoGate, Refused
 from daemon.people.operator import ask
@@ -85,7 +85,7 @@ def replayed(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     core, since, stamp, looked_ns = GateCore(), why.Since(), Stamp(0, 0), 0
     parent, symbol = subject(config, args.what)
     for frame in islice(until(path, until_ns), inputs):
-        core.step(frame.stamp, frame.event)
+        stepped(core, frame)
         stamp = frame.stamp
         known = not parent or look_up(core.state, ParentID(parent)) is not None
         if isinstance(frame.event, Timer) and known and abs(stamp.mono_ns - looked_ns) >= LOOK_NS:

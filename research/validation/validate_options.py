@@ -7,7 +7,7 @@ from typing import Final
 from daemon.options import Parser, clock, whole
 
 TIERS: Final = ("T1", "T2", "T3", "T4")
-ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor")
+ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor", "features")
 ORDERS_MAX: Final = 4_000  # in openings that no training began in, of the frozen 8,192
 WORKERS_MAX: Final = 256  # each holds some 200 MB of books
 RUN_MAX: Final = 10**9  # more sets of seeds than anybody draws

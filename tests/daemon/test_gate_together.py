@@ -9,7 +9,7 @@ import pytest
 
 from daemon.gate.core import GateCore
 from daemon.gate.effects import Effect
-from daemon.gate.journal import Input, decode, encode, frames, replay
+from daemon.gate.journal import Input, decode, encode, frames, replay, stepped
 from daemon.journal import Journal
 from market import events as ev
 from market import updates as up
@@ -73,6 +73,23 @@ def test_an_oms_hears_of_each_execution() -> None:
         [("F", "100", "200")],
         [("F", "100", "300")],
     ]
+
+
+def test_whoever_steps_a_journals_inputs_steps_them_as_the_gate_did() -> None:
+    w = opened(World(limits(loss={"execution_max_ccy": 100})))
+    chains = [w.working() for _ in range(2)]
+    w.price(BID - 10_000, ASK - 10_000)
+    list(together(w, chains))
+    flags = [False] * (len(w.log) - 2) + [True, False]
+
+    core = GateCore()
+    steps = [
+        stepped(core, Input(stamp, event, more=more))
+        for (stamp, event), more in zip(w.log, flags, strict=True)
+    ]
+
+    assert core.state_hash() == w.core.state_hash()
+    assert not told(list(steps[-2].effects), up.ParentUpdate)
 
 
 @pytest.mark.parametrize("more", [True, False])

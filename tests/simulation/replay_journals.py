@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from daemon.gate.core import GateCore
-from daemon.gate.journal import JOURNAL_NAME, Input, decisions, frames, replay
+from daemon.gate.journal import JOURNAL_NAME, Input, decisions, frames, replay, stepped
 
 
 def facts(journal: Path) -> dict[str, object]:
@@ -14,7 +14,7 @@ def facts(journal: Path) -> dict[str, object]:
     core, every = GateCore(), hashlib.sha256()
     for _, frame in frames(journal):
         if isinstance(frame, Input):
-            every.update(repr(decisions(core.step(frame.stamp, frame.event).effects)).encode())
+            every.update(repr(decisions(stepped(core, frame).effects)).encode())
     done = replay(journal, again := GateCore())
     return {
         "inputs": done.inputs,
