@@ -140,13 +140,19 @@ def test_while_the_drop_copy_is_down_it_lags_and_nothing_is_broken() -> None:
     assert w.core.posture is Posture.ACTIVE
 
 
-def test_a_line_that_tells_what_it_owes_has_time_for_it_and_trading_reduces_until_it_has() -> None:
+def absent(fills: int, seconds: int) -> tuple[World, str]:
+    """Return a world whose drop copy has been gone for a while, and the order that was filled meanwhile."""
     w = opened()
     chain = w.working(1_000)
     w.step(DropCopyLine(up=False, reason="gone"))
-    for n in range(5):
+    for n in range(fills):
         w.fill(chain, 10, BID, exec_id=f"E-{n}")
-    w.wait(3_600)
+    w.wait(seconds)
+    return w, chain
+
+
+def test_a_line_that_tells_what_it_owes_has_time_for_it_and_trading_reduces_until_it_has() -> None:
+    w, chain = absent(5, 3_600)
 
     assert w.core.state.posture.causes["R62L"] == "the drop copy is down: gone"
     w.step(DropCopyLine(up=True))
@@ -161,12 +167,7 @@ def test_a_line_that_tells_what_it_owes_has_time_for_it_and_trading_reduces_unti
 
 
 def test_what_it_leaves_out_while_it_catches_up_is_a_break_once_it_has() -> None:
-    w = opened()
-    chain = w.working(1_000)
-    w.step(DropCopyLine(up=False, reason="gone"))
-    for n in range(3):
-        w.fill(chain, 10, BID, exec_id=f"E-{n}")
-    w.wait(60)
+    w, chain = absent(3, 60)
 
     w.step(DropCopyLine(up=True))
     for n in (0, 2):
