@@ -120,7 +120,8 @@ def tell(v: Verified) -> None:
 
 
 def show(folders: list[Path], wanted: Wanted, args: argparse.Namespace) -> int:
-    """Print events."""
+    """Print events, and say so where there are none."""
+    shown = 0
     for folder in folders:
         found: Iterator[Event] | deque[Event] = events(folder, wanted)
         if args.last:
@@ -128,11 +129,14 @@ def show(folders: list[Path], wanted: Wanted, args: argparse.Namespace) -> int:
         if len(folders) > 1 and not args.json:
             print(f"# {folder}")
         for event in found:
+            shown += 1
             if args.json:
                 named = {"journal": str(folder)} | msgspec.to_builtins(event)
                 print(json.dumps(named))
             else:
                 print(event.line())
+    if not shown:
+        print(f"{NAME}: no such event in {', '.join(map(str, folders))}", file=sys.stderr)
     return EXIT_DONE
 
 

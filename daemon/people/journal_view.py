@@ -121,6 +121,8 @@ def of_gate(frame: gate_journal.Frame, stamp: tuple[int, int]) -> Event:
         kind = fields.pop("type")
         if frame.offset != gate_journal.NOT_INBOUND:
             fields["inbound_offset"] = frame.offset
+        if frame.more:
+            fields["more"] = True  # it came with the next one
         return Event(0, 0, kind, frame.stamp.ts_ns, frame.stamp.mono_ns, fields)
     if isinstance(frame, gate_journal.Output):
         sent = [{f: getattr(s, f) for f in s.__struct_fields__} for s in frame.sent]

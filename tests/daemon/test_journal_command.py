@@ -282,6 +282,8 @@ def test_show_filters_by_kind_order_and_time(state: Path, capsys: pytest.Capture
     assert len(lines("--holding", "P1")) == 2  # submitted, intended
     assert len(lines("--last", "2")) == 2
     assert lines("--since", "23:00") == []
+    assert run("show", state / JOURNAL_NAME, "--holding", "NOPE") == 0
+    assert capsys.readouterr().err == f"steadyhand journal: no such event in {state / JOURNAL_NAME}\n"
     assert len(lines("--first", str(total))) == 1
     assert all(json.loads(line)["kind"] for line in lines("--json"))
     assert run("show", state, "--since", "noon") == 2
