@@ -22,8 +22,8 @@ from market.flow.zero_intelligence_state import Rates
 from research.environment.layout import S_EPISODE
 from research.environment.scenarios import MIDCAP, Differs, Latency, Parents, Scenario
 from research.validation.seeds import COUNT, HELD_OUT_REGIMES, HELD_OUT_SEEDS, OTHER_SIMULATORS, seeds
+from research.validation.validate_options import ABLATIONS
 
-TIERS: Final = ("T1", "T2", "T3", "T4")
 T = TypeVar("T", Parents, Differs)
 SMALLER: Final = 20.0  # parents, where impact is taken away: a twentieth moves next to nothing
 # Far orders pile up where the price runs away from them: 5,056 at most in 32 orders of "beyond volatile".
@@ -32,7 +32,6 @@ SECONDS: Final = 300.0  # of a regime's ordinary order; one of longer orders pla
 FEWEST: Final = 4  # ... but a quarter at least
 ORDERS_MIN: Final = 8  # of a regime
 STRANGE: Final = ("-base", "-mixed")  # regimes of a market that was not trained in
-ABLATIONS: Final = ("impact", "latent", "randomisation", "corridor", "features")
 
 
 class TierError(Exception):
