@@ -103,6 +103,11 @@ class Exchange:
         self.source = Source(section, reader, reader.resynchronised, reader.fail)
         return asyncio.get_running_loop().create_task(self.source.follow())
 
+    async def leave(self, following: asyncio.Task[None]) -> None:
+        assert self.source is not None
+        self.source.close()
+        await following
+
     def play(self, seconds: int) -> None:
         self.at_s += seconds
         self.desk.exchange.advance(BEGIN_NS + self.at_s * S)
@@ -141,9 +146,7 @@ def test_a_line_that_goes_on_too_late_is_mended_by_a_snapshot() -> None:
         await e.reader.until(lambda: "snapshot" in e.reader.log)
         e.play(5)
         await e.whole()
-        assert e.source is not None
-        e.source.close()
-        await following
+        await e.leave(following)
 
     exchange = run(story)
     assert exchange.reader.failed == []
@@ -158,9 +161,7 @@ def test_a_cut_line_goes_on_without_one() -> None:
         e.soup.disconnect()
         e.play(20)
         await e.whole()
-        assert e.source is not None
-        e.source.close()
-        await following
+        await e.leave(following)
 
     assert run(story).glimpse.served == 0
 
@@ -172,9 +173,7 @@ def test_a_late_start_begins_with_the_book_as_it_is() -> None:
         await e.reader.until(lambda: "snapshot" in e.reader.log)
         e.play(10)
         await e.whole()
-        assert e.source is not None
-        e.source.close()
-        await following
+        await e.leave(following)
 
     exchange = run(story)
     assert exchange.reader.log[0] == "snapshot"
@@ -240,9 +239,7 @@ def test_udp_beyond_requests_is_mended_by_a_snapshot() -> None:
         e.play(5)
         mold.publish()
         await e.whole()
-        assert e.source is not None
-        e.source.close()
-        await following
+        await e.leave(following)
         mold.close()
 
     exchange = run(story)
@@ -285,9 +282,7 @@ def test_a_liar_on_the_line_is_found_out_and_the_book_is_whole_again() -> None:
             publish()
             await e.whole()
             await e.reader.until(lambda: e.reader.log[-1].startswith("up"))
-        assert e.source is not None
-        e.source.close()
-        await following
+        await e.leave(following)
         mold.close()
 
     exchange = run(story)
