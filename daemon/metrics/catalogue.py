@@ -104,6 +104,7 @@ _FEED = (
         "steadyhand_feed_snapshots_total", "Books taken anew from a snapshot: what a gap held is unknown."
     ),
     counter("steadyhand_feed_reconnects_total", "Feed logins after the first."),
+    counter("steadyhand_feed_session_changes_total", "Times that the feed went on under another session."),
     gauge("steadyhand_feed_last_message_timestamp_seconds", "Wall time of the last byte of the feed."),
     counter("steadyhand_book_anomalies_total", "Feed events that did not fit the book.", symbol=None),
     gauge("steadyhand_book_spread_bps", "Best ask over best bid, of the middle.", symbol=None),

@@ -172,7 +172,7 @@ class Trader:
     def feed_up(self, session: str, next_seq: int) -> None:
         """Logged in."""
         log.info("feed up", session=session, next_seq=next_seq)
-        self._shell.logged_in()
+        self._shell.logged_in(session)
         self._shell.event(FeedUp(next_seq=next_seq))
 
     def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:

@@ -63,6 +63,8 @@ class TraderMetrics:
         self._anomalies: dict[str, int] = {}
         self._masked_told = 0
         self._feed_told: dict[str, int] = {}
+        self._sessions = metrics.counter("steadyhand_feed_session_changes_total")
+        self._session = ""
         self._logged_in = 0
         metrics.gauge("steadyhand_policy_info", policy=policy.name, sha256=policy.sha256).set(1)
         metrics.gauge("steadyhand_mode", mode=mode).set(1)
@@ -75,11 +77,13 @@ class TraderMetrics:
         """Take the counters away: the trader ends in order."""
         self._metrics.close()
 
-    def logged_in(self) -> None:
+    def logged_in(self, session: str) -> None:
         """The feed is up; every time after the first is a reconnect."""
         self._logged_in += 1
         if self._logged_in > 1:
             self._logins.inc()
+            self._sessions.inc(session != self._session)
+        self._session = session
 
     def heard(self) -> None:
         """A heartbeat of the feed's server: the line lives."""

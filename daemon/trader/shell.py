@@ -93,9 +93,9 @@ class Shell:
             self._take(stamp, 0, piece)
         self._step(stamp, FeedResumed(next_seq=snapshot.next_seq))
 
-    def logged_in(self) -> None:
+    def logged_in(self, session: str) -> None:
         """The feed accepted our login."""
-        self._metrics.logged_in()
+        self._metrics.logged_in(session)
 
     def wake(self) -> None:
         """The timer rang: decide what is due."""

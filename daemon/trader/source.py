@@ -68,7 +68,7 @@ class Source:
         config, session, next_seq = self._config, "", 1
         while not self._closed:
             if self._late:
-                found = await self._snapshot(session, 1, LATE)
+                found = await self._snapshot(always("", 1), LATE)
                 if found is None:
                     return
                 session, next_seq, self._late = found.session, found.next_seq, False
@@ -89,7 +89,8 @@ class Source:
                 )
                 return
             self._listener.feed_down(client.state.refused)
-            found = await self._snapshot(client.state.session, client.next_seq, client.state.refused)
+            wanted = always(client.state.session, client.next_seq)
+            found = await self._snapshot(wanted, client.state.refused)
             if found is None:
                 return
             session, next_seq = client.state.session, found.next_seq
@@ -99,7 +100,10 @@ class Source:
         config = self._config
         lines = tuple(address(line) for line in config.lines)
         requests = address(config.requests) if config.requests else None
-        client = self._client = MoldClient(self._listener, lines, requests, interface=config.interface)
+        follows = config.snapshot is not None
+        client = self._client = MoldClient(
+            self._listener, lines, requests, interface=config.interface, follows=follows
+        )
         if self._late:
             client.arbiter.begin_lost(LATE)
         try:
@@ -116,15 +120,17 @@ class Source:
                 text = "a new start asks for all of it again; trader.feed.snapshot = HOST:PORT would mend it"
                 self._fail(f"the feed is lost: {client.lost}; {text}", EXIT_NOT_CLEAN)
                 return
-            session = client.arbiter.session.decode("ascii", "replace").strip()
-            found = await self._snapshot(session, client.next_seq, client.lost)
+            found = await self._snapshot(client.wanted, client.lost)
             if found is None:
                 return
             self._resynchronised(found)
             client.resume(found.next_seq, found.session)
 
-    async def _snapshot(self, session: str, next_seq: int, why: str) -> Snapshot | None:
-        """Return a snapshot that is not older than what we have; None: there is none, and we have failed."""
+    async def _snapshot(self, wanted: Callable[[], tuple[str, int]], why: str) -> Snapshot | None:
+        """Return a snapshot that is not older than what we have; None: there is none, and we have failed.
+
+        `wanted`: of which session, and where it may go on at the earliest; both may change while we try.
+        """
         config = self._config
         assert config.snapshot is not None, "the configuration was checked"
         host, port = address(config.snapshot)
@@ -133,6 +139,7 @@ class Source:
         for _ in range(SNAPSHOT_TRIES_MAX):
             if self._closed:
                 return None
+            session, next_seq = wanted()
             try:
                 found = await glimpse.fetch(host, port, Login(config.username, config.password, session))
             except SnapshotError as refused:
@@ -144,3 +151,8 @@ class Source:
             await asyncio.sleep(SNAPSHOT_RETRY_S)
         self._fail(f"the feed is lost: {why}; {error}", EXIT_NOT_CLEAN)
         return None
+
+
+def always(session: str, next_seq: int) -> Callable[[], tuple[str, int]]:
+    """Return what a snapshot must be where that does not change while it is asked for."""
+    return lambda: (session, next_seq)

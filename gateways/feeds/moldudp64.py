@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gateways.feeds.listener import FeedListener
 from gateways.feeds.moldudp64_copies import Copies, alike
 from gateways.feeds.moldudp64_kernels import HEADER_BYTES, sequenced_packets
+from gateways.feeds.moldudp64_lines import WORD_NS, Line, named, other_session, successor
 from market.types import MS
 
 HEADER: Final = struct.Struct(">10sQH")
@@ -34,45 +35,20 @@ ARBITRATION_NS: Final = 2 * MS
 RETRY_NS: Final = 50 * MS  # a loopback or a machine room answers in less than one
 TRIES_MAX: Final = 40  # two seconds of asking; after that only a snapshot helps
 REQUEST_MESSAGES_MAX: Final = 1_000  # of one request: some 40 datagrams of an answer
-SILENCE_NS: Final = 3_000 * MS  # three heartbeats missed: a line is dead
-# A line that speaks on, and does not come back to a number for so long, takes it back.
-WORD_NS: Final = 500 * MS
 # Every line is behind us for longer than a heartbeat: what we took was not theirs.
 AHEAD_NS: Final = 1_500 * MS
 # A second of 100,000 messages at 40 bytes, while an older one is asked for; beyond it a snapshot is cheaper.
 HELD_BYTES_MAX: Final = 4 << 20
-NOT_SEEN: Final = -1
 
 
 class Refusal(IntEnum):
     """Why a datagram was forgotten."""
 
     SHORT = 0  # no header, or a count that does not fit the bytes
-    SESSION = 1  # another session's
+    SESSION = 1  # another session's, or a name that nobody can write
     RANGE = 2  # sequence numbers from 1 up, and below 2**63
     ENDED = 3  # after the session's end, or an end before what has come
     UNASKED = 4  # an answer beyond what was asked for
-
-
-class Line(msgspec.Struct):
-    """One of the ways on which the same packets come."""
-
-    packets: int = 0
-    first: int = 0  # messages that came here first
-    repeated: int = 0  # messages that had come already
-    heard_mono_ns: int = NOT_SEEN
-    said_seq: int = 0  # the sequence number that the publisher is at, by its word here
-    said_mono_ns: int = 0
-
-    def says(self, seq: int, mono_ns: int) -> None:
-        """Take its word: a higher one at once, a lower one where it does not come back to the higher."""
-        self.heard_mono_ns = mono_ns
-        if seq >= self.said_seq or mono_ns - self.said_mono_ns >= WORD_NS:
-            self.said_seq, self.said_mono_ns = seq, mono_ns
-
-    def silent(self, mono_ns: int) -> bool:
-        """Return whether it has said nothing for too long, heartbeats included."""
-        return self.heard_mono_ns == NOT_SEEN or mono_ns - self.heard_mono_ns >= SILENCE_NS
 
 
 class Gap(msgspec.Struct):
@@ -97,6 +73,7 @@ class Counters(msgspec.Struct):
     snapshots: int = 0  # losses that a snapshot mended
     contradictions: int = 0  # messages of which two copies differed
     disowned: int = 0  # datagrams that were held, at numbers that no line speaks of any more
+    sessions: int = 0  # that came in place of another
 
 
 class Arbiter:
@@ -121,8 +98,6 @@ class Arbiter:
         self._end_mono_ns = 0
         self._known_seq = 0  # the sequence number that the publisher is at, by its last word
         self._ahead_mono_ns = 0  # since when we are ahead of it; 0 = we are not
-        self._other_session = b""
-        self._other_mono_ns = 0
         self._held: dict[int, tuple[int, bytes]] = {}  # first sequence number: messages, datagram
         self._order: list[int] = []  # a heap of its keys
         self._held_bytes = 0
@@ -139,8 +114,8 @@ class Arbiter:
         if not 1 <= seq < 2**63 - END_OF_SESSION:
             self._forget(Refusal.RANGE)
             return
-        if self.session and session != self.session:
-            self._other_session, self._other_mono_ns = session, mono_ns
+        if session != self.session and (self.session or not named(session)):
+            line.carries(session, mono_ns)
             self._forget(Refusal.SESSION)
             return
         messages = 0 if count == END_OF_SESSION else count
@@ -261,6 +236,25 @@ class Arbiter:
         self.lost = f"{self._missing} messages from {self.next_seq} on {why}"
         self._down(self.lost)
 
+    def succeed(self, mono_ns: int) -> bool:
+        """Go over to the session that came in place of ours, where one has: a loss, from its beginning on.
+
+        For whom can have a snapshot of it: that is asked for by the session's name, over TCP: the proof.
+        """
+        session = b"" if self.ended else successor(self.lines, mono_ns)
+        if not session:
+            return False
+        reason = f"session {plain(session)} came in place of {plain(self.session) or 'none'}"
+        self.counters.sessions += 1
+        self.session, self.next_seq, self.gap = session, 1, None
+        self._let_go()
+        self._known_seq = self._held_end = self._end_seq = self._ahead_mono_ns = 0
+        for line in self.lines:
+            line.begin()
+        self.lost = reason
+        self._down(reason)
+        return True
+
     def begin_lost(self, reason: str) -> None:
         """Begin with a snapshot: keep what comes until `resume`."""
         self.lost = reason
@@ -292,15 +286,19 @@ class Arbiter:
     def _contradicted(self, seq: int) -> None:
         """Two copies of a message differ: from it on nothing that came can be trusted."""
         self.counters.contradictions += 1
-        self._held.clear()
-        self._order.clear()
-        self._held_bytes = 0
+        self._let_go()
         if self.lost:
             return
-        self._copies.clear()
         self.gap, self.next_seq = None, min(seq, self.next_seq)
         self.lost = f"message {seq} came twice, and not the same"
         self._down(self.lost)
+
+    def _let_go(self) -> None:
+        """Forget what waits, and what a second copy would be held against."""
+        self._held.clear()
+        self._order.clear()
+        self._held_bytes = 0
+        self._copies.clear()
 
     def _hold(self, seq: int, messages: int, datagram: bytes) -> int:
         """Keep a datagram that is too early; return the messages that were not held yet."""
@@ -365,16 +363,14 @@ class Arbiter:
 
     def _other(self, mono_ns: int) -> str:
         """Return that another session is heard, where it is."""
-        if not self._other_session or mono_ns - self._other_mono_ns >= SILENCE_NS:
+        other = other_session(self.lines, mono_ns)
+        if not other:
             return ""
-        other, ours = (
-            name.decode("ascii", "replace").strip() for name in (self._other_session, self.session)
-        )
-        return f": they carry session {other} instead of {ours}; a new start follows it"
+        return f": they carry session {plain(other)} instead of {plain(self.session)}"
 
     def _rise(self) -> None:
         self._up = True
-        self._listener.feed_up(self.session.decode("ascii", "replace").strip(), self.next_seq)
+        self._listener.feed_up(plain(self.session), self.next_seq)
 
     def _down(self, reason: str) -> None:
         self._up = False
@@ -383,3 +379,8 @@ class Arbiter:
     def _forget(self, why: Refusal) -> None:
         refused = self.counters.refused
         refused[why] = refused.get(why, 0) + 1
+
+
+def plain(session: bytes) -> str:
+    """Return a session's name as people write it."""
+    return session.decode("ascii", "replace").strip()

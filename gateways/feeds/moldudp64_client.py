@@ -16,7 +16,8 @@ import msgspec
 import structlog
 
 from gateways.feeds.listener import FeedListener
-from gateways.feeds.moldudp64 import ARBITRATION_NS, Arbiter, Line
+from gateways.feeds.moldudp64 import ARBITRATION_NS, Arbiter, plain
+from gateways.feeds.moldudp64_lines import Line
 
 log = structlog.get_logger()
 
@@ -40,13 +41,18 @@ class MoldClient:
         interface: str = "127.0.0.1",
         session: str = "",
         next_seq: int = 1,
+        follows: bool = False,
         mono_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """`requests`: where to ask for what is missing; None: a gap that both lines have is lost at once."""
+        """`requests`: where to ask for what is missing; None: a gap that both lines have is lost at once.
+
+        `follows`: a snapshot can be had; a session that comes in place of another is a loss like any.
+        """
         self.arbiter = Arbiter(listener, len(lines), session, next_seq)
         self._addresses = lines
         self._requests = requests
         self._interface = interface
+        self._follows = follows
         self._mono_ns = mono_ns
         self._transports: list[Any] = []
         self._asking: asyncio.DatagramTransport | None = None
@@ -95,6 +101,12 @@ class MoldClient:
         """
         await self._gone.wait()
 
+    def wanted(self) -> tuple[str, int]:
+        """Return the session that a snapshot must be of, and the least number at which it may go on."""
+        if self._follows and self.arbiter.succeed(self._mono_ns()):
+            log.error("feed_lost", reason=self.arbiter.lost)
+        return plain(self.arbiter.session), self.arbiter.next_seq
+
     def resume(self, next_seq: int, session: str = "") -> bool:
         """Go on from a snapshot's end; False where it is too old."""
         if not self.arbiter.resume(next_seq, self._mono_ns(), session):
@@ -136,6 +148,8 @@ class MoldClient:
         if arbiter.ended:
             self.close()
             return
+        if self._follows:
+            arbiter.succeed(self._mono_ns())
         for request in arbiter.due(self._mono_ns()):
             if self._asking is not None:
                 self._asking.sendto(request)

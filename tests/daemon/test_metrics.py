@@ -17,8 +17,10 @@ from daemon.metrics.block import FILE_BYTES, SUFFIX, Metrics
 from daemon.metrics.catalogue import CATALOGUE, LABEL_CHARS_MAX, LATENCY_S
 from daemon.metrics.server import BlockCollector, read_block
 from daemon.metrics.slots import ParentSlots
+from daemon.trader.metrics import TraderMetrics
 from market.parents import ParentOrder
 from market.types import ParentID, Side, Symbol
+from policies.choose import choose
 
 FEED_BYTES = "steadyhand_feed_bytes_total"
 READY = "steadyhand_ready"
@@ -232,6 +234,15 @@ def test_a_busy_port_gives_one_line(gate: Metrics, tmp_path: Path) -> None:
     assert second.returncode == 2
     assert len(second.stderr.splitlines()) == 1
     assert f"127.0.0.1:{port}" in second.stderr
+
+
+def test_a_login_after_the_first_is_counted_and_so_is_one_to_another_session(tmp_path: Path) -> None:
+    trader = TraderMetrics(Metrics(tmp_path, "trader"), choose("twap"), "paper")
+    for session in ("RUN1", "RUN1", "RUN2"):
+        trader.logged_in(session)
+    seen = samples(tmp_path)
+    assert seen["steadyhand_feed_reconnects_total", "process=trader"] == 2.0
+    assert seen["steadyhand_feed_session_changes_total", "process=trader"] == 1.0
 
 
 def test_an_info_shows_its_last_words_and_then_nothing(gate: Metrics, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from daemon.config import FeedSection
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN
 from daemon.trader import source
 from daemon.trader.source import Source
+from gateways.feeds import moldudp64_client, moldudp64_lines, moldudp64_server
 from gateways.feeds.glimpse import Snapshot
 from gateways.feeds.glimpse_server import GlimpseServer, Mirror
 from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER
@@ -37,7 +38,7 @@ class Reader:
         self.changed = asyncio.Event()
 
     def feed_up(self, session: str, next_seq: int) -> None:
-        self._note(f"up {next_seq}")
+        self._note(f"up {session} {next_seq}")
 
     def feed_bytes(self, packets: memoryview, first_seq: int, mono_ns: int) -> None:
         assert first_seq == self.next_seq
@@ -245,6 +246,55 @@ def test_udp_beyond_requests_is_mended_by_a_snapshot() -> None:
     exchange = run(story)
     assert exchange.reader.failed == []
     assert any("cannot be asked for" in text for text in exchange.reader.log)
+
+
+def test_a_failover_to_another_session_is_mended_by_its_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange goes on under a new session whose numbers begin at 1 again; both lines carry it."""
+    monkeypatch.setattr(moldudp64_lines, "SILENCE_NS", S // 4)
+    monkeypatch.setattr(moldudp64_client, "WATCH_S", 0.01)
+    monkeypatch.setattr(moldudp64_server, "HEARTBEAT_S", 0.02)
+
+    async def story(e: Exchange) -> None:
+        ports = (free_port(), free_port())
+        lines = tuple(("127.0.0.1", port) for port in ports)
+        old = MoldServer(e.desk.store, "RUN1", lines)
+        await old.start("127.0.0.1", 0)
+        requests, snapshots = free_port(), free_port()  # of whoever publishes
+        following = e.follow(
+            protocol="moldudp64",
+            lines=[f"127.0.0.1:{port}" for port in ports],
+            requests=f"127.0.0.1:{requests}",
+            snapshot=f"127.0.0.1:{snapshots}",
+        )
+        await asyncio.sleep(0)
+        e.play(5)
+        old.publish()
+        await e.whole()
+        old.close()
+
+        e.desk = Desk(ZeroIntelligenceFlow(6, BEGIN_NS, END_NS, INSTRUMENT)).opened()
+        store = e.desk.store
+        glimpse = GlimpseServer(
+            Mirror(store, MIDNIGHT_NS, "SYN"), SoupServer(store, "RUN2", "trader", "paper")
+        )
+        new = MoldServer(store, "RUN2", lines)
+        await new.start("127.0.0.1", requests)
+        new.publish()
+        await e.reader.until(lambda: any("RUN2 came in place of RUN1" in text for text in e.reader.log))
+        e.play(5)
+        new.publish()
+        await glimpse.start("127.0.0.1", snapshots)  # later than the lines: it is asked again
+        await e.reader.until(lambda: "snapshot" in e.reader.log)
+        e.play(5)
+        new.publish()
+        await e.whole()
+        await e.reader.until(lambda: e.reader.log[-1].startswith("up RUN2 "))
+        await e.leave(following)
+        glimpse.close()
+        new.close()
+
+    exchange = run(story)
+    assert exchange.reader.failed == []
 
 
 def test_a_liar_on_the_line_is_found_out_and_the_book_is_whole_again() -> None:

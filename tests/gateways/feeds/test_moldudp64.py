@@ -14,6 +14,7 @@ from gateways.feeds import moldudp64 as mold
 from gateways.feeds import moldudp64_client
 from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER, Arbiter, Refusal
 from gateways.feeds.moldudp64_client import MoldClient
+from gateways.feeds.moldudp64_lines import SILENCE_NS
 from gateways.feeds.moldudp64_server import MoldServer
 from gateways.feeds.soupbintcp import packet
 from gateways.feeds.soupbintcp_server import PacketStore
@@ -125,12 +126,12 @@ def test_silence_on_every_line_takes_the_feed_down_and_a_heartbeat_brings_it_bac
     heard = Listener()
     a = Arbiter(heard)
     a.receive(a.lines[0], datagram(1, b"one"), 0)
-    a.receive(a.lines[1], datagram(2, count=0), mold.SILENCE_NS - 1)
-    a.due(mold.SILENCE_NS)
+    a.receive(a.lines[1], datagram(2, count=0), SILENCE_NS - 1)
+    a.due(SILENCE_NS)
     assert not any(text.startswith("down") for text in heard.log), "one line still speaks"
-    a.due(2 * mold.SILENCE_NS)
+    a.due(2 * SILENCE_NS)
     assert heard.log[-1] == "down every line is silent"
-    a.receive(a.lines[1], datagram(2, count=0), 2 * mold.SILENCE_NS)
+    a.receive(a.lines[1], datagram(2, count=0), 2 * SILENCE_NS)
     assert heard.log[-2:] == [f"up {SESSION} 2", "idle 2"]
 
 
