@@ -127,7 +127,7 @@ def battery(
         numbers=numbers.compare(recorded, means, share.exponent, decay[0]),
         distances=distances(recorded, streams[0]),
         checks=rows,
-        gate=verdict,
+        gate=msgspec.structs.replace(verdict, unsound=checks.unsound(rows)),
         adversary=found,
         participation=share,
         horizon=horizon,

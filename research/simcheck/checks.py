@@ -26,6 +26,8 @@ AA_BAND = (0.035, 0.065)
 HELD_BACK_MOST = 0.01  # of the flow's events
 LOST = ("pool_full", "refused", "metas_full", "taken_lost", "off_grid", "orders_full", "levels_full")
 PASSED, FAILED, NOT_RUN, STATED = "pass", "FAIL", "not run", "stated"
+# Where one of these fails, something is to be had for nothing, or the comparison itself is off.
+SOUND = ("no-trade twin", "size to 0", "mirror", "round trip", "no dynamic arbitrage", "A/A", "lost at")
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -55,6 +57,13 @@ def outcome(passed: bool) -> str:
 def shown(mean: float, low: float, high: float, unit: str = "bps") -> str:
     """Return a mean with its interval."""
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] {unit}"
+
+
+def unsound(found: list[Check]) -> tuple[str, ...]:
+    """Return the checks without which no gain is to be believed, and which did not pass."""
+    due = [check for check in found if check.name.startswith(SOUND)]
+    failed = tuple(check.name for check in due if check.outcome == FAILED)
+    return failed + tuple(f"{check.name}: {NOT_RUN}" for check in due if check.outcome == NOT_RUN)
 
 
 def no_trade_twin(calibration: Calibration, sizes: Sizes) -> list[Check]:

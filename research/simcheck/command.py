@@ -29,6 +29,8 @@ def main(args: argparse.Namespace) -> int:
     shipped = CALIBRATIONS / f"{args.calibration}.json"
     path = shipped if shipped.is_file() and not args.calibration.exists() else args.calibration
     try:
+        if args.keep and args.quick:
+            raise ValueError("--keep: a quick look is no verdict to keep; leave --quick away")
         calibration = load(path)
         recorded = facts.read(facts_beside(path))
         args.out.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     passed: bool
     line: str
     cells: tuple[Cell, ...]
+    unsound: tuple[str, ...] = ()  # checks that failed and without which no gain is to be believed
 
 
 def judged(name: str) -> bool:

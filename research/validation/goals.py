@@ -9,6 +9,7 @@ whose gate has not passed, is `met †`, and † is no claim.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from research.validation.gate import doubtful
 from research.validation.statistics import CLUSTERS_TOLD
 
 MET, MISSED, UNKNOWN, DOUBTFUL = "met", "missed", "not measured", "met †"
@@ -32,7 +33,7 @@ def goals(found: dict[str, Any]) -> list[Row]:
     if LEARNT in tiers:
         rows += gains(found, tiers[LEARNT])
         rows += in_markets(found, tiers[LEARNT])
-        rows += [seeds(found, tiers[LEARNT]), impact(found, tiers[LEARNT]), worst(tiers[LEARNT])]
+        rows += [seeds(found, tiers[LEARNT]), impact(found, tiers[LEARNT]), worst(found, tiers[LEARNT])]
         rows.append(deviation(found, tiers[LEARNT]))
     rows += [*regimes(found, tiers), not_worse(tiers, "twap-passive")]
     if LEARNT in tiers and OTHERS in tiers:
@@ -56,11 +57,6 @@ def interval(one: dict[str, Any]) -> str:
 def word(good: bool, doubtful: bool = False) -> str:
     """Return met or missed."""
     return (DOUBTFUL if doubtful else MET) if good else MISSED
-
-
-def unproven(found: dict[str, Any], *rows: dict[str, Any]) -> bool:
-    """Say whether a comparison rests on passive fills which no gate has passed."""
-    return not found["gate"]["passed"] and any(row["rests_on_passive_fills"] for row in rows)
 
 
 def lower(d: dict[str, Any], doubtful: bool = False) -> str:
@@ -87,7 +83,7 @@ def gains(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
                 f"{LEARNT}: shortfall against {who}",
                 f"-{least:.0%}, interval below 0",
                 f"{interval(got)}; with hidden price improvement {interval(hidden)}",
-                word(good, unproven(found, got)),
+                word(good, doubtful(found, got)),
             )
         )
     return rows
@@ -101,7 +97,7 @@ def in_markets(found: dict[str, Any], one: dict[str, Any]) -> list[Row]:
         if got is not None and len(one["markets"]) > 1:
             goal = f"{LEARNT} in {market} alone: against its best rule ({got['is']})"
             rows.append(
-                row(goal, "interval below 0", interval(got), word(got["high"] < 0.0, unproven(found, got)))
+                row(goal, "interval below 0", interval(got), word(got["high"] < 0.0, doubtful(found, got)))
             )
     return rows
 
@@ -120,7 +116,7 @@ def seeds(found: dict[str, Any], one: dict[str, Any]) -> Row:
     rows = [one["subjects"].get(name, {}).get("best") for name in names]
     good = [r for r in rows if r is not None and r["high"] < 0.0]
     said = f"{len(good)} of {len(names)}"
-    verdict = UNKNOWN if len(names) < SEEDS else word(len(good) == len(names), unproven(found, *good))
+    verdict = UNKNOWN if len(names) < SEEDS else word(len(good) == len(names), doubtful(found, *good))
     return row(
         f"{LEARNT}: training seeds significant against the best rule", f"{SEEDS} of {SEEDS}", said, verdict
     )
@@ -135,10 +131,10 @@ def impact(found: dict[str, Any], one: dict[str, Any]) -> Row:
     share = got["mean"] / twap["impact"]
     said = f"{got['mean']:+.3f} [{got['low']:+.3f}, {got['high']:+.3f}] bps ({share:+.1%})"
     good = got["high"] < 0.0 and share <= -IMPACT
-    return row(goal, aim, said, word(good, unproven(found, one["against"]["twap"])))
+    return row(goal, aim, said, word(good, doubtful(found, one["against"]["twap"])))
 
 
-def worst(one: dict[str, Any]) -> Row:
+def worst(found: dict[str, Any], one: dict[str, Any]) -> Row:
     """Return the worst twentieth of orders against the best rule's."""
     best = one["against"].get("best", {}).get("is", "")
     got = one["risk_against"].get(best)
@@ -146,7 +142,8 @@ def worst(one: dict[str, Any]) -> Row:
     if got is None:
         return row(goal, aim, "-", UNKNOWN)
     d = got["cvar95"]
-    return row(goal, aim, f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps", lower(d))
+    said = f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps"
+    return row(goal, aim, said, lower(d, doubtful(found, one["against"]["best"])))
 
 
 def deviation(found: dict[str, Any], one: dict[str, Any]) -> Row:
@@ -160,7 +157,7 @@ def deviation(found: dict[str, Any], one: dict[str, Any]) -> Row:
         goal,
         aim,
         f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}] bps",
-        lower(d, unproven(found, one["against"]["twap"])),
+        lower(d, doubtful(found, one["against"]["twap"])),
     )
 
 
@@ -174,8 +171,8 @@ def regimes(found: dict[str, Any], tiers: dict[str, Any]) -> list[Row]:
     for who, suffix in (("twap", ""), ("the best rule", "_best")):
         won, lost = (sum(one[f"{what}{suffix}"] for one in played) for what in ("won", "lost"))
         said = f"{won} of {count} ({won / count:.0%})"
-        doubtful = unproven(found, *won_rows(played, suffix))
-        rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count, doubtful)))
+        unproven = doubtful(found, *won_rows(played, suffix))
+        rows.append(row(f"regimes won against {who}", f"{WON:.0%}", said, word(won >= WON * count, unproven)))
         named = ", ".join(lost_names(played, suffix)[:NAMED_MAX])
         said = f"{lost}: {named}" if lost else "0"
         rows.append(row(f"regimes worse than {who} by more than 0.1 bps", "none", said, word(lost == 0)))
@@ -228,7 +225,7 @@ def kept(found: dict[str, Any], tiers: dict[str, Any], name: str) -> Row:
     said += f", [{there['low']:+.3f}, {there['high']:+.3f}] bps there"
     if share >= KEPT and there["high"] >= 0.0:  # so much of it may be luck there
         return row(goal, aim, said, OPEN)
-    return row(goal, aim, said, word(share >= KEPT, unproven(found, here, there)))
+    return row(goal, aim, said, word(share >= KEPT, doubtful(found, here, there)))
 
 
 def learners(found: dict[str, Any]) -> list[Row]:
@@ -238,7 +235,7 @@ def learners(found: dict[str, Any]) -> list[Row]:
         got = found["tiers"].get(LEARNT, {}).get("subjects", {}).get(one["name"], {}).get("twap")
         said, verdict = "-", UNKNOWN
         if got is not None:
-            said, verdict = interval(got), word(got["high"] < 0.0, unproven(found, got))
+            said, verdict = interval(got), word(got["high"] < 0.0, doubtful(found, got))
         rows.append(row(f"{LEARNT}: {one['about']} against twap", "interval below 0", said, verdict))
     return rows
 

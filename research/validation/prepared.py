@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -35,6 +36,7 @@ class Prepared:
         usual = min(BUDGET_USUAL, self.median.episodes or BUDGET_USUAL)
         budget = args.budget if args.budget is not None else usual
         self.plan = planned(args, self.median)
+        self.calibrations = tuple(Path(s.calibration) for s in every if s.calibration)
         own = (scenario for one in every for scenario in one.own)
         self.fitted = fitted((*SCENARIOS.values(), *own))
         self.code = code_sha256()

@@ -13,7 +13,7 @@ from research.checkout import commit
 from research.environment.scenarios import Scenario
 from research.validation import compare, seeds
 from research.validation.cells import scenario_sha256, seeds_sha256
-from research.validation.gate import NOT_IDENTIFIED, verdict_of
+from research.validation.gate import NOT_IDENTIFIED, doubtful, unsound, unsound_text, verdict_of
 from research.validation.goals import THIN_BPS, goals
 from research.validation.play import Table
 from research.validation.prepared import Prepared
@@ -58,7 +58,7 @@ def tree(ready: Prepared, played: Played, more: dict[str, Any]) -> dict[str, Any
         "settings": msgspec.to_builtins(session.settings),
         "tuning": dict(sorted(session.tuned.items())),
         **more,
-        "gate": gates([cell.scenario for cell, _ in played]),
+        "gate": gates([cell.scenario for cell, _ in played if judged_tier(cell.tier)], ready.calibrations),
         "tiers": {},
     }
     for tier in dict.fromkeys(cell.tier for cell, _ in played):
@@ -87,9 +87,18 @@ def seeds_of(run: int) -> dict[str, Any]:
     return {"set": "frozen" if run == 0 else f"fresh:{run}", "frozen": frozen, "sha256": digests}
 
 
-def gates(scenarios: list[Scenario]) -> dict[str, Any]:
+def judged_tier(tier: str) -> bool:
+    """Say whether a tier's markets are those that simcheck looked at; an ablation's are not."""
+    return not tier.startswith("without ")
+
+
+def gates(scenarios: list[Scenario], beside: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return what simcheck says of each market, and which of them were fitted to no recording."""
-    found = {family(s): verdict_of(s) for s in scenarios}
+    found: dict[str, dict[str, Any]] = {}
+    for scenario in scenarios:
+        name, said = family(scenario), verdict_of(scenario, beside)
+        if name not in found or not said["passed"] or said.get("unsound"):
+            found[name] = said
     passed = bool(found) and all(v["passed"] for v in found.values())
     invented = sorted({family(s) for s in scenarios if made_up(s)})
     return {"markets": found, "passed": passed, "made_up": invented}
@@ -232,6 +241,11 @@ def not_claimed(found: dict[str, Any], median: Subject) -> list[str]:
     said = ["Nothing here was traded: every market is simulated or replayed, and no live venue was asked."]
     if not found["gate"]["passed"]:
         said.append(f"{NOT_IDENTIFIED}: what rests on passive fills in simulation is not a claim.")
+    if unsound(found):
+        said.append(
+            f"Not sound by simcheck: {unsound_text(found)}. A gain there may be the simulator's own gift, "
+            "and none is a claim."
+        )
     if found["gate"]["made_up"]:
         names = ", ".join(found["gate"]["made_up"])
         said.append(f"Made up, fitted to no recording: {names}. A gain there is one in a plausible market.")
@@ -304,8 +318,9 @@ def evaluation(found: dict[str, Any]) -> dict[str, Any]:
 
 def marked(found: dict[str, Any], tier: str, row: dict[str, Any]) -> str:
     """Return a tier's name, with what is not identified where the row rests on it."""
-    doubtful = row["rests_on_passive_fills"] and not found["gate"]["passed"]
-    return f"{tier} ({NOT_IDENTIFIED})" if doubtful else tier
+    if unsound(found):
+        return f"{tier} (a market not sound by simcheck)"
+    return f"{tier} ({NOT_IDENTIFIED})" if doubtful(found, row) else tier
 
 
 def evaluated(tier: str, scenario: str, against: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from research.validation.gate import doubtful, unsound, unsound_text
+
 ON_TAPES: Final = ("twap", "twap-passive", "rule", "best")
 KEYS: Final = ("twap", "twap-passive", "vwap", "almgren-chriss", "rule", "best")
 
@@ -33,8 +35,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         said.append(
             f"A/A   rejects {found['aa']['rejects']:.1%} of {found['aa']['repetitions']:,} (5 % is due)"
         )
-    if not found["gate"]["passed"]:
-        said.append("† rests on passive fills: passive edge not identified")
+    if footnote(found):
+        said.append(footnote(found))
     said += [
         f"{g['verdict']:<13} {g['goal']}: {g['measured']} (aimed at: {g['aim']})" for g in found["goals"]
     ]
@@ -57,8 +59,15 @@ def tape_lines(found: dict[str, Any]) -> list[str]:
 
 
 def doubt(found: dict[str, Any], row: dict[str, Any]) -> str:
-    """Return the mark of a difference that rests on passive fills which no gate has passed."""
-    return "  †" if row["rests_on_passive_fills"] and not found["gate"]["passed"] else ""
+    """Return the mark of a difference that is no claim."""
+    return "  †" if doubtful(found, row) else ""
+
+
+def footnote(found: dict[str, Any]) -> str:
+    """Return what † says, "" where nothing is marked."""
+    if unsound(found):
+        return f"† no claim: simcheck found a market unsound: {unsound_text(found)}"
+    return "" if found["gate"]["passed"] else "† rests on passive fills: passive edge not identified"
 
 
 def row_text(name: str, row: dict[str, Any]) -> str:

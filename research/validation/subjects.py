@@ -41,6 +41,7 @@ class Subject(msgspec.Struct, frozen=True, eq=False):
     chosen_by: float  # its cost on the set for choosing, NaN where that is not known
     seed: int
     own: tuple[Scenario, ...] = ()  # regimes of a calibration of one's own, as the run has them
+    calibration: str = ""  # its file, as the run was told
 
 
 def subject(spec: str, settings: Settings) -> Subject:
@@ -126,22 +127,24 @@ def of_run(folder: Path) -> Subject:
     trained = tuple(s["name"] for s in facts["world"].get("scenarios", []))
     cost = float(best["result"]["cost"])
     seen, seed = int(facts.get("episodes", 0)), int(facts["args"].get("seed", 0))
-    return Subject(who, sha256, trained, seen, cost, seed, own(folder / RUN, facts))
+    told = str(facts["plan"]["where"].get("calibration", ""))
+    return Subject(who, sha256, trained, seen, cost, seed, own(folder / RUN, facts), told)
 
 
 def own(path: Path, facts: dict[str, Any]) -> tuple[Scenario, ...]:
-    """Return the scenarios of a run that this house does not ship."""
+    """Return the scenarios of a run that this house does not ship, or ships with another market."""
     kinds = {"differs": Differs, "parents": Parents, "latency": Latency}
     made = []
     for raw in facts["world"].get("scenarios", []):
-        if raw["name"] in SCENARIOS:
-            continue
         market = Calibration if "class_hazards" in raw["market"] else Rates
         try:
             parts = {n: msgspec.convert(raw[n], kind) for n, kind in (kinds | {"market": market}).items()}
-            made.append(Scenario(**raw | parts))
+            scenario = Scenario(**raw | parts)
         except (msgspec.ValidationError, KeyError, TypeError) as error:
             raise SubjectError(f"{path}: scenario {raw['name']}: {error}") from None
+        shipped = SCENARIOS.get(scenario.name)
+        if shipped is None or shipped.market != scenario.market:
+            made.append(scenario)
     return tuple(made)
 
 

@@ -77,6 +77,16 @@ def test_a_verdict_holds_only_for_the_calibration_that_it_was_given_on(calibrati
     assert not gate.read(calibration).passed
 
 
+def test_a_quick_look_is_not_kept_as_a_verdict(
+    calibration: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = parser().parse_args([str(calibration), "--quick", "--keep", "--out", str(tmp_path / "out")])
+
+    assert command.main(args) == 2
+    assert "--keep: a quick look is no verdict to keep" in capsys.readouterr().err
+    assert not gate.beside(calibration).exists()
+
+
 def test_the_sixteen_numbers_end_with_those_of_literature() -> None:
     rows = numbers.compare(recorded(), {"spread_ticks": 4.9}, 0.5, None)
 
