@@ -185,7 +185,7 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         if report.exec_type is E.TRADE and (counted := self._counted(report)) is not None:
             return counted
         breaks: list[str] = []
-        doubtful = self._doubt(report)
+        doubtful, was_live = self._doubt(report), self.live
         stands = self.live and checks.ends_nothing(report)
         after = self.status if stands else TRANSITIONS.get((self.status, report.exec_type))
         if after is None:
@@ -197,6 +197,8 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         asked_qty = self.replace_qty  # a fill may be the first word of a replace, and end the order
         if after is not None and not stands:
             self._enter_by(report, after)
+        if self.live and not was_live:
+            doubtful = self._doubt(report) or checks.without_leaves(report)
         self.text = report.text or self.text
         breaks += checks.against_booked(report, self.cum_qty, self.order_qty, asked_qty)
         if doubtful and self.live:
@@ -259,16 +261,14 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def _enter_by(self, report: ExecutionReport, after: OrdStatus) -> None:
         """Take the status of the table; a bust or a correction may say that the order has ended."""
-        ended = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT) and report.leaves_qty == 0
-        if ended and report.ord_status in ENDED and (self.live or self.status is S.FILLED):
-            self._enter(report.ord_status)
-        elif not (ended and not self.live):
-            self._enter(after)
+        nothing_left = report.exec_type in checks.TAKEN_BACK and report.leaves_qty == 0
+        ended = nothing_left and report.ord_status in ENDED and (self.live or self.status is S.FILLED)
+        self._enter(report.ord_status if ended else after)
 
     def _book(self, report: ExecutionReport, breaks: list[str]) -> tuple[int, int]:
         """Book shares and money of a trade, a bust or a correction; return what changed."""
         qty = notional_e4 = 0
-        if report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT):
+        if report.exec_type in checks.TAKEN_BACK:
             before = self.trades.pop(report.exec_ref_id, None) if report.exec_ref_id else None
             if before is None:
                 breaks.append(f"{report.exec_type.name} of {report.exec_ref_id}, which we never booked")
@@ -290,8 +290,8 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def state(self, report: ExecutionReport) -> None:
         """Keep what the EMS says has traded: until it is booked it counts all the same."""
-        takes_back = report.exec_type in (E.TRADE_CANCEL, E.TRADE_CORRECT)
-        self.stated_qty = report.cum_qty if takes_back else max(self.stated_qty, report.cum_qty)
+        back = report.exec_type in checks.TAKEN_BACK
+        self.stated_qty = report.cum_qty if back else max(self.stated_qty, report.cum_qty)
 
     def _take_terms(self, report: ExecutionReport) -> None:
         """Adopt the terms that a replace or a restatement brings."""
@@ -332,18 +332,22 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         if report.poss_dup or 0 < self.old_answers <= ASKED_AGAIN_MAX:
             ask = self.old_answers <= ASKED_AGAIN_MAX and (self.live or not report.poss_dup)
             return Change(duplicate=True, ask_status=ask)
-        if report.order_id:
-            self.order_id = report.order_id
+        self.order_id = report.order_id or self.order_id
         self.state(report)
         if report.cum_qty != self.cum_qty:
             return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
-        if self.doubt and checks.arithmetic(report):
+        short = checks.short(report, self.order_qty) if self.live else ""
+        if self.doubt and (short or checks.arithmetic(report)):
             return Change()  # no answer: it is asked for again
-        self.doubt = ""
-        if status in AWAITING or (report.cl_ord_id in self.issued and not self._as_issued(report)):
+        self.doubt = short
+        if short:
+            return Change(ask_status=True, doubt=short)
+        if status in AWAITING or not checks.as_issued(report, self.issued):
             self._calm()
             return Change()  # it has the request; the answer is still to come
         revived = not self.live and status not in checks.ENDED
+        if not (self.live or revived):
+            return Change()
         breaks = (f"{status.name} at the EMS, {self.status.name} here",) if revived else ()
         if report.cl_ord_id in self.issued:
             self._take_name(report)
@@ -352,7 +356,7 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         waits = self.replace_id is not None or self.cancel_id is not None
         if waits and status not in TERMINAL:
             self.stands = True
-        elif self.live or breaks:
+        else:
             self._enter(status if status in TERMINAL or status in (S.STOPPED, S.SUSPENDED) else LIVE)
         return Change(breaks=breaks)
 
@@ -367,11 +371,6 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         elif self.status is not S.REJECTED:
             return Change(breaks=("the EMS does not know it",))
         return Change()
-
-    def _as_issued(self, report: ExecutionReport) -> bool:
-        """Return whether the terms are those of the replace that the report names, not the old ones."""
-        qty, price_e4 = self.issued[report.cl_ord_id]
-        return report.order_qty in (None, qty) and report.price_e4 in (None, price_e4)
 
     def _never_answered(self) -> bool:
         return not (self.reports or self.order_id or self.cum_qty or self.issued)

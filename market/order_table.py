@@ -60,7 +60,7 @@ TRANSITIONS: Final[dict[tuple[OrdStatus, ExecType], OrdStatus]] = {
     (S.FILLED, E.PENDING_CANCEL): S.FILLED,  # our request crossed the last fill; a reject follows
     (S.FILLED, E.PENDING_REPLACE): S.FILLED,
     (S.FILLED, E.REPLACED): LIVE,  # the quantity was raised while the last shares were traded
-    (S.FILLED, E.RESTATED): S.FILLED,
+    (S.FILLED, E.RESTATED): LIVE,  # ... or by the broker
     (S.FILLED, E.CALCULATED): S.FILLED,
     (S.FILLED, E.DONE_FOR_DAY): S.FILLED,
     (S.FILLED, E.TRADE_CORRECT): LIVE,

@@ -17,8 +17,9 @@ ENDED: Final = frozenset({S.FILLED, S.REJECTED, S.CANCELED, S.EXPIRED, S.DONE_FO
 WORKS: Final = frozenset(
     {S.PENDING_NEW, S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.PENDING_REPLACE, S.STOPPED, S.SUSPENDED}
 )
+TAKEN_BACK: Final = frozenset({E.TRADE_CANCEL, E.TRADE_CORRECT})
 # A bust or a correction may end an order by its OrdStatus; the order table's walker reads that itself.
-SAYS_ITS_END: Final = frozenset({E.TRADE_CANCEL, E.TRADE_CORRECT, E.CALCULATED, E.ORDER_STATUS})
+SAYS_ITS_END: Final = TAKEN_BACK | {E.CALCULATED, E.ORDER_STATUS}
 # Brokers leave the quantities of these away; nothing trades by them, and the answer is still to come.
 PENDING: Final = frozenset({E.PENDING_NEW, E.PENDING_CANCEL, E.PENDING_REPLACE})
 ABSURD: Final = 2  # times better than our own limit: a misplaced digit, not an improvement
@@ -62,6 +63,32 @@ def quantity(report: ExecutionReport, quantities: tuple[int, ...]) -> str:
     if report.exec_type in (E.REPLACED, E.RESTATED, E.ORDER_STATUS) or report.order_qty in quantities:
         return ""
     return f"OrderQty {report.order_qty}, ours is {' or '.join(map(str, quantities))}"
+
+
+def as_issued(report: ExecutionReport, issued: dict[ClOrdID, tuple[int, int]]) -> bool:
+    """Return whether a report that names one of our replaces (quantity, price) has its terms, not the old."""
+    qty, price_e4 = issued.get(report.cl_ord_id, (report.order_qty, report.price_e4))
+    return report.order_qty in (None, qty) and report.price_e4 in (None, price_e4)
+
+
+def short(report: ExecutionReport, order_qty: int) -> str:
+    """Return that a status answer says FILLED of an order that lacks shares, "" where it does not."""
+    wanted = report.order_qty or order_qty
+    if report.ord_status is not S.FILLED or report.cum_qty >= wanted:
+        return ""
+    return f"CumQty {report.cum_qty} of {wanted} while FILLED"
+
+
+def without_leaves(report: ExecutionReport) -> str:
+    """Return that a bust or a correction gives shares back, and says not that anything works again.
+
+    A broker who means that the order is over says so by OrdStatus(39); one who says that it works, or that it
+    is filled, with LeavesQty 0, has left away either the end or the shares. Nobody can tell which.
+    """
+    if report.exec_type not in TAKEN_BACK or report.leaves_qty:
+        return ""
+    sums = f"CumQty {report.cum_qty}, LeavesQty 0 while {report.ord_status.name}"
+    return f"{report.exec_type.name}: {sums}: has it ended?"
 
 
 def behind(

@@ -1,6 +1,7 @@
 """The order table cell by cell, then the arithmetic: fills, busts, corrections, overfills, races."""
 
 import itertools
+import random
 
 import pytest
 
@@ -214,12 +215,20 @@ def test_a_bust_takes_shares_back_and_the_order_works_again() -> None:
     assert (c.status, c.cum_qty, c.notional_e4) == (S.NEW, 0, 0)
 
 
-def test_a_bust_of_an_ended_order_leaves_it_ended() -> None:
+@pytest.mark.parametrize("status", [S.NEW, S.PARTIALLY_FILLED, S.FILLED, S.CALCULATED, S.REJECTED])
+@pytest.mark.parametrize("order_qty", [None, 100])
+def test_a_bust_that_leaves_nothing_and_ends_nothing_is_a_doubt(
+    status: OrdStatus, order_qty: int | None
+) -> None:
     c = chain()
     c.observe(trade(100, 100, "E1"))
-    c.observe(report(E.TRADE_CANCEL, "E2", exec_ref_id="E1", cum_qty=0, leaves_qty=0))
+    change = c.observe(
+        report(E.TRADE_CANCEL, "E2", ord_status=status, exec_ref_id="E1", order_qty=order_qty, leaves_qty=0)
+    )
 
-    assert (c.status, c.cum_qty, c.leaves_worst) == (S.FILLED, 0, 0)
+    assert (c.status, c.cum_qty, c.leaves_worst) == (S.NEW, 0, 100), "it may still trade until they say"
+    assert change.ask_status
+    assert change.doubt == c.doubt != ""
 
 
 def test_a_correction_replaces_price_and_quantity() -> None:
@@ -366,3 +375,37 @@ def test_a_request_that_never_left_changes_nothing() -> None:
     new.withdraw("A")
 
     assert new.status is S.REJECTED
+
+
+EXEC_TYPES = [e for e in E if e is not E.ORDER_STATUS]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_filled_is_what_has_all_its_shares_whatever_a_broker_says(seed: int) -> None:
+    rng = random.Random(seed)
+    c = chain(S.PENDING_NEW)
+    for n in range(rng.randint(5, 60)):
+        if c.status in (S.NEW, S.PARTIALLY_FILLED) and rng.random() < 0.2:
+            c.request_replace(f"R{n}", rng.choice((50, 150)), 1000, n)
+        elif c.live and rng.random() < 0.1:
+            c.request_cancel(f"C{n}", n)
+        kind = rng.choice((*EXEC_TYPES, *[E.TRADE, E.TRADE_CANCEL, E.TRADE_CORRECT, E.ORDER_STATUS] * 4))
+        told = {E.TRADE: rng.choice((10, 50, 100)), E.TRADE_CORRECT: rng.choice((5, 50))}.get(kind, 0)
+        held = dict(c.trades)
+        ref = rng.choice((*held, "NONE")) if kind in (E.TRADE_CANCEL, E.TRADE_CORRECT) else None
+        back = held[ref][0] if ref in held else 0
+        c.observe(
+            report(
+                kind,
+                f"E{n}",
+                cl_ord_id=rng.choice(("A", c.cl_ord_id, c.replace_id or "A")),
+                ord_status=rng.choice(list(S)),
+                last_qty=told,
+                last_price_e4=1000 if told else 0,
+                cum_qty=rng.choice((c.cum_qty + told - back,) * 4 + (0, 100)),
+                leaves_qty=rng.choice((0, 0, 50, 100)),
+                order_qty=rng.choice((None, c.order_qty, 50, 150)),
+                exec_ref_id=ref,
+            )
+        )
+        assert c.status is not S.FILLED or c.cum_qty >= c.order_qty, f"{kind.name} at step {n}"
