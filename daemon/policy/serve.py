@@ -7,9 +7,9 @@ The road is production's: the same core that the trader runs, so what is measure
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import time
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from daemon.policy import lines as pl
 from daemon.policy.desk import Desk
@@ -33,7 +33,12 @@ def main(args: argparse.Namespace) -> int:
     except choose.ERRORS as error:
         print(f"steadyhand policy: {error}", file=sys.stderr)
         return EXIT_CONFIG
-    return serve(policy, sys.stdin.buffer, sys.stdout)
+    return serve(policy, frames(sys.stdin.buffer), sys.stdout)
+
+
+def frames(stream: BinaryIO) -> Iterator[bytes]:
+    """Return the lines of a stream; of one that has no end no more than shows that it is too long."""
+    return iter(lambda: stream.readline(pl.LINE_MAX + 1), b"")
 
 
 def serve(policy: Policy | Scripted, lines: Iterable[bytes], out: TextIO) -> int:

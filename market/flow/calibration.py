@@ -26,6 +26,8 @@ SIZES_MAX = 32  # an empirical law of sizes with its round lots
 INTRADAY_MAX = 96  # quarters of an hour of a day that never closes
 BRANCHING_MAX = 0.9  # above it a book of hours does not settle
 FILE_BYTES_MAX = 1 << 20  # a calibration is some 10 kB
+HISTORY_S_MAX = 604_800  # a week: metaorders are drawn over it before the flow begins
+NAME_MAX = 64  # validation tunes rules under it, in a file of that name
 
 Row = tuple[float, ...]
 
@@ -205,6 +207,7 @@ def problems(c: Calibration) -> list[str]:
     """Return what is wrong with a calibration, one clear line each."""
     spreads, queues, places = len(c.spread_edges), len(c.queue_edges) + 1, cells(c)
     claims = [
+        (named(c.name), f"name: 1 to {NAME_MAX} printable characters, no / and no . at its begin"),
         (0 < c.tick_e4 <= c.price_e4, "tick_e4 must lie in 1..price_e4"),
         (c.unit_e4 > 0 and c.mean_size > 0, "unit_e4 and mean_size must be positive"),
         (1 <= spreads <= SPREADS_MAX, f"spread_edges: 1 to {SPREADS_MAX}"),
@@ -254,11 +257,27 @@ def layer_claims(c: Calibration) -> list[tuple[bool, str]]:
         (0 <= m.share <= 0.95 and m.alpha > 1, "metaorders: share in 0..0.95, alpha over 1"),
         (1 <= m.children_min < m.children_max, "metaorders: children_min from 1, below children_max"),
         (0 < m.pov_min <= m.pov_max <= 1, "metaorders: 0 < pov_min <= pov_max <= 1"),
+        (min(c.value.sigma_bps, c.value.jumps_per_s, c.value.jump_bps) >= 0, "value: sigma and jumps from 0"),
+        (
+            min(c.value.informed, c.value.informed_limits, c.value.informed_cancels) >= 0,
+            "value: informed, informed_limits and informed_cancels from 0",
+        ),
+        (min(c.latent.limits, c.latent.cancels) >= 0, "latent: limits and cancels from 0"),
+        (
+            all(min(r.limits, r.markets, r.cancels, r.sigma) >= 0 for r in c.regimes),
+            "regimes: multiples from 0",
+        ),
+        (0 <= c.metaorders.history_s <= HISTORY_S_MAX, f"metaorders: history_s in 0..{HISTORY_S_MAX}"),
         (0 <= c.value.belief < 1 and c.value.belief_life_s >= 1, "value: belief in [0, 1), life from 1"),
         (0 <= c.value.curve <= 1 and 0 <= c.latent.curve <= 1, "curve must lie in 0..1"),
         (c.reading.kick_bps >= 0 and min(c.reading.lives_s) > 0, "reading: kick from 0, lives over 0"),
         (min(c.reading.weights) >= 0 and c.reading.sizes_most > 0, "reading: weights from 0, sizes over 0"),
     ]
+
+
+def named(name: str) -> bool:
+    """Say whether a name may be a file's and stand on a terminal."""
+    return 0 < len(name) <= NAME_MAX and name.isprintable() and "/" not in name and name[0] != "."
 
 
 def rising(edges: Row) -> bool:

@@ -16,7 +16,7 @@ from market.tape import TapeError
 from research.calibrate import align, facts, fit, refine
 from research.calibrate.facts import Facts, FactsError
 from research.calibrate.streams import recorded
-from research.whole import put
+from research.whole import put_all
 
 FACTS_SUFFIX = ".facts.json"
 FIRST_BRANCHING = 0.5  # where the search begins: counting takes trends for excitation
@@ -106,9 +106,8 @@ def facts_beside(calibration: Path) -> Path:
 
 
 def write(path: Path, calibration: Calibration, measured: Facts) -> None:
-    """Write both files, the calibration last."""
-    facts.write(facts_beside(path), measured)
-    put(path, dump(calibration))
+    """Write both files or neither, the calibration last."""
+    put_all({facts_beside(path): facts.encoded(measured), path: dump(calibration)})
 
 
 def report(line: str) -> None:

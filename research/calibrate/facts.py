@@ -184,10 +184,14 @@ def known(found: dict[str, tuple[float, float, float]]) -> dict[str, Estimate]:
     return {name: Estimate(*map(float, row)) for name, row in found.items() if all(map(math.isfinite, row))}
 
 
+def encoded(facts: Facts) -> bytes:
+    """Return facts as JSON that a person can read."""
+    return msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
+
+
 def write(path: Path, facts: Facts) -> None:
     """Write facts as JSON, whole or not at all."""
-    text = msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
-    put(path, text)
+    put(path, encoded(facts))
 
 
 def read(path: Path) -> Facts:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,8 @@ def main(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     except OSError as error:  # a full disk, a folder taken away: the unfinished store is gone already
-        sys.stderr.write(f"{options.out}: {error}; make room or give another --out\n")
+        why = os.strerror(error.errno) if error.errno else str(error)  # pyarrow tells it with a detail
+        sys.stderr.write(f"{options.out}: {why}; make room or give another --out\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: no store was written\n")

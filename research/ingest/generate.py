@@ -17,6 +17,7 @@ from datetime import date
 import numpy as np
 
 from research.ingest.generate_options import CENT_E4, OPEN_S
+from research.whole import put
 
 NS = 1_000_000_000
 DUMMY = {1: (-9_999_999_999, 0), -1: (9_999_999_999, 0)}
@@ -260,8 +261,9 @@ def main(options: argparse.Namespace) -> int:
     known = {field.name: getattr(options, field.name, None) for field in fields(Shape)}
     shape = replace(Shape(), **{name: value for name, value in known.items() if value is not None})
     try:
-        with options.out.open("wb" if options.force else "xb") as file:
-            file.write(lobster(options.seed, shape))
+        if options.out.exists() and not options.force:
+            raise FileExistsError
+        put(options.out, lobster(options.seed, shape))
     except FileExistsError:
         sys.stderr.write(f"{options.out}: exists already; give another --out or --force\n")
         return 2

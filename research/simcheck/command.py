@@ -19,7 +19,7 @@ from research.simcheck import battery, gate
 from research.simcheck.battery import Budget, Result
 from research.simcheck.checks import NOT_RUN, PASSED, STATED
 from research.simcheck.page import page
-from research.whole import put
+from research.whole import put_all
 
 JSON_FILE, PAGE_FILE, GATE_FILE = "simcheck.json", "simcheck.html", "gate.json"
 
@@ -35,9 +35,7 @@ def main(args: argparse.Namespace) -> int:
         recorded = facts.read(facts_beside(path))
         args.out.mkdir(parents=True, exist_ok=True)
         result = battery.battery(path, calibration, recorded, budget_of(args), report, args.seed_set)
-        write(args.out, result)
-        if args.keep:
-            put(gate.beside(path), encoded(result.gate))
+        write(args.out, result, gate.beside(path) if args.keep else None)
     except (ValueError, FactsError) as error:
         sys.stderr.write(f"steadyhand simcheck: {error}\n")
         return 2
@@ -75,11 +73,14 @@ def encoded(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def write(folder: Path, result: Result) -> None:
-    """Write the result, the verdict and the page."""
-    put(folder / JSON_FILE, encoded(result))
-    put(folder / GATE_FILE, encoded(result.gate))
-    put(folder / PAGE_FILE, page(result).encode())
+def write(folder: Path, result: Result, beside: Path | None = None) -> None:
+    """Write the result, the verdict and the page, and the verdict to be kept; all of them or none."""
+    files = {
+        folder / JSON_FILE: encoded(result),
+        folder / GATE_FILE: encoded(result.gate),
+        folder / PAGE_FILE: page(result).encode(),
+    }
+    put_all(files | ({beside: encoded(result.gate)} if beside is not None else {}))
 
 
 def number(value: float | None) -> str:

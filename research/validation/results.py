@@ -20,7 +20,7 @@ from research.validation.prepared import Prepared
 from research.validation.statistics import SIZE_REPETITIONS, Floats, cvar, paired_statistic, size_of_test
 from research.validation.subjects import Subject
 from research.validation.tiers import Cell, family
-from research.whole import put
+from research.whole import put_all
 
 SCHEMA: Final = 1
 VALIDATION, EVALUATION, REPORT = "validation.json", "evaluation.json", "report.html"
@@ -334,20 +334,15 @@ def evaluated(tier: str, scenario: str, against: str, row: dict[str, Any]) -> di
 
 
 def write(out: Path, found: dict[str, Any], median: Subject) -> None:
-    """Write what was found; each file whole."""
+    """Write what was found; every file whole, or none."""
     from research.validation.report import html
 
     text = json.dumps(found, sort_keys=True, indent=1, allow_nan=False) + "\n"
-    whole(out / VALIDATION, text)
+    files = {out / VALIDATION: text.encode(), out / REPORT: html(found).encode()}
     if median.weights_sha256:
-        whole(out / EVALUATION, json.dumps(evaluation(found), sort_keys=True, indent=1) + "\n")
-    whole(out / REPORT, html(found))
-
-
-def whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    put(path, text.encode())
+        files[out / EVALUATION] = (json.dumps(evaluation(found), sort_keys=True, indent=1) + "\n").encode()
+    out.mkdir(parents=True, exist_ok=True)
+    put_all(files)
 
 
 def spoken(found: dict[str, Any], *, as_json: bool = False) -> str:

@@ -12,6 +12,7 @@ import pytest
 from daemon.policy import command as policy_command
 from daemon.policy import options as policy_options
 from daemon.policy import serve as policy_serve
+from daemon.policy.lines import LINE_MAX
 from market.flow.zero_intelligence import SYN
 from policies.choose import choose
 from tests.artefacts.shelf import CLONED
@@ -235,3 +236,23 @@ def test_a_policy_that_is_none_is_one_line_and_exit_78(capsys: pytest.CaptureFix
     assert "is none of" in capsys.readouterr().err
     assert command("verify", "./nowhere") == 78
     assert "is not a folder" in capsys.readouterr().err
+
+
+def test_a_line_without_end_is_refused_before_all_of_it_is_held() -> None:
+    read = 0
+
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, into: Any) -> int:
+            nonlocal read
+            assert read <= 2 * LINE_MAX, "it goes on reading"
+            read += len(into)
+            into[:] = b"x" * len(into)
+            return len(into)
+
+    assert (
+        policy_serve.serve(choose("twap"), policy_serve.frames(io.BufferedReader(Endless())), io.StringIO())
+        == 2
+    )

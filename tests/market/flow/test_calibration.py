@@ -8,7 +8,10 @@ from market.flow.calibration import (
     Calibration,
     Hawkes,
     Latency,
+    Latent,
     Metaorders,
+    Regime,
+    Value,
     dump,
     load,
     problems,
@@ -44,6 +47,11 @@ def test_a_file_gives_back_what_was_written(calibration: Calibration, tmp_path: 
         ({"hawkes": Hawkes(branching=0.95)}, "branching"),
         ({"metaorders": Metaorders(alpha=1.0)}, "alpha"),
         ({"latency": Latency(order_us=9.0)}, "nothing reads it"),
+        ({"value": Value(sigma_bps=-0.1)}, "sigma"),
+        ({"value": Value(informed=-1.0)}, "informed"),
+        ({"latent": Latent(limits=-0.1)}, "latent"),
+        ({"regimes": (Regime(), Regime(markets=-1.0), Regime())}, "regimes"),
+        ({"metaorders": Metaorders(history_s=10**9)}, "history_s"),
     ],
 )
 def test_what_cannot_be_is_named(change: dict[str, object], said: str) -> None:
@@ -52,6 +60,11 @@ def test_what_cannot_be_is_named(change: dict[str, object], said: str) -> None:
     assert any(said in line for line in found)
     with pytest.raises(ValueError, match="large-tick"):
         tables(replace(large_tick(), **change))
+
+
+@pytest.mark.parametrize("name", ["", "../../rules", ".hidden", "a\x1b[2J", "x" * 65])
+def test_a_name_is_one_that_a_file_and_a_terminal_can_bear(name: str) -> None:
+    assert any(line.startswith("name:") for line in problems(replace(large_tick(), name=name)))
 
 
 def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
