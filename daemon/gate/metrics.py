@@ -81,6 +81,7 @@ class GateMetrics:
         self._seen_refusals: dict[str, int] = {}
         self._risk = RiskMetrics(m)
         self._lines = LineMetrics(m)
+        self.oms_unread = m.gauge("steadyhand_oms_unread_bytes")
         self._ack = {
             kind: m.histogram("steadyhand_order_ack_seconds", kind=kind)
             for kind in ("new", "replace", "cancel")

@@ -39,6 +39,7 @@ class OmsDesk:
     def __init__(self, config: Config, shell: GateShell, post: Callable[[Event], None]) -> None:
         self._core, self._post, self._journal = shell.core, post, shell.journal
         shell.tell_oms = self.tell
+        self._unread = shell.metrics.oms_unread.set
         self._config = config
         self._section = config.gate.oms if config.gate is not None else None
         self._currencies = {symbol: i.currency for symbol, i in config.instruments.items()}
@@ -66,7 +67,8 @@ class OmsDesk:
         if section is None:
             return
         sessions = {c.comp_id: self._session(section, c) for c in section.client}
-        self._server = OmsServer(section.comp_id, sessions, Tap(self._state_dir.parent / RUN_LOG))
+        tap = Tap(self._state_dir.parent / RUN_LOG)
+        self._server = OmsServer(section.comp_id, sessions, tap, unread=self._unread)
         self.port = await self._server.listen(section.host, section.port)
         log.info("oms port", host=section.host, port=self.port, clients=sorted(sessions))
 

@@ -139,6 +139,7 @@ _LINES = (
     gauge("steadyhand_oms_sessions", "OMS sessions, by state.", state=("up", "down")),
     counter("steadyhand_oms_reports_total", "Messages told to OMS sessions."),
     counter("steadyhand_oms_refused_total", "Requests of OMS sessions that were refused."),
+    gauge("steadyhand_oms_unread_bytes", "Bytes that wait for OMS sessions to read them."),
     gauge("steadyhand_oms_orders_live", "Parents of OMS sessions that have not ended."),
     gauge("steadyhand_drop_copy_up", "1 while the drop copy session is up; absent without one."),
     gauge("steadyhand_drop_copy_lag_seconds", "How far the drop copy is behind the order session."),

@@ -9,7 +9,10 @@ word. One connection a session: a second one is closed, and the first goes on.
 """
 
 import asyncio
+import fcntl
 import ipaddress
+import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Final, cast
@@ -21,17 +24,18 @@ from gateways.fix.oms_session import OmsSession
 from gateways.fix.sessions import EngineError
 from gateways.fix.tap import Tap
 from gateways.fix.wire import SOH, fields
+from market.types import NS
 
 CONNECTIONS_MAX: Final = 16  # at once, those that have not logged on included
 LOGON_WAIT_S: Final = 5.0  # for the first message of a connection
 SECOND_LOOK_S: Final = 0.1  # from a Logon of a session that is up until it is refused
 HELD_MAX: Final = 16  # messages of a connection that is not logged on yet
 TICK_S: Final = 0.2  # between two looks at heartbeats
-BEHIND_S: Final = (
-    0.005  # ... and at what waits to be sent, a piece at a time: 20,000 messages a second at most
-)
+BEHIND_S: Final = 0.005  # ... and at what waits to be sent, in pieces: 20,000 messages a second at most
 FULL_BYTES: Final = 1_048_576  # unread by an OMS: what is not urgent waits
 UNREAD_BYTES_MAX: Final = 16 * 1_048_576  # of an OMS that does not read; it gets the rest at its next logon
+UNREAD_TOLD_S: Final = 5  # no byte of what waits was taken: that is told
+UNREAD_WAIT_S: Final = 60  # ... until the line is cut: the longest heartbeat of a session is a minute
 SECRET: Final = "554="  # noqa: S105  (the tag of a Password, which no log may hold)
 log = structlog.get_logger()
 
@@ -45,9 +49,11 @@ class OmsServer:
         sessions: dict[str, OmsSession],
         tap: Tap | None = None,
         mono_ns: Callable[[], int] = time.monotonic_ns,
+        unread: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """`unread` is told how many bytes wait to be read, all sessions together."""
         self.ours, self.sessions = ours, sessions
-        self.tap, self.mono_ns = tap, mono_ns
+        self.tap, self.mono_ns, self._unread = tap, mono_ns, unread
         self.refused = 0
         self._open: dict[Connection, None] = {}  # oldest first
         self._server: asyncio.AbstractServer | None = None
@@ -81,10 +87,15 @@ class OmsServer:
         for connection in list(self._open):
             connection.close("the gate stops")
 
-    def _tick(self) -> None:
+    def look(self) -> None:
+        """Keep each line alive, or give it up."""
         now_ns = self.mono_ns()
         for session in self.sessions.values():
             session.tick(now_ns)
+        self._unread(sum([connection.look(now_ns) for connection in list(self._open)]))
+
+    def _tick(self) -> None:
+        self.look()
         behind = any(session.is_behind for session in self.sessions.values())
         self._timer = asyncio.get_running_loop().call_later(BEHIND_S if behind else TICK_S, self._tick)
 
@@ -139,6 +150,10 @@ class Connection(asyncio.Protocol):
         self._session: OmsSession | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._held: list[str] = []  # messages that wait for a second look
+        self._written = 0  # bytes
+        self._left = 0  # ... that have left for the other side's kernel
+        self._left_ns = 0  # when that was seen to move, or nothing waited
+        self._told = False  # that nothing is read
 
     @property
     def is_logged_on(self) -> bool:
@@ -158,7 +173,6 @@ class Connection(asyncio.Protocol):
         try:
             messages = self._frames.feed(received)
         except TooLong as error:
-            log.error("oms: connection closed", reason=str(error))
             self._give_up(str(error))
             return
         for raw in messages:
@@ -214,7 +228,29 @@ class Connection(asyncio.Protocol):
             self._give_up("it does not read")
             return
         self._record("OUT", frame.decode("utf-8", "surrogateescape"))
+        self._written += len(frame)
         self._transport.write(frame)
+
+    def look(self, now_ns: int) -> int:
+        """Tell of, and in the end cut off, a side that reads nothing; return how many bytes wait for it."""
+        if self._transport is None:
+            return 0
+        waits = self._transport.get_write_buffer_size() + in_kernel(self._transport)
+        if not waits or self._written - waits != self._left:
+            self._left, self._left_ns, self._told = self._written - waits, now_ns, False
+            return waits
+        silent_s = (now_ns - self._left_ns) // NS
+        if silent_s >= UNREAD_WAIT_S:
+            self._give_up(f"it read nothing for {silent_s} s, {waits} bytes wait")
+        elif silent_s >= UNREAD_TOLD_S and not self._told and self._session is not None:
+            self._told = True
+            log.warning(
+                "oms: it does not read",
+                client=self._session.terms.client,
+                unread_bytes=waits,
+                mend=f"look at the OMS; after {UNREAD_WAIT_S} s it is cut off; its logon gets the rest",
+            )
+        return waits
 
     def is_full(self) -> bool:
         """Return whether so much waits to be read that more should wait here."""
@@ -228,6 +264,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _give_up(self, reason: str) -> None:
+        client = self._session.terms.client if self._session is not None else ""
+        log.error("oms: connection closed", client=client, reason=reason)
         if self._session is not None and self._session.holds(self):
             self._session.lost(reason)
         if self._transport is not None:
@@ -244,3 +282,13 @@ class Connection(asyncio.Protocol):
         if SECRET in raw:
             raw = SOH.join(f"{SECRET}***" if f.startswith(SECRET) else f for f in raw.split(SOH))
         self._server.tap.write(direction, raw)
+
+
+def in_kernel(transport: asyncio.Transport) -> int:
+    """Return the bytes that our kernel holds since the other has no room; they move while it reads."""
+    found = transport.get_extra_info("socket")
+    try:
+        held = fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        return 0  # closed by now
+    return int.from_bytes(held, sys.byteorder)
