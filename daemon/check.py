@@ -80,6 +80,7 @@ def check(path: Path) -> Iterator[Finding]:
     yield from check_places(file)
     yield from check_limits(file)
     yield from check_people(file)
+    yield from check_state(file)
     yield from check_live(file)
     yield from check_lines(file)
     yield from check_profiles(file)
@@ -202,6 +203,27 @@ def check_people(file: File) -> Iterator[Finding]:
         roles_of(gate)
     except ConfigError as error:
         yield file.error("gate.roles", str(error).partition(": ")[2])
+
+
+def check_state(file: File) -> Iterator[Finding]:
+    """The state directory's journals are of a version that this program reads, none of them cut."""
+    gate = file.config.gate
+    if gate is None:
+        return
+    from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+    from daemon.segments.layout import JournalError
+    from daemon.segments.reading import segments
+
+    for name in (JOURNAL_NAME, INBOUND_NAME):
+        try:
+            if (gate.state_dir / name).exists():  # the first start makes it
+                segments(gate.state_dir / name)
+        except JournalError as error:
+            yield file.error("gate.state_dir", str(error))
+        except PermissionError:
+            yield file.warning(
+                "gate.state_dir", f"{gate.state_dir / name} is not yours to read: not looked at"
+            )
 
 
 def check_live(file: File) -> Iterator[Finding]:

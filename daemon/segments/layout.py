@@ -65,7 +65,8 @@ def decode_header(path: Path, head: bytes) -> Header | None:
         raise JournalError(f"{path}:0: not a segment of a journal")
     if len(whole) >= 12 and whole[8:12] != CRC.pack(VERSION):
         version = int.from_bytes(whole[8:12], "little")
-        raise JournalError(f"{path}:8: journal version {version} is not known, {VERSION} is")
+        mend = "start the program that wrote it, or begin in a new state_dir"
+        raise JournalError(f"{path}:8: journal version {version} is not known, {VERSION} is; {mend}")
     if len(whole) < HEADER.size:
         return None
     header = Header(*HEADER.unpack(whole)[2:-1])

@@ -3,6 +3,8 @@
 import importlib.metadata
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 
 from daemon import check, check_options, config, live_check
 from daemon.gate import files, state
+from daemon.gate.journal import INBOUND_NAME, JOURNAL_NAME
+from daemon.journal import Journal
 from daemon.paper.options import DEFAULT_POLICY
 from daemon.people import keys
+from daemon.segments.layout import VERSION
 from risk import calendar
 
 POLICY = f'policy = "{DEFAULT_POLICY}"'  # of deploy/paper.toml
@@ -98,6 +103,42 @@ def test_limits_for_another_mode_are_refused(paper: Path) -> None:
     found = errors(edited(paper, 'mode = "paper"', 'mode = "live"'))
 
     assert any(f.where.endswith(":mode") for f in found)
+
+
+@pytest.mark.parametrize("name", [JOURNAL_NAME, INBOUND_NAME])
+def test_a_state_directory_of_a_later_version_is_refused_as_the_gate_refuses_it(
+    paper: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state_dir = paper.parent / "state"
+    edited(paper, '"../runs/by-hand/gate"', f'"{state_dir}"')
+    assert errors(paper) == [], "there is none yet"
+    Journal.open(state_dir, name).close()
+    assert errors(paper) == []
+    assert check_options.main(["--config", str(paper)]) == 0
+    (segment,) = (state_dir / name).glob("*.seg")
+    head = segment.read_bytes()
+    segment.write_bytes(head[:8] + (VERSION + 1).to_bytes(4, "little") + head[12:])
+
+    (found,) = errors(paper)
+
+    assert found.where.endswith(":gate.state_dir")
+    said = (
+        f"{segment}:8: journal version {VERSION + 1} is not known, {VERSION} is; start the program that wrote"
+    )
+    assert found.message.startswith(said)
+    capsys.readouterr()
+    assert check_options.main(["--config", str(paper)]) == 78
+    assert said in capsys.readouterr().err
+    command = [sys.executable, "-m", "daemon.cli", "gate", "--config", str(paper)]
+    gate = subprocess.run(command, cwd=DEPLOY.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert (gate.returncode, said in gate.stderr) == (78, True)
+
+
+def test_a_state_directory_of_version_1_is_refused(paper: Path) -> None:
+    edited(paper, '"../runs/by-hand/gate"', f'"{paper.parent}"')
+    (paper.parent / JOURNAL_NAME).write_bytes(b"one file")
+
+    assert ["is a file, and a journal is a folder" in f.message for f in errors(paper)] == [True]
 
 
 def test_a_pulled_kill_file_is_a_warning(paper: Path) -> None:
