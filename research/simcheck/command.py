@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from market.flow.calibration import load
+from market.flow.calibration import Calibration, load
 from market.flow.queue_reactive_defaults import CALIBRATIONS
 from research.calibrate import facts
 from research.calibrate.command import facts_beside, report
-from research.calibrate.facts import FactsError
+from research.calibrate.facts import Facts, FactsError
 from research.simcheck import battery, gate
 from research.simcheck.battery import Budget, Result
 from research.simcheck.checks import NOT_RUN, PASSED, STATED
@@ -33,6 +33,7 @@ def main(args: argparse.Namespace) -> int:
             raise ValueError("--keep: a quick look is no verdict to keep; leave --quick away")
         calibration = load(path)
         recorded = facts.read(facts_beside(path))
+        belongs(path, calibration, recorded)
         args.out.mkdir(parents=True, exist_ok=True)
         result = battery.battery(path, calibration, recorded, budget_of(args), report, args.seed_set)
         write(args.out, result, gate.beside(path) if args.keep else None)
@@ -52,6 +53,30 @@ def main(args: argparse.Namespace) -> int:
     else:
         show(result)
     return 0 if clean(result) else 1
+
+
+def belongs(path: Path, calibration: Calibration, recorded: Facts) -> None:
+    """Hold the facts to the calibration that they stand beside: the gate judges by them.
+
+    Raises:
+        FactsError: they are of another recording or other hours, or lack what sizes come from.
+
+    """
+    beside, told = facts_beside(path), calibration.provenance
+    fitted = told.get("source", recorded.source), told.get("interval_utc_ns", hours(recorded))
+    if fitted != (recorded.source, hours(recorded)):
+        raise FactsError(
+            f"{beside}: are of {recorded.source}, {hours(recorded)}; {path.name} was fitted to {fitted[0]}, "
+            f"{fitted[1]}: put the facts beside it that `steadyhand calibrate` wrote with it"
+        )
+    for name in ("trade_size", "trades_per_s"):
+        if name not in recorded.numbers or not recorded.numbers[name].value > 0.0:
+            raise FactsError(f"{beside}: {name} is not there or not over 0; make it again")
+
+
+def hours(recorded: Facts) -> str:
+    """Return the interval of facts as a calibration's provenance writes it."""
+    return f"{recorded.begin_ns}..{recorded.end_ns}"
 
 
 def budget_of(args: argparse.Namespace) -> Budget:

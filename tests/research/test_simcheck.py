@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from market.flow.calibration import Layers, Reading, Regime, dump
-from market.flow.queue_reactive_defaults import small_tick
+from market.flow.queue_reactive_defaults import CALIBRATIONS, small_tick
+from research.calibrate import facts
+from research.calibrate.command import facts_beside
 from research.calibrate.facts import Estimate, Facts
 from research.calibrate.refine import ordinary
 from research.simcheck import arbitrage, battery, checks, command, episodes, gate, impact, numbers
@@ -85,6 +87,34 @@ def test_a_quick_look_is_not_kept_as_a_verdict(
     assert command.main(args) == 2
     assert "--keep: a quick look is no verdict to keep" in capsys.readouterr().err
     assert not gate.beside(calibration).exists()
+
+
+def test_facts_of_another_recording_judge_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "made.json"
+    fitted = {"source": "a.zip", "interval_utc_ns": "0..1"}
+    path.write_bytes(dump(msgspec.structs.replace(PLAIN, provenance=fitted)))
+    sizes = {"trade_size": Estimate(9.0, 8.0, 10.0), "trades_per_s": Estimate(1.0, 0.5, 1.5)}
+    own = msgspec.structs.replace(recorded(), source="a.zip", numbers=sizes)
+    command.belongs(path, command.load(path), own)
+    cases = {
+        "are of b.zip, 0..1; made.json was fitted to a.zip, 0..1": {"source": "b.zip"},
+        "are of a.zip, 0..2; made.json was fitted to a.zip, 0..1": {"end_ns": 2},
+        "trades_per_s is not there": {"numbers": {"trade_size": sizes["trade_size"]}},
+    }
+    for said, change in cases.items():
+        facts.write(facts_beside(path), msgspec.structs.replace(own, **change))
+
+        code = command.main(parser().parse_args([str(path), "--out", str(tmp_path / "out")]))
+
+        assert code == 2
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["goog-2012", "btc-large-tick"])
+def test_the_shipped_calibrations_stand_beside_their_own_facts(name: str) -> None:
+    path = CALIBRATIONS / f"{name}.json"
+    command.belongs(path, command.load(path), facts.read(facts_beside(path)))
 
 
 def test_the_sixteen_numbers_end_with_those_of_literature() -> None:
