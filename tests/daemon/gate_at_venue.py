@@ -69,9 +69,9 @@ class GateAtVenue:
             "halted", lambda s: s["posture"] in ("HALTED", "KILLED") and named in "; ".join(s["breaks"])
         )
 
-    def rest(self, qty: int = 10) -> str:
+    def rest(self, qty: int = 10, back_e4: int = BACK_E4) -> str:
         """Send an order that will rest; return its chain."""
-        return self.order(qty, self.quote()["bid_e4"] - BACK_E4)
+        return self.order(qty, self.quote()["bid_e4"] - back_e4)
 
     def take(self, qty: int = 10) -> str:
         """Send an order that will trade; return its chain."""
