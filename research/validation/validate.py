@@ -40,7 +40,8 @@ def main(args: argparse.Namespace) -> int:
     except PlayError as error:
         return complain(error, NOT_CLEAN)
     except OSError as error:
-        return complain(f"{error.filename or args.out}: {error.strerror}", USAGE)
+        mend = "mend it and the same command goes on where it was, or give another --out"
+        return complain(f"{error.filename or args.out}: {error.strerror or error}; {mend}", USAGE)
     except KeyboardInterrupt:
         return complain(
             f"interrupted; the same command goes on, {args.out} keeps what was played", INTERRUPTED

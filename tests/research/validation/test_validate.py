@@ -7,6 +7,7 @@ import pytest
 from policies import manifest as m
 from research.environment import scenarios
 from research.validation import results, validate_options
+from tests.research.test_whole import room_for
 from tests.research.validation.made import tiny
 
 
@@ -101,6 +102,19 @@ def test_what_others_would_play_is_what_one_plays(small, tmp_path, capsys):
     assert {job.kind for job in todo} == {"beside", "cell"}
     assert jobs.tuning() == []
     assert jobs.playing() == []
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(small, tmp_path, capsys):
+    asked = ("twap-passive", "--tiers", "T1", "--scenarios", "tiny", "--orders", 8, "--quick")
+
+    with room_for(1_000):
+        code, _, said = validate(capsys, *asked, "--baselines", "twap", "--out", tmp_path)
+
+    assert code == 2
+    assert said.splitlines()[-1].endswith(
+        "File too large; mend it and the same command goes on where it was, or give another --out"
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["cells"]
 
 
 def test_an_interrupt_leaves_what_was_played_and_says_how_to_go_on(small, tmp_path, capsys, monkeypatch):
