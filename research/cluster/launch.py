@@ -17,7 +17,7 @@ def main(options: argparse.Namespace, plan: Plan) -> int:
     """Connect, hand over, disconnect; return the exit code.
 
     Raises:
-        UsageError: Ray is not installed, or cannot be reached.
+        UsageError: Ray is not installed, or cannot be reached, or a sweep's file is none.
 
     """
     # Ray sends figures of use to its makers unless told not to, and warns of variables that it will rename.
@@ -26,6 +26,10 @@ def main(options: argparse.Namespace, plan: Plan) -> int:
         import ray
     except ImportError:
         raise UsageError("--workers, --ray and --sweep need Ray: pip install 'steadyhand[cluster]'") from None
+    if options.sweep is not None:  # a cluster takes most of a minute to begin
+        from research.cluster.sweep import read
+
+        read(options.sweep, plan)
     connect(ray, options.ray)
     try:
         if options.sweep is not None:

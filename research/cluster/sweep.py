@@ -35,7 +35,8 @@ def sweep(path: Path, plan: Plan, out: Path) -> int:
     combinations = [dict(zip(names, v, strict=True)) for v in itertools.product(*(grid[n] for n in names))]
     if len(combinations) > TRIALS_MAX:
         raise UsageError(f"{path}: {len(combinations)} combinations; {TRIALS_MAX} at most")
-    Folder(out).begin(plan, source(plan.where))
+    folder, found = Folder(out), source(plan.where)
+    folder.begin(plan, found)
     space = {
         "plan": msgspec.to_builtins(plan),
         "out": str(out),
@@ -59,6 +60,7 @@ def sweep(path: Path, plan: Plan, out: Path) -> int:
     write_whole(out / RESULTS, json.dumps(rows, indent=1).encode() + b"\n")
     for row in rows:
         print(f"{row['cost']:9.4f}  {row['steps']:,} steps  {row['knobs']}")
+    folder.describe(plan, found, {"status": "failed" if failed else "finished", "trials": len(rows)})
     if failed:
         raise TrainingError(
             f"{len(failed)} of {len(combinations)} trials failed; the rest is in {out / RESULTS}"

@@ -98,6 +98,20 @@ def test_an_interrupted_run_says_so_and_goes_on_from_the_last_checkpoint(tmp_pat
     assert steps[0] == 0
 
 
+def test_a_sweep_that_cannot_be_is_refused_before_a_cluster_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from research.training import train_options
+
+    monkeypatch.setattr("research.cluster.launch.connect", lambda *_: pytest.fail("a cluster begins"))
+    (tmp_path / "grid.json").write_text('{"alpha": [0.1]}')
+    words = f"{SMALL} --steps 20000 --sweep {tmp_path / 'grid.json'}".split()
+
+    assert train_options.main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "alpha = 0.1: Object contains unknown field" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_sweep_tries_every_combination(tmp_path: Path) -> None:
     (tmp_path / "grid.json").write_text('{"learning_rate": [0.001, 0.0], "clip": [0.1, 0.2]}')
     words = f"{SMALL} --steps 20000 --sweep {tmp_path / 'grid.json'}".split()
@@ -108,6 +122,7 @@ def test_a_sweep_tries_every_combination(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     rows = json.loads((tmp_path / "run" / "sweep.json").read_text())
     assert len(rows) == 4
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
     assert rows[0]["knobs"]["learning_rate"] == 0.001
     assert rows[0]["cost"] <= rows[-1]["cost"]
 
