@@ -336,7 +336,7 @@ class ChildOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.state(report)
         if report.cum_qty != self.cum_qty:
             return Change(breaks=(f"CumQty {report.cum_qty} at the EMS, {self.cum_qty} booked",))
-        short = checks.short(report, self.order_qty) if self.live else ""
+        short = checks.short(report, self.order_qty, self.issued) if self.live else ""
         if self.doubt and (short or checks.arithmetic(report)):
             return Change()  # no answer: it is asked for again
         self.doubt = short

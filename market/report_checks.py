@@ -71,9 +71,10 @@ def as_issued(report: ExecutionReport, issued: dict[ClOrdID, tuple[int, int]]) -
     return report.order_qty in (None, qty) and report.price_e4 in (None, price_e4)
 
 
-def short(report: ExecutionReport, order_qty: int) -> str:
+def short(report: ExecutionReport, order_qty: int, issued: dict[ClOrdID, tuple[int, int]]) -> str:
     """Return that a status answer says FILLED of an order that lacks shares, "" where it does not."""
-    wanted = report.order_qty or order_qty
+    asked_qty, _ = issued.get(report.cl_ord_id, (order_qty, 0))  # it may name a replace, and no OrderQty
+    wanted = report.order_qty or asked_qty
     if report.ord_status is not S.FILLED or report.cum_qty >= wanted:
         return ""
     return f"CumQty {report.cum_qty} of {wanted} while FILLED"

@@ -377,6 +377,22 @@ def test_a_request_that_never_left_changes_nothing() -> None:
     assert new.status is S.REJECTED
 
 
+@pytest.mark.parametrize(("asked", "filled"), [(60, True), (150, False)])
+def test_an_answer_that_names_a_replace_and_no_quantity_is_held_against_what_was_asked_for(
+    asked: int, filled: bool
+) -> None:
+    c = chain()
+    c.observe(trade(60, 60, "E1"))
+    c.request_replace("R", asked, 1000, 5)
+    if not filled:
+        c.observe(trade(40, 100, "E2"))
+    said = report(E.ORDER_STATUS, cl_ord_id="R", ord_status=S.FILLED, cum_qty=c.cum_qty)
+    change = c.observe(said)
+
+    assert (c.status is S.FILLED, change.doubt == "") == (filled, filled)
+    assert c.live or c.order_qty == asked == c.cum_qty
+
+
 EXEC_TYPES = [e for e in E if e is not E.ORDER_STATUS]
 
 
