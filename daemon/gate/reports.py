@@ -10,6 +10,7 @@ from daemon.gate import external as gate_external
 from daemon.gate import parents as gate_parents
 from daemon.gate import positions as gate_positions
 from daemon.gate import retiring as gate_retiring
+from daemon.gate import stops as gate_stops
 from daemon.gate.effects import SendDontKnow
 from daemon.gate.ended_parents import parent_of
 from daemon.gate.state import ORDER_PREFIX, GateState
@@ -22,7 +23,7 @@ from market.events import (
     SendFailed,
     Stamp,
 )
-from market.order_table import AWAITING
+from market.order_table import AWAITING, TERMINAL
 from market.orders import DontKnow
 from market.types import EXECUTIONS, ClOrdID, CxlRejReason, DKReason, ExecID, ExecType, OrdStatus
 from risk import checks
@@ -63,6 +64,8 @@ def report(g: GateState, stamp: Stamp, event: ExecutionReport) -> None:
         g.counters["ems_rejects"] += 1
         g.note("warning", "rejected by the EMS", cl_ord_id=chain.chain_id, text=event.text)
     _after(g, stamp, chain, change)
+    if chain.live and before in TERMINAL:
+        gate_stops.works_again(g, chain)
     if grown:
         _fits(g, stamp, chain)
 

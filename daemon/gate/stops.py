@@ -10,6 +10,7 @@ from daemon.gate import parents as gate_parents
 from daemon.gate.effects import LatchKill, SendMassCancel, Tell
 from daemon.gate.people import refuse
 from daemon.gate.state import GateState
+from market.child_order import ChildOrder
 from market.events import Kill, Shutdown, Stamp
 from market.orders import MassCancel
 from market.parents import ParentTrigger
@@ -168,17 +169,32 @@ def carry_out(g: GateState) -> None:
         if key in g.posture.pulled:
             continue
         cause, _, scope = key.partition("@")
-        row = CAUSES[cause]
-        halts = row.posture >= Posture.HALTED and (scope or cause in CANCEL_ALL)
-        if halts or cause == "R25":
-            gate_chains.pull_scope(g, scope)
-        elif row.posture is Posture.REDUCE_ONLY:
-            gate_chains.pull_opening(g, scope)
-        if row.posture is Posture.KILLED and scope:
+        take_back(g, cause, scope)
+        if CAUSES[cause].posture is Posture.KILLED and scope:
             g.effects.append(LatchKill(f"{cause} {g.posture.causes[key]}"[:500], scope))
         g.posture.pulled[key] = None
     for key in [key for key in g.posture.pulled if key not in g.posture.causes]:
         del g.posture.pulled[key]
+
+
+def take_back(g: GateState, cause: str, scope: str) -> None:
+    """Pull what may not work while a cause holds."""
+    posture = CAUSES[cause].posture
+    if (posture >= Posture.HALTED and (scope or cause in CANCEL_ALL)) or cause == "R25":
+        gate_chains.pull_scope(g, scope)
+    elif posture is Posture.REDUCE_ONLY:
+        gate_chains.pull_opening(g, scope)
+
+
+def works_again(g: GateState, chain: ChildOrder) -> None:
+    """An order works that had ended (a bust): whatever holds was carried out without it."""
+    memory = g.risk.memory
+    listed = memory.restricted is not None and chain.terms.symbol in memory.restricted.symbols
+    if memory.stopped or listed:
+        gate_chains.unwant(g, chain.chain_id)
+    for key in g.posture.pulled:
+        cause, _, scope = key.partition("@")
+        take_back(g, cause, scope)
 
 
 def mass_cancel(g: GateState) -> None:
