@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from research.environment.scenarios import SCENARIOS
 from research.validation.statistics import paired
-from research.validation.tape_world import NS, Window, windows
+from research.validation.tape_world import NS, Window, fitted, windows
 
 SIDES: Final = ("BUY", "SELL")
 ROUND: Final = 10  # shares that sizes are rounded to
@@ -39,7 +40,8 @@ def main() -> int:
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--json", action="store_true")
     args = p.parse_args()
-    cut = {folder: windows(folder, None, None, args.minutes)[0] for folder in args.tape}
+    known = fitted(SCENARIOS.values())
+    cut = {folder: windows(folder, None, None, args.minutes, known)[0] for folder in args.tape}
     todo = [
         (folder, side, policy)
         for folder in args.tape
