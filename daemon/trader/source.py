@@ -145,7 +145,10 @@ class Source:
             except SnapshotError as refused:
                 error = str(refused)
             else:
-                if found.next_seq >= next_seq:
+                session, next_seq = wanted()  # the lines may have named theirs meanwhile
+                if session not in ("", found.session):
+                    error = f"it is of session {found.session}, and the feed of {session}"
+                elif found.next_seq >= next_seq:
                     log.warning("feed_resynchronised", next_seq=found.next_seq, bytes=len(found.packets))
                     return found
             await asyncio.sleep(SNAPSHOT_RETRY_S)

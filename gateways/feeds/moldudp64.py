@@ -211,11 +211,13 @@ class Arbiter:
         return [HEADER.pack(self.session, self.next_seq, count)]
 
     def resume(self, next_seq: int, mono_ns: int, session: str = "") -> bool:
-        """Go on from a snapshot's end; False where it is older than what was heard already.
+        """Go on from a snapshot's end; False where it is older than what was heard, or of another session.
 
         What came meanwhile and is newer follows at once; a hole behind it is asked for like any other.
         """
         if self.ended or next_seq < max(1, self.next_seq):
+            return False
+        if self.session and session and session != plain(self.session):
             return False
         self.counters.snapshots += 1
         self.session = self.session or session.rjust(10).encode("ascii", "replace")

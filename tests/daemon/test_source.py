@@ -12,11 +12,12 @@ from daemon.config import FeedSection
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN
 from daemon.trader import source
 from daemon.trader.source import Source
-from gateways.feeds import moldudp64_client, moldudp64_lines, moldudp64_server
+from gateways.feeds import glimpse, moldudp64_client, moldudp64_lines, moldudp64_server
 from gateways.feeds.glimpse import Snapshot
 from gateways.feeds.glimpse_server import GlimpseServer, Mirror
 from gateways.feeds.moldudp64 import END_OF_SESSION, HEADER
 from gateways.feeds.moldudp64_server import MoldServer
+from gateways.feeds.soupbintcp import Login
 from gateways.feeds.soupbintcp_server import SoupServer
 from market.flow.zero_intelligence import ZeroIntelligenceFlow
 from tests.gateways.feeds.test_glimpse import book_of, order_of
@@ -294,6 +295,57 @@ def test_a_failover_to_another_session_is_mended_by_its_snapshot(monkeypatch: py
         new.close()
 
     exchange = run(story)
+    assert exchange.reader.failed == []
+
+
+def test_lines_that_name_their_session_while_a_snapshot_of_another_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A late start in a failover: whoever has the old session's snapshot has nothing of ours."""
+    fetch, heard = glimpse.fetch, list[str]()
+
+    async def story(e: Exchange) -> None:
+        port = free_port()
+        snapshots = free_port()
+        old = GlimpseServer(Mirror(e.desk.store, MIDNIGHT_NS, "SYN"), e.soup)
+        await old.start("127.0.0.1", snapshots)
+        e.play(30)
+        e.desk = Desk(ZeroIntelligenceFlow(6, BEGIN_NS, END_NS, INSTRUMENT)).opened()
+        store = e.desk.store
+        ours = GlimpseServer(Mirror(store, MIDNIGHT_NS, "SYN"), SoupServer(store, "RUN2", "trader", "paper"))
+        lines = MoldServer(store, "RUN2", (("127.0.0.1", port),))
+
+        async def slow(host: str, port: int, login: Login) -> Snapshot:
+            found = await fetch(host, port, login)
+            heard.append(found.session)
+            if len(heard) == 1:
+                old.close()
+                await lines.start("127.0.0.1", 0)
+                lines.publish()
+                assert e.source is not None
+                arbiter = e.source._client.arbiter  # type: ignore[union-attr]
+                await e.reader.until(lambda: bool(arbiter.session))
+                await ours.start("127.0.0.1", snapshots)
+            return found
+
+        monkeypatch.setattr(glimpse, "fetch", slow)
+        following = e.follow(
+            protocol="moldudp64",
+            start="snapshot",
+            lines=[f"127.0.0.1:{port}"],
+            snapshot=f"127.0.0.1:{snapshots}",
+        )
+        await e.reader.until(lambda: "snapshot" in e.reader.log)
+        e.play(5)
+        lines.publish()
+        await e.whole()
+        await e.leave(following)
+        ours.close()
+        lines.close()
+
+    exchange = run(story)
+    assert heard == ["RUN1", "RUN2"]
+    assert exchange.reader.log.count("snapshot") == 1
     assert exchange.reader.failed == []
 
 

@@ -179,6 +179,19 @@ def test_the_way_back_is_the_same() -> None:
     assert w.a.lost == f"session {SESSION} came in place of {NEW}"
 
 
+def test_a_snapshot_of_another_session_than_the_lines_carry_is_not_gone_on_from() -> None:
+    """A late start asks for any session's; while it comes, the lines name theirs."""
+    w = Failover(0)
+    w.a.session = b""
+    w.a.begin_lost("begins with a snapshot")
+    w.other(1, b"one", b"two")
+    assert not w.a.resume(5_000, w.now, SESSION)
+    assert w.a.lost
+    w.heard.messages = [b"one"]
+    assert w.a.resume(2, w.now, NEW)
+    assert w.heard.messages == [b"one", b"two"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_session_is_left_only_where_it_was_silent_and_the_other_spoke_on(seed: int) -> None:
