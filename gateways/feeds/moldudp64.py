@@ -129,6 +129,9 @@ class Arbiter:
                 self._forget(Refusal.UNASKED)
                 return
         elif not self._heard(line, seq, count, mono_ns):
+            repeated = min(messages, max(0, self.next_seq - seq))
+            if repeated and not self.lost and self._differs(seq, repeated, datagram):
+                self._end_seq, self.ended = 0, False  # what came before the end was no truth either
             return
         self.session = session
         if not self.lost:
@@ -215,7 +218,7 @@ class Arbiter:
 
         What came meanwhile and is newer follows at once; a hole behind it is asked for like any other.
         """
-        if self.ended or next_seq < max(1, self.next_seq):
+        if self.ended or next_seq < self.wanted_seq:
             return False
         if self.session and session and session != plain(self.session):
             return False
@@ -260,6 +263,11 @@ class Arbiter:
     def begin_lost(self, reason: str) -> None:
         """Begin with a snapshot: keep what comes until `resume`."""
         self.lost = reason
+
+    @property
+    def wanted_seq(self) -> int:
+        """Return what a snapshot must reach: our number, or the lines', where none of them is there yet."""
+        return max(1, min(self.next_seq, self._known_seq))
 
     @property
     def _missing(self) -> int:

@@ -105,7 +105,7 @@ class MoldClient:
         """Return the session that a snapshot must be of, and the least number at which it may go on."""
         if self._follows and self.arbiter.succeed(self._mono_ns()):
             log.error("feed_lost", reason=self.arbiter.lost)
-        return plain(self.arbiter.session), self.arbiter.next_seq
+        return plain(self.arbiter.session), self.arbiter.wanted_seq
 
     def resume(self, next_seq: int, session: str = "") -> bool:
         """Go on from a snapshot's end; False where it is too old."""
