@@ -136,12 +136,12 @@ def own(path: Path, facts: dict[str, Any]) -> tuple[Scenario, ...]:
     kinds = {"differs": Differs, "parents": Parents, "latency": Latency}
     made = []
     for raw in facts["world"].get("scenarios", []):
-        market = Calibration if "class_hazards" in raw["market"] else Rates
         try:
+            market = Calibration if "class_hazards" in raw["market"] else Rates
             parts = {n: msgspec.convert(raw[n], kind) for n, kind in (kinds | {"market": market}).items()}
             scenario = Scenario(**raw | parts)
         except (msgspec.ValidationError, KeyError, TypeError) as error:
-            raise SubjectError(f"{path}: scenario {raw['name']}: {error}") from None
+            raise SubjectError(f"{path}: scenario {raw.get('name')}: {error}") from None
         shipped = SCENARIOS.get(scenario.name)
         if shipped is None or shipped.market != scenario.market:
             made.append(scenario)

@@ -239,9 +239,11 @@ def test_a_policy_of_unknown_markets_is_asked_where_to_be_tried():
 def test_a_runs_own_scenarios_come_from_the_run():
     import msgspec
 
-    from research.validation.subjects import own
+    from research.validation.subjects import SubjectError, own
 
-    mine = tiny("of my own")
-    facts = {"world": {"scenarios": [msgspec.to_builtins(mine), {"name": "plain"}]}}
+    mine, shipped = tiny("of my own"), scenarios.SCENARIOS["plain"]
+    facts = {"world": {"scenarios": [msgspec.to_builtins(mine), msgspec.to_builtins(shipped)]}}
 
     assert own(None, facts) == (mine,)
+    with pytest.raises(SubjectError, match="scenario plain: 'market'"):
+        own("run.json", {"world": {"scenarios": [{"name": "plain"}]}})
