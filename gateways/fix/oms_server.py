@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
         self._held: list[str] = []  # messages that wait for a second look
         self._written = 0  # bytes
         self._left = 0  # ... that have left for the other side's kernel
-        self._left_ns = 0  # when that was seen to move, or nothing waited
+        self._left_ns = server.mono_ns()  # when that was seen to move, or nothing waited
         self._told = False  # that nothing is read
 
     @property

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from gateways.fix import oms_server
 from gateways.fix.oms_frames import Frames, frame
-from gateways.fix.oms_server import FULL_BYTES, UNREAD_TOLD_S, UNREAD_WAIT_S, OmsServer
+from gateways.fix.oms_server import FULL_BYTES, UNREAD_TOLD_S, UNREAD_WAIT_S, Connection, OmsServer
 from tests.gateways.fix.oms_line import NS, SOH, OmsLine
 
 REPORTS = 12_000  # of half a KiB: more than both kernels hold, and the bound of what waits
@@ -193,5 +193,45 @@ def test_a_line_that_is_let_go_and_never_read_is_no_longer_open(
         p.wait(1)
         await p.until(lambda: not p.server._open)
         deaf.close()
+
+    run(tmp_path, story)
+
+
+class Slow(asyncio.Transport):
+    """A line of which nothing has left yet."""
+
+    def __init__(self) -> None:
+        gone = socket.socket()
+        gone.close()  # the kernel holds nothing of it
+        super().__init__({"peername": ("127.0.0.1", 40_000), "socket": gone})
+        self.waits, self.aborted = 0, False
+
+    def get_write_buffer_size(self) -> int:
+        return self.waits
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.waits += len(data)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_the_first_bytes_of_a_line_have_as_long_as_any_on_a_host_that_is_up_for_days(tmp_path: Path) -> None:
+    async def story(p: Port) -> None:
+        p.wait(1_000_000)
+        slow = Slow()
+        line = Connection(p.server)
+        line.connection_made(slow)
+        line.send(b"8=FIX.4.4")
+        p.wait(UNREAD_WAIT_S - 1)
+        p.server.look()
+        assert not slow.aborted
+        p.wait(1)
+        p.server.look()
+        assert slow.aborted
+        line.connection_lost(None)
 
     run(tmp_path, story)
