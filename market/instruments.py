@@ -27,6 +27,14 @@ class Auction(StrEnum):
     REOPEN = "reopen"  # after a halt
 
 
+class ShortDay(msgspec.Struct, frozen=True, array_like=True):
+    """A day with hours of its own, in clock times of the instrument's zone: the day before a holiday."""
+
+    day: date
+    open: time
+    close: time
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable thing. Times are clock times of its own zone, stored and journaled as UTC ns."""
 
@@ -45,6 +53,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str = ""  # a name of risk/calendars.json, 24x7, or tape (paper); "": the one of the MIC
     auctions: tuple[Auction, ...] = ()  # enabled; without one, a window that touches it is refused
     close_cutoff_s: int = 300  # orders for the close are taken until so long before it (NASDAQ: 15:55)
+    short_days: tuple[ShortDay, ...] = ()  # of its calendar (risk.calendar), whose hours these are
 
     def tick_e4(self, price_e4: int) -> int:
         """Return the tick that holds at a price (1e-4 currency units)."""
@@ -70,6 +79,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def session(self, day: date) -> tuple[int, int]:
         """Return (open, close) of continuous trading in UTC ns."""
+        for short in self.short_days:
+            if short.day == day:
+                return self.at(day, short.open), self.at(day, short.close)
         return self.at(day, self.open), self.at(day, self.close)
 
 

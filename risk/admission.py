@@ -105,7 +105,9 @@ def window_faults(risk: RiskOverlay, parent: ParentOrder, ts_ns: int, begun: boo
     if parent.close_pct is not None:
         if closes_ns < closing_times(instrument, parent.start_ns)[1]:
             early = instrument.clock(closes_ns)
-            found.append(f"R08 close_pct: the venue closes at {early} that day, and its cut-off is not known")
+            found.append(
+                f"R08 close_pct: the venue closes at {early} that day, before the instrument's close"
+            )
         return found
     touched = closing.window_fault(parent, instrument, (opens_ns, closes_ns), begun)
     if touched:

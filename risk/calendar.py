@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from market.instruments import Instrument, to_ns
+from market.instruments import Instrument, ShortDay, to_ns
 from market.types import NS
 
 SHIPPED: Final = Path(__file__).with_name("calendars.json")
@@ -190,6 +190,24 @@ class Table(msgspec.Struct, frozen=True):
             return OfTape(instrument)
         rules = self.calendars.get(name)
         return OfVenue(rules) if rules is not None else Nowhere()
+
+    def with_short_days(self, instrument: Instrument) -> Instrument:
+        """Return an instrument that knows on which days its venue opens later or closes earlier than it."""
+        rules = self.calendars.get(instrument.calendar or self.venues.get(instrument.mic, ""))
+        if rules is None:
+            return instrument
+        zone, own, found = ZoneInfo(rules.zone), ZoneInfo(instrument.zone), []
+        for day, parts in sorted(rules.special.items()):
+            opens, closes = (
+                datetime.combine(day, clock, tzinfo=zone).astimezone(own)
+                for clock in (parts[0][0], parts[-1][1])
+            )
+            if opens.date() != day or closes.date() != day:
+                continue  # hours across the midnight of another zone are no day of the instrument's
+            begin, end = max(opens.time(), instrument.open), min(closes.time(), instrument.close)
+            if (begin, end) != (instrument.open, instrument.close) and begin < end:
+                found.append(ShortDay(day, begin, end))
+        return msgspec.structs.replace(instrument, short_days=tuple(found))
 
     def for_tape(self, instrument: Instrument, ts_ns: int) -> str:
         """Return the calendar to name for a recorded day: its own, or where none is known, the tape's."""

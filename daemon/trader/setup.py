@@ -20,6 +20,7 @@ from policies.actions import ACTION_TABLE_SHA256
 from policies.policy import Cadence, Policy
 from policies.scripted import Scripted
 from policies.state import STATE_SPEC_SHA256
+from risk import calendar
 
 NS_PER_MS: Final = 1_000_000
 
@@ -66,7 +67,10 @@ def build_core(config: Config, policy: Policy | Scripted) -> TraderCore:
     if missing or not trader.symbols:
         raise ConfigError(f"trader.symbols: no [[instrument]] {', '.join(missing) or '(none given)'}")
     settings = settings_of(trader, policy.cadence)
-    instruments: dict[Symbol, Instrument] = {Symbol(s): known[s] for s in trader.symbols}
+    days = calendar.load()
+    instruments: dict[Symbol, Instrument] = {
+        Symbol(s): days.with_short_days(known[s]) for s in trader.symbols
+    }
     return TraderCore(settings, instruments, policy)
 
 

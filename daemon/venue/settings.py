@@ -15,6 +15,7 @@ from daemon.venue.options import GATE_WAIT_S, LATENCY_US_MAX, SYNTHETIC_DAY
 from gateways.fix.sessions import FIX_44
 from market.instruments import Auction, Instrument
 from market.types import Symbol
+from risk import calendar
 
 if TYPE_CHECKING:
     from market.tape import Tape
@@ -79,13 +80,15 @@ def read(args: argparse.Namespace) -> Options:
     if args.auctions:
         crosses = tuple(Auction(name) for name in args.auctions)
         instrument = msgspec.structs.replace(instrument, auctions=crosses)
+    opens_ns, closes_ns = instrument.session(day)
+    begin, end = args.begin or base.get("begin"), args.end or base.get("end")
     window = (
-        instrument.at(day, args.begin or base.get("begin") or instrument.open),
-        instrument.at(day, args.end or base.get("end") or instrument.close),
+        instrument.at(day, begin) if begin else opens_ns,
+        instrument.at(day, end) if end else closes_ns,
     )
     if not window[0] < window[1]:
-        begin, end = (instrument.clock(ts_ns)[:8] for ts_ns in window)
-        raise ConfigError(f"--from {begin} is not before --to {end}")
+        first, last = (instrument.clock(ts_ns)[:8] for ts_ns in window)
+        raise ConfigError(f"--from {first} is not before --to {last}")
     _check_names(args)
     lockstep = _lockstep_socket(args, base)
     scenario = _scenario(args, lockstep is not None, time.fromisoformat(instrument.clock(window[0])))
@@ -196,16 +199,17 @@ def _from_config(args: argparse.Namespace) -> dict[str, Any]:
 def _market(
     tape: Path | None, instrument: Instrument | None, args: argparse.Namespace
 ) -> tuple[Instrument, date]:
-    """Return what is traded and on which day."""
+    """Return what is traded, with its short days, and on which day."""
+    days = calendar.load()
     if tape is None:
         chosen = instrument or SYNTHETIC
         if args.symbol not in (None, chosen.symbol):
             chosen = msgspec.structs.replace(chosen, symbol=Symbol(args.symbol))
-        return chosen, args.day or SYNTHETIC_DAY
+        return days.with_short_days(chosen), args.day or SYNTHETIC_DAY
     opened = open_tape(tape)
     if args.symbol not in (None, opened.symbol):
         raise ConfigError(f"--symbol {args.symbol}: the tape {tape} is of {opened.symbol}")
-    return opened.instrument, opened.day
+    return days.with_short_days(opened.instrument), opened.day
 
 
 def open_tape(path: Path) -> "Tape":

@@ -1,6 +1,6 @@
 """A part of a parent in the closing cross: admission, the gate's controls, the trader's order, the print."""
 
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from market.parents import ParentOrder, Progress
 from market.types import ClOrdID, ExecType, OrdStatus, OrdType, ParentID, ParentStatus, Side, TimeInForce
 from policies.choose import choose
 from research.training.offline import Run
+from risk import calendar
 from tests.daemon.gate_harness import ASK, BID, INSTRUMENT, World, cancels, limits, parent_order
 
 S = 1_000_000_000
@@ -85,9 +86,10 @@ def test_the_limits_must_list_close() -> None:
 # --- the trader, against an exchange that crosses -----------------------------------------------------
 
 
-def run_to_close(pct: int, limit: int | None = None) -> tuple[Run, list[Any]]:
-    instrument = msgspec.structs.replace(SYNTHETIC, auctions=(Auction.CLOSE,), adv=2_000_000)
-    begin = instrument.session(date(2024, 1, 2))[1] - 420 * S
+def run_to_close(pct: int, limit: int | None = None, day: date = date(2024, 1, 2)) -> tuple[Run, list[Any]]:
+    instrument = msgspec.structs.replace(SYNTHETIC, auctions=(Auction.CLOSE,), adv=2_000_000, calendar="XNYS")
+    instrument = calendar.load().with_short_days(instrument)
+    begin = instrument.session(day)[1] - 420 * S
     close = begin + 420 * S
     settings = Settings(interval_ns=S, gap_ns=S // 4, corridor=0.2, orders_max=20_000, levels_max=4_000)
     core = TraderCore(settings, {instrument.symbol: instrument}, choose("twap-passive"))
@@ -127,6 +129,16 @@ def test_the_trader_sends_one_order_for_the_close_before_the_cutoff_and_works_th
     others = [i for i in asked if isinstance(i, ev.SubmitIntent) and i.time_in_force is not TimeInForce.CLOSE]
     assert others
     assert all(i.qty <= 600 for i in others)
+
+
+def test_on_a_half_day_the_trader_the_gate_and_the_exchange_close_at_one() -> None:
+    run, asked = run_to_close(40, day=date(2024, 11, 29))
+    one = INSTRUMENT.at(date(2024, 11, 29), time(13))
+    closing = [i for i in asked if getattr(i, "time_in_force", None) is TimeInForce.CLOSE]
+    assert [i.qty for i in closing] == [400]
+    assert one - 360 * S <= closing[0].decided_mono_ns < one - 300 * S
+    (progress,) = run.gate.progress.values()
+    assert progress.status is ParentStatus.FILLED
 
 
 def test_the_parents_limit_is_the_limit_of_its_order_for_the_close() -> None:

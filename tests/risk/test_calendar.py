@@ -1,7 +1,8 @@
 """Trading days and phases, against days that anybody can look up."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,36 @@ def test_a_day_begins_after_the_last_one_and_where_a_calendar_agrees(
 
 def test_no_day_begins_where_all_is_closed() -> None:
     assert "closed" in may_begin("2024-01-06", "2024-01-05", [of().phase(at("2024-01-06T12:00:00-05:00"))])
+
+
+CHICAGO = {"mic": "XNAS", "zone": "America/Chicago", "open": time(8, 30), "close": time(15)}
+LONDON = {"mic": "XLON", "zone": "Europe/London", "open": time(8), "close": time(16, 30)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "day", "opens", "closes"),
+    [
+        ({"mic": "XNAS"}, "2024-11-29", "09:30", "13:00"),
+        ({"mic": "XNAS"}, "2024-12-02", "09:30", "16:00"),
+        ({"mic": "XNAS", "open": time(10, 0)}, "2024-11-29", "10:00", "13:00"),
+        ({"mic": "XNAS", "close": time(12, 0)}, "2024-11-29", "09:30", "12:00"),  # its own, earlier still
+        ({"mic": "XNAS", "open": time(14, 0)}, "2024-11-29", "14:00", "16:00"),  # nothing of it is left
+        (CHICAGO, "2024-11-29", "08:30", "12:00"),
+        ({"mic": "XNAS", "zone": "Asia/Tokyo"}, "2024-11-29", "09:30", "16:00"),  # hours over a midnight
+        (LONDON, "2024-12-24", "08:00", "12:30"),
+        ({"mic": "XXXX"}, "2024-11-29", "09:30", "16:00"),
+        ({"mic": "XNAS", "calendar": TAPE}, "2024-11-29", "09:30", "16:00"),
+        ({"mic": "ABCD"}, "2024-11-29", "09:30", "16:00"),  # a venue that nobody knows
+    ],
+)
+def test_an_instrument_knows_the_short_days_of_its_calendar(
+    fields: dict[str, Any], day: str, opens: str, closes: str
+) -> None:
+    instrument = load().with_short_days(Instrument(symbol=Symbol("ABC"), **fields))
+
+    hours = [instrument.clock(ts_ns)[:5] for ts_ns in instrument.session(date.fromisoformat(day))]
+
+    assert hours == [opens, closes]
 
 
 def test_every_session_of_the_table_is_sane() -> None:

@@ -1,15 +1,16 @@
 """R08: a window lies in a day that the calendar knows, half days and holidays included, and stays there."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
+import msgspec
 import pytest
 
 from daemon.gate.effects import Reply
 from market import events as ev
 from market.instruments import Auction, Instrument
-from market.types import ParentID
-from tests.daemon.gate_harness import OPEN_NS, PAPER, SECOND, SYN, World, limits
+from market.types import ParentID, TimeInForce
+from tests.daemon.gate_harness import BID, OPEN_NS, PAPER, SECOND, SYN, World, cancels, limits
 from tests.daemon.oms_world import OmsWorld, brief
 
 HOUR = 3_600 * SECOND
@@ -62,11 +63,48 @@ def test_what_trades_always_has_no_half_days() -> None:
     assert w.parent(start_ns=at("2023-12-25 10:00"), end_ns=at("2023-12-25 11:00"))["ok"]
 
 
-def test_the_cut_off_of_a_half_day_is_not_known_and_no_part_is_for_its_close() -> None:
+def test_a_part_for_the_close_of_a_half_day_goes_by_that_days_close_and_cut_off() -> None:
     w = opened(law=limits(allowed=TIMES), instruments=(CROSSING,))
     whole = {"start_ns": at("2023-11-24 10:00"), "end_ns": at("2023-11-24 16:00"), "close_pct": 50}
 
-    assert "R08 close_pct: the venue closes at 13:00" in w.parent(**whole)["error"]
+    assert "R08 close_pct: the window must end with the close, 13:00:00" in w.parent(**whole)["error"]
+    late = whole | {"start_ns": at("2023-11-24 12:55"), "end_ns": at("2023-11-24 13:00")}
+    assert "after the cut-off for the close, 12:55:00" in w.parent(**late)["error"]
+    assert w.parent(**whole | {"end_ns": at("2023-11-24 13:00")})["ok"]
+    (parent,) = w.core.state.live_parents.values()
+    assert parent.order.end_ns == at("2023-11-24 13:01"), "room for the reports of the cross"
+    w.step(ev.Timer())
+    for ts_ns, controls in ((at("2023-11-24 12:55") - 1, ()), (at("2023-11-24 12:55"), ("R40",))):
+        w.ts = ts_ns
+        w.price()
+        sent = w.intent(100, BID, time_in_force=TimeInForce.CLOSE)
+        assert getattr(sent, "controls", ()) == controls
+
+
+def test_an_order_for_the_close_of_a_half_day_is_left_to_its_cross() -> None:
+    w = opened(law=limits(allowed=TIMES), instruments=(CROSSING,))
+    assert w.parent(start_ns=at("2023-11-24 10:00"), end_ns=at("2023-11-24 13:00"), close_pct=50)["ok"]
+    w.step(ev.Timer())
+    close = w.intent(500, BID, time_in_force=TimeInForce.CLOSE)
+    resting = w.intent(100, BID)
+    for order in (close, resting):
+        w.accept(order)
+
+    w.ts = at("2023-11-24 13:00")
+
+    assert [c.orig_cl_ord_id for c in cancels(w.wait(1.0))] == [resting.cl_ord_id]
+
+
+def test_a_venue_that_closes_before_the_instrument_on_every_day_has_no_known_cut_off() -> None:
+    late = msgspec.structs.replace(CROSSING, close=time(17, 0))
+    w = opened(law=limits(allowed=TIMES), instruments=(late,))
+    whole = {"start_ns": at("2023-11-27 10:00"), "end_ns": at("2023-11-27 17:00"), "close_pct": 50}
+
+    assert "R08 close_pct: the venue closes at 16:00" in w.parent(**whole)["error"]
+
+
+def test_an_amended_part_for_the_close_stays_within_its_day() -> None:
+    w = opened(law=limits(allowed=TIMES), instruments=(CROSSING,))
     next_week = {"start_ns": at("2023-11-27 10:00"), "end_ns": at("2023-11-27 16:00"), "close_pct": 50}
     assert w.parent(**next_week)["ok"]
     assert amended(w, qty=1_000) == ""
