@@ -12,7 +12,7 @@ which speaks of all records before it, is the one that was computed here. Withou
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol
 
 ORDER, EXECUTION, BROKERS, COPIED, PARENT = "C", "E", "O", "D", "P"  # a name's first letter: what it is of
@@ -92,31 +92,22 @@ class Archive:
         return self.store.find(name, self.stored) if self.store is not None and self.stored else None
 
     def orders(self, most: int) -> Iterator[tuple[str, bytes]]:
-        """Yield chain and data of the last record of each order, the latest first."""
-        told = set()
-        for record in islice(reversed(self._waiting.values()), most):
-            if record.number > self.stored and record.chain_id and record.chain_id not in told:
-                told.add(record.chain_id)
-                yield record.chain_id, record.data
-        if self.store is not None and self.stored:
-            for chain_id, data in self.store.orders(self.stored, most):
-                if chain_id not in told:
-                    yield chain_id, data
+        """Return chain and data of each order's last record, the latest first: as of now, read at leisure."""
+        waiting: dict[str, bytes] = {}
+        for record in reversed(self.waiting()):
+            if record.chain_id:
+                waiting.setdefault(record.chain_id, record.data)
+        stored = self.store.orders(self.stored, most) if self.store is not None and self.stored else ()
+        return islice(chain(waiting.items(), (row for row in stored if row[0] not in waiting)), most)
 
     def parents(self, most: int) -> Iterator[bytes]:
-        """Yield the data of the last record of each parent, the latest first."""
-        told: dict[str, None] = {}
-        for record in reversed(self._waiting.values()):
-            if len(told) >= most:
-                return
-            name = record.names[0]
-            if record.number > self.stored and name.startswith(PARENT) and name not in told:
-                told[name] = None
-                yield record.data
-        if self.store is not None and self.stored:
-            for name, data in self.store.parents(self.stored, most):
-                if name not in told:
-                    yield data
+        """Return the data of each parent's last record, the latest first: as of now, read at leisure."""
+        waiting: dict[str, bytes] = {}
+        for record in reversed(self.waiting()):
+            if record.names[0].startswith(PARENT):
+                waiting.setdefault(record.names[0], record.data)
+        stored = self.store.parents(self.stored, most) if self.store is not None and self.stored else ()
+        return islice(chain(waiting.values(), (data for name, data in stored if name not in waiting)), most)
 
     def waiting(self) -> list[Record]:
         """Return what no store has, in order."""

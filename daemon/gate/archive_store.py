@@ -92,11 +92,11 @@ class ArchiveStore:
 
     def orders(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
         """Yield chain and data of the last record of each order, the latest first, up to a number."""
-        yield from self._ask(ORDERS, until, most)
+        yield from self._each(ORDERS, until, most)
 
     def parents(self, until: int, most: int) -> Iterator[tuple[str, bytes]]:
         """Yield name and data of the last record of each parent, the latest first, up to a number."""
-        yield from self._ask(PARENTS, until, most)
+        yield from self._each(PARENTS, until, most)
 
     def close(self) -> None:
         """Close the file."""

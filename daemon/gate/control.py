@@ -5,6 +5,7 @@ Nothing here changes the core: a signed command becomes an event, and the core j
 
 import pwd
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from daemon.gate import people as gate_people
 from daemon.gate import why
 from daemon.gate.requests import LookCommand, SignedText
 from daemon.gate.shell import GateShell
+from daemon.gate.telling import with_archived
 from daemon.guard import proof
 from daemon.people.keys import Keyring
 from daemon.people.sod_files import DayFilesError, compared, prepared
@@ -32,10 +34,13 @@ class ControlDesk:
         self._shell, self._section, self._keyring, self._latch = shell, section, keyring, latch
         self._guarded = guarded
 
-    def status(self, orders: str) -> dict[str, Any]:
-        """Return the core's status and what the shell alone knows. `orders`: which (StatusCommand)."""
+    def status(self, orders: str) -> Generator[None, None, dict[str, Any]]:
+        """Make the core's status and what the shell alone knows, as of the first step; a day's takes many.
+
+        `orders`: which (StatusCommand).
+        """
         shell = self._shell
-        body = shell.core.status(shell.clock.stamp(), orders)
+        body = shell.core.status(shell.clock.stamp(), "held" if orders == "all" else orders)
         if orders == "live":
             body["orders"] = [o for o in body["orders"] if o["leaves_qty"]]
         body["latency_us"] = {name: found.summary_us() for name, found in shell.latency.items()}
@@ -45,6 +50,8 @@ class ControlDesk:
             "bytes": shell.journal.end,
             "durable_bytes": shell.journal.durable_offset,
         }
+        if orders == "all":
+            yield from with_archived(shell.core.state, body)
         return body
 
     def look(self, asked: LookCommand) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Who speaks is known from the kernel (peer credentials): this user may operate, others what the configuration
 says, and nobody else is heard. What needs more comes signed, by whatever connection. Commands are checked
 here for shape (daemon.gate.requests), and for sense by the core. A client that does not read its answers is
-cut off. Looks take a share of the loop and no more, and no connection keeps others from their turn: a status
-of a busy day takes tenths of a second, and orders do not wait for who only looks.
+cut off. Looks take a share of the loop and no more, and no connection keeps others from their turn: orders
+do not wait for who only looks, and a status of all orders of a day, which takes seconds, is made in pieces.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -45,10 +45,13 @@ UNREAD_BYTES_MAX: Final = 64 * 1_048_576  # one status with every order of a day
 PENDING_MAX: Final = 10_000  # requests whose answer is still to come (lockstep)
 REFUSED_MAX: Final = 8  # connections that are told no when they ask; more are cut off at once
 LOOKS_SHARE: Final = 10  # looks have one part in so many of the loop's time; the next one waits for its own
-LOOKS_WAIT_S_MAX: Final = 1.0  # also after all orders of a day, which only who operates may see
+LOOKS_WAIT_S_MAX: Final = 1.0  # however long one took
+PIECE_WAIT_S_MIN: Final = 0.001  # between two pieces of all orders of a day, else as long as a piece took
+TELLING_WAIT_S: Final = 0.1  # between two looks at whether another's status of all orders is done
 LINES_A_TURN: Final = 16  # requests of one connection, some 20 us each; then others have their turn
 BAD_SIGNATURES_MAX: Final = 5  # of one connection; then it is cut off
 PEER_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
+Status = Generator[None, None, dict[str, Any]]  # a step is a piece of the work
 log = structlog.get_logger()
 
 
@@ -58,7 +61,7 @@ class ControlServer:
     def __init__(
         self,
         post: Callable[[ev.Event], None],
-        status: Callable[[str], dict[str, Any]],
+        status: Callable[[str], Status],
         set_clock: Callable[[ev.ClockAnchor], str],
         look: Callable[[LookCommand], dict[str, Any]],
         signed: Callable[[SignedText, int], people.SignedCommand],
@@ -78,6 +81,7 @@ class ControlServer:
         self._server: asyncio.AbstractServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looks_at_s = 0.0  # from when on the next look may be, by the loop's time
+        self._telling: tuple[Client, Status] | None = None  # the one status of all orders in the making
 
     async def listen(self, path: Path) -> None:
         """Begin to listen; others of the group may connect where they have a role."""
@@ -139,6 +143,8 @@ class ControlServer:
         """Forget a connection."""
         self._clients.pop(client, None)
         self._refused.discard(client)
+        if self._telling is not None and self._telling[0] is client:
+            self._telling = None
         for request_id in [n for n, (c, _) in self._pending.items() if c is client]:
             del self._pending[request_id]
 
@@ -157,14 +163,28 @@ class ControlServer:
         if command.cmd not in LOOKS or self._loop is None:
             self._carry_out(client, command)
             return 0.0
-        began_s = self._loop.time()
-        if began_s < self._looks_at_s:
+        began_s, goes_on = self._loop.time(), self._telling is not None and self._telling[0] is client
+        if began_s < self._looks_at_s and not goes_on:
             return self._looks_at_s - began_s
-        if client.there:
-            self._carry_out(client, command)
-        ended_s = self._loop.time()
-        self._looks_at_s = ended_s + min(LOOKS_WAIT_S_MAX, (ended_s - began_s) * (LOOKS_SHARE - 1))
-        return 0.0
+        if not client.there:
+            return 0.0
+        whole = isinstance(command, StatusCommand) and self._which(client, command) == "all"
+        if whole and self._telling is not None and not goes_on:
+            return TELLING_WAIT_S
+        done = self._piece(client, command.id) if whole else self._carry_out(client, command)
+        took_s = self._loop.time() - began_s
+        self._looks_at_s = began_s + took_s + min(LOOKS_WAIT_S_MAX, took_s * (LOOKS_SHARE - 1))
+        return 0.0 if done else max(took_s, PIECE_WAIT_S_MIN)
+
+    def _piece(self, client: "Client", asked: int) -> bool:
+        """Do a piece of a status of all orders; return whether that was the last."""
+        _, steps = self._telling = self._telling or (client, self._status("all"))
+        body = stepped(steps)
+        if body is None:
+            return False
+        self._telling = None
+        client.send(body | {"ok": True, "id": asked})
+        return True
 
     @property
     def paces(self) -> bool:
@@ -178,13 +198,18 @@ class ControlServer:
         else:
             self._loop.call_later(wait_s, act)
 
-    def _carry_out(self, client: "Client", command: Command) -> None:
+    def _which(self, client: "Client", command: StatusCommand) -> str:
+        """Return which orders are told: all of a day are for who may operate."""
+        return "held" if command.orders == "all" and client.role < Role.OPERATE else command.orders
+
+    def _carry_out(self, client: "Client", command: Command) -> bool:
         if command.cmd == "ping" or isinstance(command, LookCommand):
             look = command if isinstance(command, LookCommand) else LookCommand(cmd="ping")
             client.send(self._look(look) | {"id": command.id})
         elif isinstance(command, StatusCommand):
-            few = command.orders == "all" and client.role < Role.OPERATE  # all of a day take a second
-            body = self._status("held" if few else command.orders)
+            steps, body = self._status(self._which(client, command)), None
+            while body is None:
+                body = stepped(steps)
             client.send(body | {"ok": True, "id": command.id})
         elif isinstance(command, ClockCommand):
             a = command.anchor
@@ -197,6 +222,7 @@ class ControlServer:
             client.send({"ok": False, "id": command.id, "error": f"{PENDING_MAX} requests are waiting"})
         else:
             self._order(client, command)
+        return True
 
     def _order(self, client: "Client", command: Command) -> None:
         """Post what a command means, and remember who waits for the answer."""
@@ -217,6 +243,16 @@ class ControlServer:
         self._next_id = number
         self._pending[number] = (client, command.id)
         self._post(event)
+
+
+def stepped(steps: Status) -> dict[str, Any] | None:
+    """Do a piece of a status; return the whole of it after the last one."""
+    try:
+        next(steps)
+    except StopIteration as done:
+        whole: dict[str, Any] = done.value
+        return whole
+    return None
 
 
 class Client(asyncio.Protocol):

@@ -9,6 +9,7 @@ What decides is counts alone, so that a replay lets go of the same parents in th
 still work stays; one that a late fill, a bust or an OMS speaks of comes back, and goes again.
 """
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -21,7 +22,7 @@ from market.types import ParentID
 
 KEPT_MAX: Final = 256  # ended ones that stay in the state: what a day's `status` shows, about 1 KiB each
 A_STEP_MAX: Final = 4  # that one step looks at, some 10 us each; a parent has several steps
-TOLD_MAX: Final = 10_000  # in one answer, the latest; the loop stands still for some 50 us each
+TOLD_MAX: Final = 10_000  # in one answer, the latest; some 50 us each
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Parent)
 
@@ -67,9 +68,13 @@ def look_up(g: GateState, parent_id: ParentID) -> Parent | None:
     return parent
 
 
+def in_archive(g: GateState, most: int = TOLD_MAX) -> Iterator[Parent]:
+    """Return those in the archive as of now, the latest first, as far as there is room beside those held."""
+    room, held = max(0, most - len(g.parents)) if g.archived.parents else 0, frozenset(g.parents)
+    gone = map(_decoder.decode, g.archive.parents(room + len(held)))
+    return islice((parent for parent in gone if parent.order.parent_id not in held), room)
+
+
 def every_parent(g: GateState, most: int = TOLD_MAX) -> list[Parent]:
     """Return all parents, at most so many and the latest: those in the archive first, as they left."""
-    room = max(0, most - len(g.parents)) if g.archived.parents else 0
-    gone = (_decoder.decode(data) for data in g.archive.parents(room + len(g.parents)))
-    found = [parent for parent in gone if parent.order.parent_id not in g.parents][:room]
-    return [*reversed(found), *g.parents.values()]
+    return [*reversed(list(in_archive(g, most))), *g.parents.values()]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ class Gate:
 
     def __init__(self, roles: dict[int, Role]) -> None:
         self.events: list[ev.Event] = []
-        self.server = ControlServer(
-            self.post, lambda _: {"posture": "ACTIVE"}, lambda _: "", self.look, self.signed, roles
-        )
+        self.server = ControlServer(self.post, self.status, lambda _: "", self.look, self.signed, roles)
+
+    def status(self, _: str) -> Generator[None, None, dict[str, Any]]:
+        yield from ()
+        return {"posture": "ACTIVE"}
 
     def post(self, event: Any) -> None:
         self.events.append(event)

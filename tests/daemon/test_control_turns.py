@@ -1,6 +1,6 @@
 """The gate's loop is shared out: who looks has a part of it, and nobody keeps others from their turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, cast
 
 import pytest
@@ -65,18 +65,21 @@ class Wire:
 class Gate:
     """A server over such a loop; each status takes `look_s` of it."""
 
-    def __init__(self, look_s: float = LOOK_S) -> None:
-        self.look_s = look_s
+    def __init__(self, look_s: float = LOOK_S, pieces: int = 1) -> None:
+        self.look_s, self.pieces = look_s, pieces
         self.loop, self.events, self.asked = Loop(), cast(list[ev.Event], []), cast(list[str], [])
         self.server = ControlServer(
             self.events.append, self.status, lambda _: "", lambda _: {"ok": True}, cast(Any, None)
         )
         self.server._loop = cast(Any, self.loop)
 
-    def status(self, orders: str) -> dict[str, Any]:
+    def status(self, orders: str) -> Generator[None, None, dict[str, Any]]:
         self.asked.append(orders)
         self.loop.now += self.look_s
-        return {}
+        for _ in range(self.pieces - 1 if orders == "all" else 0):
+            yield
+            self.loop.now += self.look_s
+        return {"of": orders}
 
     def client(self, role: Role = Role.OPERATE) -> tuple[Client, Wire]:
         client, wire = Client(self.server), Wire()
@@ -173,3 +176,41 @@ def test_every_order_of_a_day_is_for_who_may_operate(role: Role, asked: str, tol
     client.data_received(b'{"cmd": "status", "orders": "%s"}\n' % asked.encode())
 
     assert gate.asked == [told]
+
+
+def test_all_orders_of_a_day_are_told_in_pieces_and_others_have_their_turns_between_them() -> None:
+    gate = Gate(look_s=0.004, pieces=3)
+    operator, wire = gate.client()
+    another, theirs = gate.client()
+    viewer, seen = gate.client(Role.VIEW)
+
+    operator.data_received(STATUS + PING)
+    another.data_received(STATUS)
+    viewer.data_received(STATUS)
+    another_kills, _ = gate.client()
+    another_kills.data_received(KILL)
+    assert (wire.said, gate.asked, len(gate.events)) == ([], ["all"], 1)
+    while gate.loop.waiting:
+        gate.loop.turn()
+
+    assert [b'"of":"all"' in line for line in wire.said] == [True, False], (
+        "a connection's answers keep its order"
+    )
+    assert [b'"of":"all"' in line for line in theirs.said] == [True]
+    assert [b'"of":"held"' in line for line in seen.said] == [True]
+    assert sorted(gate.asked) == ["all", "all", "held"]
+
+
+def test_nobody_waits_for_a_status_whose_reader_is_gone() -> None:
+    gate = Gate(pieces=100)
+    operator, _ = gate.client()
+    another, theirs = gate.client()
+
+    operator.data_received(STATUS)
+    another.data_received(STATUS)
+    operator.connection_lost(None)
+    while gate.loop.waiting:
+        gate.loop.turn()
+
+    assert len(theirs.said) == 1
+    assert gate.asked == ["all", "all"], "the first one was given up"

@@ -7,7 +7,7 @@ it raises, and asserts what must not change.
 import random
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -369,6 +369,13 @@ class Transport:
         return 0
 
 
+def looked(_: str) -> Generator[None, None, dict[str, Any]]:
+    """Make a status in three pieces."""
+    yield
+    yield
+    return {}
+
+
 def feed_control(data: bytes) -> None:
     """Each line is answered or posted, once; nothing is posted for one that is refused."""
     posted: list[ev.Event] = []
@@ -378,7 +385,7 @@ def feed_control(data: bytes) -> None:
 
     server = ControlServer(
         post=posted.append,
-        status=lambda _: {},
+        status=looked,
         set_clock=lambda _: "",
         look=lambda _: {"ok": True},
         signed=refuse,
