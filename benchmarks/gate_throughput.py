@@ -1,6 +1,7 @@
 """Orders through the gate and back, beside a bare quickfix pair that does nothing else, in the same rounds.
 
-    python -m benchmarks.gate_throughput [--seconds 10] [--rounds 5] [--window 32] [--rate 1000 --sustain 10]
+    python -m benchmarks.gate_throughput [--seconds 10] [--rounds 5] [--window 32] [--own-core]
+                                         [--rate 1000 --sustain 10]
 
 Both sides talk to one acceptor, a plain quickfix application in a process of its own that answers each D with
 one ExecutionReport (expired: an order that ends at once keeps the books small). The floor is a plain quickfix
@@ -10,7 +11,8 @@ report, inbound log, step, update. Then the gate alone at a steady `rate` for `s
 report takes from the acceptor's send to the update at the trader (p50, p99), and whether the rate was held:
 one that leaves more than BACKLOG_S of it without an answer is not, and ends with a line. Rounds are
 interleaved. Beside the rates stands the processor time of an order in the gate and in the floor's client: a
-machine that does other things changes the former much and the latter little.
+machine that does other things changes the former much and the latter little. `--own-core` gives the gate, in
+its turn the floor's client, a core of its own (as `CPUAffinity=` does for a service), all else another.
 """
 
 import argparse
@@ -235,7 +237,7 @@ def bare(folder: Path, port: int, window: int) -> None:
 class Gate:
     """`steadyhand gate` between the acceptor and us."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, core: int | None) -> None:
         self.folder = folder
         limits = (ROOT / "deploy" / "limits.paper.toml").read_text()
         for key, value in FREE.items():
@@ -248,7 +250,7 @@ class Gate:
         with (folder / "gate.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "daemon.cli", "gate", "--config", str(folder / "config.toml")],
-                cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=on_core(core),
             )  # fmt: skip
         assert self.process.stdout is not None
         assert self.process.stdout.readline(), (folder / "gate.log").read_text()
@@ -356,29 +358,37 @@ class Gate:
         }
 
 
+def on_core(number: int | None) -> Any:
+    """Return what a process does first to stay on one core with all its threads; None: it goes anywhere."""
+    return None if number is None else lambda: os.sched_setaffinity(0, {number})
+
+
 def cpu_s(pid: int) -> float:
     """Return processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def child(*argv: str) -> "subprocess.Popen[str]":
+def child(core: int | None, *argv: str) -> "subprocess.Popen[str]":
     """Start a process of this benchmark."""
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.gate_throughput", *argv],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(core),
     )  # fmt: skip
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run the rounds."""
-    acceptor = child("--serve", str(folder))
+    own, others = (0, 1) if options.own_core else (None, None)
+    acceptor = child(others, "--serve", str(folder))
     assert acceptor.stdout is not None
     port = json.loads(acceptor.stdout.readline())["port"]
-    floor = child("--bare", str(folder), "--port", str(port), "--window", str(options.window))
+    floor = child(own, "--bare", str(folder), "--port", str(port), "--window", str(options.window))
     assert floor.stdin is not None
     assert floor.stdout is not None
-    slots, gate = shared(folder), Gate(folder, port)
+    slots, gate = shared(folder), Gate(folder, port, own)
+    if others is not None:
+        os.sched_setaffinity(0, {others})
     gate.begin()
     floors, gates, bare_us, gate_us = [], [], [], []
     for _ in range(options.rounds):
@@ -421,6 +431,7 @@ def main() -> None:
     p.add_argument("--window", type=int, default=32)
     p.add_argument("--rate", type=float, default=1_000.0)
     p.add_argument("--sustain", type=float, default=10.0)
+    p.add_argument("--own-core", action="store_true")
     options = p.parse_args()
     if options.serve:
         serve(options.serve)
