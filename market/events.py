@@ -273,6 +273,7 @@ class GateStarted(Event, frozen=True, kw_only=True):
     without_trader_ms: int = 0  # until working orders of a symbol without a trader are canceled; 0 = never
     displaced: str = ""  # how the state directory is not the one that was begun here
     retire_after_ms: int | None = None  # that an ended order stays in the state; None = for ever
+    short_days: bool = False  # the instruments know those of their calendars; no journal of before says so
 
 
 class Shutdown(Event, frozen=True, kw_only=True):

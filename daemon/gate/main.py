@@ -212,6 +212,7 @@ class Gate:
             trader_silent_ms=int(section.trader_silent_s * 1000),
             without_trader_ms=section.without_trader_ms,
             retire_after_ms=None if lockstep else int(section.keep_ended_s * 1000),
+            short_days=True,
         )
 
     async def _listen(self) -> None:

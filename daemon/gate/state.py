@@ -175,8 +175,8 @@ class GateState:
         self.ended = dict.fromkeys(self.ended, mono_ns)  # the machine's clock may have begun anew
         self.positions.wanted = event.positions_asked
         self.positions.wait_ns = event.positions_wait_ms * 1_000_000
-        days = calendars()
-        self.instruments = {i.symbol: self.as_of_today(days.with_short_days(i)) for i in event.instruments}
+        known = map(calendars().with_short_days, event.instruments) if event.short_days else event.instruments
+        self.instruments = {i.symbol: self.as_of_today(i) for i in known}
         if not self.started:
             for account, symbol, qty in event.positions:
                 self.ledger.start_of_day(account, symbol, qty)

@@ -64,6 +64,7 @@ class World:
             "instruments": (INSTRUMENT,),
             "limits": law.model_dump_json(),
             "positions": positions,
+            "short_days": True,
         } | start
         self.start_fields = fields
         self.step(ev.GateStarted(**fields))

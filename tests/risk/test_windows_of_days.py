@@ -95,6 +95,15 @@ def test_an_order_for_the_close_of_a_half_day_is_left_to_its_cross() -> None:
     assert [c.orig_cl_ord_id for c in cancels(w.wait(1.0))] == [resting.cl_ord_id]
 
 
+def test_a_journal_of_before_the_short_days_is_replayed_as_it_was() -> None:
+    w = opened(law=limits(allowed=TIMES), instruments=(CROSSING,), short_days=False)
+    whole = {"start_ns": at("2023-11-24 10:00"), "end_ns": at("2023-11-24 13:00"), "close_pct": 50}
+
+    assert not w.parent(**whole)["ok"], "what a desk was refused does not begin at the next start"
+    w.step(ev.GateStarted(**w.start_fields | {"epoch": 2, "short_days": True}))
+    assert w.parent(**whole | {"pid": "P2"})["ok"]
+
+
 def test_a_venue_that_closes_before_the_instrument_on_every_day_has_no_known_cut_off() -> None:
     late = msgspec.structs.replace(CROSSING, close=time(17, 0))
     w = opened(law=limits(allowed=TIMES), instruments=(late,))
