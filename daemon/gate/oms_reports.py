@@ -144,6 +144,7 @@ def refused(g: GateState, stamp: Stamp, event: OmsNew, reason: str, text: str) -
         symbol=event.symbol,
         side=event.side,
         order_qty=event.qty,
+        price_e4=event.parent.limit_price_e4 if event.parent is not None else None,
         reason=reason or OrdRejReason.OTHER.value,
         text=text,
         ts_ns=stamp.ts_ns,
@@ -232,7 +233,7 @@ def status_of(order: OmsOrder, parent: Parent) -> OrdStatus:
         return OrdStatus.PENDING_CANCEL
     if order.replace_id:
         return OrdStatus.PENDING_REPLACE
-    if not parent.live:
+    if order.ended and not parent.live:  # an execution of the step that ends it comes before the end
         end = ENDS[progress.status]
         return OrdStatus.DONE_FOR_DAY if end is OrdStatus.EXPIRED and order.day else end
     if progress.cum_qty >= order.qty:

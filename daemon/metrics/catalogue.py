@@ -105,6 +105,12 @@ _FEED = (
     ),
     counter("steadyhand_feed_reconnects_total", "Feed logins after the first."),
     counter("steadyhand_feed_session_changes_total", "Times that the feed went on under another session."),
+    gauge("steadyhand_feed_fit", "1 while the feed is whole and recent; else nothing is decided."),
+    counter(
+        "steadyhand_feed_refusals_total",
+        "Snapshots and logins that were refused or not to be had.",
+        by=("login", "snapshot"),
+    ),
     gauge("steadyhand_feed_last_message_timestamp_seconds", "Wall time of the last byte of the feed."),
     counter("steadyhand_book_anomalies_total", "Feed events that did not fit the book.", symbol=None),
     gauge("steadyhand_book_spread_bps", "Best ask over best bid, of the middle.", symbol=None),

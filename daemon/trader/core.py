@@ -78,6 +78,7 @@ class TraderCore:
         self.synced = False
         self.unfit = "feed not up"  # "" = the feed is whole and recent
         self._down = False  # what comes meanwhile fills a hole, however recent it is
+        self._begun = False  # the feed was up once: until then it has no gaps
         self.broken = ""
         self.feed_gaps = 0  # times that the feed was not whole
         self.feed_recoveries = 0  # ... and was again
@@ -159,17 +160,18 @@ class TraderCore:
             case FeedIdle():
                 self.unfit, self._down = "", False
             case FeedUp():
-                self.feed_recoveries += self._down
+                self.feed_recoveries += self._down and self._begun
+                self._begun = True
                 self.unfit, self._down = "catching up with the feed", False
             case FeedReset():
-                self.unfit, self._down = "resynchronising from a snapshot", True
+                self.unfit, self._down, self.broken = "resynchronising from a snapshot", True, ""
                 for market in self.markets.values():
                     market.forget_book()
             case FeedResumed():
                 self._next_seq = event.next_seq
                 self.feed_snapshots += 1
             case FeedDown():
-                self.feed_gaps += not (self._down or event.ended)
+                self.feed_gaps += self._begun and not (self._down or event.ended)
                 self.unfit, self._down = event.reason or "feed down", True
                 self.broken = self.broken or (event.reason if event.broken else "")
             case LinkUp():

@@ -31,7 +31,9 @@ class Intake:
         """
         decoder, view, at = self.decoder, memoryview(packets), 0
         snapshot = first == 0
-        if not snapshot:
+        if snapshot:
+            decoder.forgive()  # what was refused before it lies behind us
+        else:
             decoder.state[NEXT_SEQ] = first
         while at < len(packets):
             events, used = decoder.decode(view[at:], self._batch)

@@ -160,7 +160,8 @@ class Trader:
     def _dial_feed(self, ts_ns: int) -> None:
         if self._client is None:
             self._shell.begin_market(ts_ns)
-            self._client = Source(self._config.feed, self, self._resynchronised, self.fail)
+            refused = self._shell.refused
+            self._client = Source(self._config.feed, self, self._resynchronised, self.fail, refused)
             self._runtime.spawn(self._client.follow(), "feed")
 
     def _resynchronised(self, snapshot: Snapshot) -> None:

@@ -66,6 +66,10 @@ class TraderMetrics:
         self._sessions = metrics.counter("steadyhand_feed_session_changes_total")
         self._session = ""
         self._logged_in = 0
+        self._fit = metrics.gauge("steadyhand_feed_fit")
+        self._refusals = {
+            by: metrics.counter("steadyhand_feed_refusals_total", by=by) for by in ("login", "snapshot")
+        }
         metrics.gauge("steadyhand_policy_info", policy=policy.name, sha256=policy.sha256).set(1)
         metrics.gauge("steadyhand_mode", mode=mode).set(1)
 
@@ -84,6 +88,10 @@ class TraderMetrics:
             self._logins.inc()
             self._sessions.inc(session != self._session)
         self._session = session
+
+    def refused(self, by: str) -> None:
+        """The book cannot be taken anew, or the feed not followed, for now."""
+        self._refusals[by].inc()
 
     def heard(self) -> None:
         """A heartbeat of the feed's server: the line lives."""
@@ -116,6 +124,7 @@ class TraderMetrics:
             self._bytes.inc(self._bytes_seen)
             self._bytes_seen = 0
             self._last_s.set(time.time())
+        self._fit.set(float(not (core.unfit or core.broken)))
         self._masked.inc(core.invalid - self._masked_told)
         self._masked_told = core.invalid
         for name, counter, number in (

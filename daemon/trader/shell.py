@@ -97,6 +97,10 @@ class Shell:
         """The feed accepted our login."""
         self._metrics.logged_in(session)
 
+    def refused(self, by: str) -> None:
+        """A login, or a snapshot, was asked for in vain."""
+        self._metrics.refused(by)
+
     def wake(self) -> None:
         """The timer rang: decide what is due."""
         mono_ns = self.clock.mono_ns()

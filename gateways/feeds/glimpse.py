@@ -35,6 +35,10 @@ class SnapshotError(Exception):
     """There is none to be had: one line."""
 
 
+class SnapshotDenied(SnapshotError):  # noqa: N818
+    """Nor will there be, for this name and password."""
+
+
 def end_message(next_seq: int) -> bytes:
     """Return G: the feed goes on with this sequence number."""
     return b"G" + str(next_seq).rjust(20).encode("ascii")
@@ -144,11 +148,13 @@ async def _fetch(host: str, port: int, login: Login) -> Snapshot:
         while True:
             data = await reader.read(1 << 18)
             if not data:
-                raise ProtocolError(session.refused or "cut short")
+                raise ProtocolError("cut short")
             buffer += data
             buffer = buffer[session.receive(memoryview(buffer), time.monotonic_ns()) :]
             if collector.full:
                 raise ProtocolError(f"over {SNAPSHOT_BYTES_MAX >> 20} MiB")
+            if session.denied:
+                raise SnapshotDenied(f"the snapshot at {host}:{port}: {session.refused}")
             if session.refused:
                 raise ProtocolError(session.refused)
             found = collector.whole()

@@ -78,6 +78,10 @@ class Decoder:
         """Why decoding stopped; NONE while the feed is sound."""
         return FeedError(int(self.state[k.ERROR]))
 
+    def forgive(self) -> None:
+        """Go on behind a frame that was refused."""
+        self.state[k.ERROR] = k.NO_ERROR
+
     @property
     def counters(self) -> dict[str, int]:
         """Messages seen, events made, and what was passed over."""

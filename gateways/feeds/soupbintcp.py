@@ -23,6 +23,7 @@ HEARTBEAT_CLIENT: Final = b"\x00\x01R"
 HEARTBEAT_SERVER: Final = b"\x00\x01H"
 END_OF_SESSION: Final = b"\x00\x01Z"
 LOGOUT: Final = b"\x00\x01O"
+NO_SESSION: Final = b"S"  # of a login's rejection; A is the other: not authorised
 
 
 class Login(NamedTuple):
@@ -62,7 +63,7 @@ def encode_accepted(session: str, next_seq: int) -> bytes:
 
 
 def encode_rejected(reason: str) -> bytes:
-    """Return a login rejection: A = not authorised, S = no such session."""
+    """Return a login rejection: A or S."""
     return packet("J", reason.encode("ascii"))
 
 
@@ -106,8 +107,14 @@ class ClientSession:
         self.next_seq = login.next_seq
         self.logged_in = False
         self.ended = False
-        self.refused = ""  # why there is no use in dialling again
-        self.gap = False  # ... because what we need next is not to be had any more
+        self.accepted = False  # a login was, at any time
+        self.refused = ""  # why there is no use in dialling again as we are
+        self.denied = False  # ... because it is us
+        self.gap = False  # ... because what is served does not go on where we are
+        self.offered = (
+            "",
+            1,
+        )  # ... and what is, as far as it was said: the session, and from which number on
         self._listener = listener
         self._run: NDArray[np.int64] = np.zeros(4, dtype=np.int64)
 
@@ -149,6 +156,8 @@ class ClientSession:
             self._accepted(payload)
         elif kind == "J" and not self.logged_in:
             self.refused = f"login rejected: {payload[:1].decode('ascii', 'replace')}"
+            self.denied = payload[:1] != NO_SESSION
+            self.gap = not self.denied and bool(self.session)
         elif kind == "Z" and self.logged_in:
             self.ended = True
             self._listener.feed_ended()
@@ -162,12 +171,13 @@ class ClientSession:
         session, seq = payload[:10].decode("ascii", "replace").strip(), int(number)
         if self.session and session != self.session:
             self.refused = f"session {session} instead of {self.session}: the feed began anew"
+            self.gap, self.offered = True, (session, 1)
         elif self.next_seq and seq != self.next_seq:
             self.refused = f"the feed goes on at {seq}, we need {self.next_seq}"
-            self.gap = seq > self.next_seq
+            self.gap, self.offered = True, (session, seq)
         if self.refused:
             raise ProtocolError(self.refused)
-        self.session, self.next_seq, self.logged_in = session, seq, True
+        self.session, self.next_seq, self.logged_in, self.accepted = session, seq, True, True
         self._listener.feed_up(session, seq)
 
 

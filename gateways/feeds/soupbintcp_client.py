@@ -1,10 +1,12 @@
 """SoupBinTCP 4.1, the client's socket.
 
 It dials, logs in from the next sequence number that it has not seen, and dials again when the line breaks
-or falls silent, so a listener hears every message once and in order.
+or falls silent, so a listener hears every message once and in order. It never gives up; it ends where the
+server says that there is no going on.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import structlog
 
 from gateways.feeds.listener import FeedListener
+from gateways.feeds.patience import Patience
 from gateways.feeds.soupbintcp import (
     HEARTBEAT_CLIENT,
     HEARTBEAT_S,
@@ -25,7 +28,12 @@ from gateways.feeds.soupbintcp import (
 log = structlog.get_logger()
 
 SILENCE_S = 5.0  # five heartbeats missed: the line is dead, whatever TCP believes
-RECONNECT_S = 0.5  # between two attempts; a venue that starts is up within seconds
+RECONNECT_S = (
+    0.5  # before the second attempt, later ones wait longer: a venue that starts is up within seconds
+)
+DIAL_WAIT_S = (
+    5.0  # for an answer to a dial: the kernel alone waits two minutes, and longer and longer between
+)
 READ_BYTES = 1 << 18  # one read: 256 KiB, 6,000 messages, about 1.5 ms of work for a trader
 
 
@@ -45,7 +53,8 @@ class SoupClient(asyncio.BufferedProtocol):
         self._filled = 0
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Event = asyncio.Event()
-        self._stopped = False
+        self._stopped = asyncio.Event()
+        self._patience = Patience()
         self._heard_s = 0.0  # the last whole packet; before the login is accepted, when we dialled
         self._reason = ""
         self._tick: asyncio.TimerHandle | None = None
@@ -58,25 +67,30 @@ class SoupClient(asyncio.BufferedProtocol):
     async def run(self, host: str, port: int) -> None:
         """Keep the feed up until `close`, end of session or a refusal (`state.refused`)."""
         loop = asyncio.get_running_loop()
-        failures = 0
-        while not (self._stopped or self.state.ended or self.state.refused):
+        self._patience = Patience(RECONNECT_S, loop.time)
+        while not self._over:
             self._gone.clear()
             try:
-                await loop.create_connection(lambda: self, host, port)
-            except OSError as error:
-                failures += 1
-                if failures == 1:
-                    log.warning("feed_unreachable", host=host, port=port, error=str(error))
-                await asyncio.sleep(RECONNECT_S)
-                continue
-            failures = 0
-            await self._gone.wait()
-            if not (self._stopped or self.state.ended or self.state.refused):
-                await asyncio.sleep(RECONNECT_S)
+                async with asyncio.timeout(DIAL_WAIT_S):
+                    await loop.create_connection(lambda: self, host, port)
+            except OSError as error:  # a timeout is one
+                if self._transport is not None:
+                    self._transport.abort()  # it came in the same instant
+                    await self._gone.wait()
+                self._failed(f"{host}:{port}: {error or f'no answer in {DIAL_WAIT_S:g} s'}")
+            else:
+                await self._gone.wait()
+            if not self._over:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), self._patience.pause_s())
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._stopped.is_set() or self.state.ended or self.state.refused)
 
     def close(self) -> None:
         """Log out and end `run`."""
-        self._stopped = True
+        self._stopped.set()
         if self._transport is not None:
             self._transport.write(LOGOUT)
             self._transport.close()
@@ -98,11 +112,14 @@ class SoupClient(asyncio.BufferedProtocol):
         """Hand over what has come, in whole packets."""
         mono_ns = self._mono_ns()
         stop = self._filled + nbytes
+        was_in = self.state.logged_in
         try:
             used = self.state.receive(self._memory[:stop], mono_ns)
         except ProtocolError as error:
             self._drop(str(error))
             return
+        if self.state.logged_in and not was_in:
+            self._patience.worked()
         if used:
             if self.state.logged_in:
                 self._heard_s = asyncio.get_running_loop().time()
@@ -119,8 +136,14 @@ class SoupClient(asyncio.BufferedProtocol):
         self._transport = None
         if self._tick is not None:
             self._tick.cancel()
-        if not self.state.ended:
-            self._listener.feed_down(self._reason or (str(exc) if exc else "closed"))
+        reason = self._reason or (str(exc) if exc else "closed")
+        if self.state.logged_in and not self.state.ended:
+            if not self._stopped.is_set():
+                self._patience.failed(reason)
+                log.warning("feed_dropped", reason=reason, next_seq=self.state.next_seq)
+            self._listener.feed_down(reason)
+        elif not (self.state.ended or self.state.refused):
+            self._failed(f"no login: {reason}")
         self._gone.set()
 
     def eof_received(self) -> bool:
@@ -139,7 +162,12 @@ class SoupClient(asyncio.BufferedProtocol):
         self._tick = loop.call_later(HEARTBEAT_S, self._beat)
 
     def _drop(self, reason: str) -> None:
-        log.warning("feed_dropped", reason=reason, next_seq=self.state.next_seq)
         self._reason = reason
         if self._transport is not None:
             self._transport.abort()
+
+    def _failed(self, reason: str) -> None:
+        """Say why there is no line, unless that is known."""
+        if not self._stopped.is_set() and self._patience.failed(reason):
+            log.warning("feed_unreachable", reason=reason)
+            self._listener.feed_down(reason)

@@ -1,8 +1,12 @@
 """Reports to an OMS as FIX 4.4 bodies: 35=8, 35=9, 35=j of a parent order."""
 
+from typing import Final
+
 from gateways.fix.wire import SOH, average_text, decimal_text, read_text, utc_text
 from market.oms_events import OmsReport
 from market.types import OrdType
+
+NO_ORDER: Final = "NONE"  # OrderID(37) of what is no order
 
 
 def body(report: OmsReport, digits: int = 3) -> str:
@@ -32,7 +36,9 @@ def body(report: OmsReport, digits: int = 3) -> str:
 
 
 def _execution(r: OmsReport, digits: int) -> str:
-    limit = r.price_e4 is not None
+    kind = OrdType.MARKET.value if r.order_id != NO_ORDER else ""  # of what was not read nothing is said
+    if r.price_e4 is not None:
+        kind = OrdType.LIMIT.value
     return _joined(
         ("35", "8"),
         ("37", r.order_id),
@@ -49,7 +55,7 @@ def _execution(r: OmsReport, digits: int) -> str:
         ("55", r.symbol),
         ("54", r.side.value),
         ("38", str(r.order_qty) if r.order_qty else ""),
-        ("40", OrdType.LIMIT.value if limit else OrdType.MARKET.value),
+        ("40", kind),
         ("44", decimal_text(r.price_e4) if r.price_e4 is not None else ""),
         ("32", str(r.last_qty) if r.last_qty else ""),
         ("31", last_price(r) if r.last_qty else ""),

@@ -55,6 +55,18 @@ def test_what_is_left_at_the_end_is_expired_or_done_for_the_day():
     assert w.all_heard()[-1]["58"]
 
 
+def test_an_execution_that_ends_a_parent_is_told_before_the_end():
+    """Its last child fills after the window, and leaves the parent short."""
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(100)
+
+    w.wait(601)
+    last = w.heard(w.fill(chain, 100, BID))
+
+    assert brief(last) == ["F/1 A1 100/200", "C/C A1 100/0"]
+
+
 def test_cancel_waits_for_what_works():
     w = opened()
     w.new("A1", 300)
@@ -118,6 +130,16 @@ def test_amend_to_less_than_is_filled_is_refused():
 
     assert brief(answer) == ["9 102=0 39=1 A2"]
     assert "not above what is filled, 200" in answer[0]["58"]
+
+
+def test_a_refusal_says_no_order_type_that_was_not_given():
+    w = opened()
+
+    limit = w.say(new_text("A1").replace("|40=1", "|40=2|44=100.25").replace("|38=2000", "|38=99999999999"))
+    unread = w.say(new_text("A2", more="9999=1").replace("|40=1", "|40=2|44=100.25"))
+
+    assert (limit[0]["150"], limit[0]["40"], limit[0]["44"]) == ("8", "2", "100.25")
+    assert (unread[0]["150"], unread[0].get("40")) == ("8", None)
 
 
 def test_same_order_twice_is_one_parent():

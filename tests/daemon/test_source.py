@@ -10,7 +10,6 @@ import uvloop
 
 from daemon.config import FeedSection
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN
-from daemon.trader import source
 from daemon.trader.source import Source
 from gateways.feeds import glimpse, moldudp64_client, moldudp64_lines, moldudp64_server
 from gateways.feeds.glimpse import Snapshot
@@ -203,18 +202,6 @@ def test_a_refused_login_is_a_matter_of_configuration() -> None:
     ((text, code),) = run(story).reader.failed
     assert "login rejected" in text
     assert code == EXIT_CONFIG
-
-
-def test_a_snapshot_that_cannot_be_had_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "SNAPSHOT_RETRY_S", 0.0)
-
-    async def story(e: Exchange) -> None:
-        e.glimpse.close()
-        await e.follow(start="snapshot")
-
-    ((text, code),) = run(story).reader.failed
-    assert "the feed is lost: begins with a snapshot" in text
-    assert code == EXIT_NOT_CLEAN
 
 
 def test_udp_beyond_requests_is_mended_by_a_snapshot() -> None:
