@@ -130,8 +130,8 @@ class Arbiter:
                 return
         elif not self._heard(line, seq, count, mono_ns):
             repeated = min(messages, max(0, self.next_seq - seq))
-            if repeated and not self.lost and self._differs(seq, repeated, datagram):
-                self._end_seq, self.ended = 0, False  # what came before the end was no truth either
+            if repeated and not self.lost:
+                self._differs(seq, repeated, datagram)
             return
         self.session = session
         if not self.lost:
@@ -300,6 +300,7 @@ class Arbiter:
         if self.lost:
             return
         self.gap, self.next_seq = None, min(seq, self.next_seq)
+        self._end_seq, self.ended = 0, False  # what came before an end was no truth either
         self.lost = f"message {seq} came twice, and not the same"
         self._down(self.lost)
 

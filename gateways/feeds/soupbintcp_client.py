@@ -28,12 +28,8 @@ from gateways.feeds.soupbintcp import (
 log = structlog.get_logger()
 
 SILENCE_S = 5.0  # five heartbeats missed: the line is dead, whatever TCP believes
-RECONNECT_S = (
-    0.5  # before the second attempt, later ones wait longer: a venue that starts is up within seconds
-)
-DIAL_WAIT_S = (
-    5.0  # for an answer to a dial: the kernel alone waits two minutes, and longer and longer between
-)
+RECONNECT_S = 0.5  # before the second attempt; later ones wait longer (`Patience`)
+DIAL_WAIT_S = 5.0  # for an answer to a dial: the kernel alone waits for two minutes
 READ_BYTES = 1 << 18  # one read: 256 KiB, 6,000 messages, about 1.5 ms of work for a trader
 
 
@@ -136,14 +132,15 @@ class SoupClient(asyncio.BufferedProtocol):
         self._transport = None
         if self._tick is not None:
             self._tick.cancel()
-        reason = self._reason or (str(exc) if exc else "closed")
+        closed = "closed" if self.state.logged_in else "closed before it answered the login"
+        reason = self._reason or (str(exc) if exc else closed)
         if self.state.logged_in and not self.state.ended:
             if not self._stopped.is_set():
                 self._patience.failed(reason)
                 log.warning("feed_dropped", reason=reason, next_seq=self.state.next_seq)
             self._listener.feed_down(reason)
         elif not (self.state.ended or self.state.refused):
-            self._failed(f"no login: {reason}")
+            self._failed(reason)
         self._gone.set()
 
     def eof_received(self) -> bool:

@@ -201,6 +201,17 @@ def test_an_end_before_what_has_come_is_none() -> None:
     assert w.a.counters.refused == {Refusal.ENDED: 1}
 
 
+def test_an_answer_that_differs_after_the_end_is_a_loss_and_no_end() -> None:
+    """Who cannot say what came cannot say that it is over: a snapshot is taken, the lines are heard on."""
+    w = World()
+    w.lie(datagram(6, count=END_OF_SESSION))
+    assert w.a.ended
+    w.a.receive(w.a.answers, datagram(5, b"not five"), w.now)
+    assert w.a.lost == "message 5 came twice, and not the same"
+    assert not w.a.ended
+    assert w.a.resume(6, w.now)
+
+
 def test_a_true_end_is_told_once_however_often_it_is_said() -> None:
     w = World()
     for _ in range(5):
