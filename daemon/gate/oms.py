@@ -167,10 +167,10 @@ def replace(g: GateState, stamp: Stamp, event: OmsReplace) -> None:
         return
     made.parent_id = parent.order.parent_id
     order.replace_id = event.cl_ord_id
-    if parent.ceiling_qty:
-        told.pending_replace(g, stamp, order, parent)
-    else:
+    if told.holds(g, parent):
         told.replaced(g, stamp, order, parent)
+    else:
+        told.pending_replace(g, stamp, order, parent)
 
 
 def _terms_fault(
@@ -232,6 +232,8 @@ def _change_fault(
     if event.order_id and event.order_id != terms.parent_id:
         text = f"37={event.order_id}: order {event.orig_cl_ord_id} is {terms.parent_id}"
         return R.UNKNOWN_ORDER.value, text
+    if event.orig_cl_ord_id in (order.cancel_id, order.replace_id):
+        return R.ALREADY_PENDING.value, f"41={event.orig_cl_ord_id} has no answer yet: give {order.cl_ord_id}"
     if event.orig_cl_ord_id != order.cl_ord_id:
         return R.UNKNOWN_ORDER.value, f"41={event.orig_cl_ord_id}: the order is {order.cl_ord_id} now"
     if (event.symbol, event.side) != (terms.symbol, terms.side):

@@ -55,10 +55,10 @@ def look(g: GateState, stamp: Stamp, parent: Parent, event: Event) -> None:
     if order is None:
         return
     _executions(g, stamp, order, parent, event)
-    if order.replace_id and not parent.ceiling_qty:
-        replaced(g, stamp, order, parent)
     terms = (parent.order.qty, parent.order.limit_price_e4)
-    if terms != (order.qty, order.price_e4) and not order.replace_id and not parent.ceiling_qty:
+    if order.replace_id and holds(g, parent):
+        replaced(g, stamp, order, parent)
+    elif terms != (order.qty, order.price_e4) and not order.replace_id and holds(g, parent):
         order.qty, order.price_e4 = terms
         _restated(g, stamp, order, parent, "amended by the desk")
     paused = parent.progress.status is ParentStatus.PAUSED
@@ -70,6 +70,15 @@ def look(g: GateState, stamp: Stamp, parent: Parent, event: Event) -> None:
             _restated(g, stamp, order, parent, "resumed")
     if not parent.live and not order.ended:
         _ended(g, stamp, order, parent)
+
+
+def holds(g: GateState, parent: Parent) -> bool:
+    """Return whether nothing works any more that a parent's terms do not allow: quantity and limit."""
+    limit_e4, sign = parent.order.limit_price_e4, parent.order.side.sign
+    if parent.ceiling_qty or limit_e4 is None:
+        return not parent.ceiling_qty
+    chains = [g.chains[chain_id] for chain_id in parent.chains]
+    return all(c.price_e4 != 0 and (c.price_worst_e4 - limit_e4) * sign <= 0 for c in chains)
 
 
 def _executions(g: GateState, stamp: Stamp, order: OmsOrder, parent: Parent, event: Event) -> None:

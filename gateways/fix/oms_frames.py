@@ -43,40 +43,50 @@ class Frames:
             TooLong: the connection is to be closed.
 
         """
-        self._rest += received
+        held = self._rest + received
+        at = (
+            0  # what lies before it is done with; cut off once, since a flood of heads must not hold the loop
+        )
         found: list[str] = []
-        while True:
-            start = self._rest.find(BEGIN)
-            if start < 0:
-                self._rest = self._rest[-(len(BEGIN) - 1) :]
-                return found
-            if start:
-                self._rest = self._rest[start:]
-            size = self._size()
+        while (start := held.find(BEGIN, at)) >= 0:
+            at = start
+            size = size_at(held, at)
             if size == 0:  # more must come
-                return found
-            if size < 0 or not self._whole(size):
+                break
+            if size < 0 or not is_whole(held, at, at + size - TRAILER_BYTES):
                 self.garbled += 1
-                self._rest = self._rest[1:]
+                at += 1
                 continue
-            found.append(sealed(self._rest[:size]).decode("utf-8", "surrogateescape"))
-            self._rest = self._rest[size:]
+            found.append(sealed(held[at : at + size]).decode("utf-8", "surrogateescape"))
+            at += size
+        else:
+            at = max(at, len(held) - (len(BEGIN) - 1))
+        self._rest = held[at:]
+        return found
 
-    def _size(self) -> int:
-        """Return the size of the message at the front: 0 not known yet, -1 garbled."""
-        head = HEAD.match(self._rest)
-        if head is None:
-            return -1 if len(self._rest) >= HEAD_BYTES_MAX or self._rest.count(b"\x01") >= 2 else 0
-        length = int(head[2])
-        if length > BODY_BYTES_MAX:
-            raise TooLong(f"a message of {length} bytes; {BODY_BYTES_MAX} are allowed")
-        size = head.end() + length + TRAILER_BYTES
-        return size if len(self._rest) >= size else 0
 
-    def _whole(self, size: int) -> bool:
-        end = size - TRAILER_BYTES
-        trailer = TRAILER.fullmatch(self._rest[end:size])
-        return trailer is not None and int(trailer[1]) == sum(self._rest[:end]) % 256
+def size_at(held: bytes, at: int) -> int:
+    """Return the size of the message that begins there: 0 not known yet, -1 garbled.
+
+    Raises:
+        TooLong: the connection is to be closed.
+
+    """
+    head = HEAD.match(held, at)
+    if head is None:
+        begun = held[at : at + HEAD_BYTES_MAX]
+        return -1 if len(begun) == HEAD_BYTES_MAX or begun.count(b"\x01") >= 2 else 0
+    length = int(head[2])
+    if length > BODY_BYTES_MAX:
+        raise TooLong(f"a message of {length} bytes; {BODY_BYTES_MAX} are allowed")
+    size = head.end() - at + length + TRAILER_BYTES
+    return size if len(held) - at >= size else 0
+
+
+def is_whole(held: bytes, at: int, end: int) -> bool:
+    """Return whether a message that begins `at` has its checksum at `end`."""
+    trailer = TRAILER.fullmatch(held, end, end + TRAILER_BYTES)
+    return trailer is not None and int(trailer[1]) == sum(held[at:end]) % 256
 
 
 def sealed(message: bytes) -> bytes:

@@ -25,11 +25,12 @@ from gateways.fix.oms_strategy import (
 from gateways.fix.wire import SOH, fields, read_id, read_price_e4, read_qty, read_text, read_utc_ns
 from market.oms_events import OmsCancel, OmsNew, OmsReplace, OmsStatus, OmsUnfit
 from market.parents import ParentOrder
-from market.types import CxlRejReason, OrdRejReason, ParentID, Side, Symbol
+from market.types import NS, CxlRejReason, OrdRejReason, ParentID, Side, Symbol
 
 HEADER: Final = frozenset(["8", "9", "35", "34", "49", "56", "52", "43", "97", "122", "50", "57", "10"])
 IDLE: Final = frozenset(["58", "60"])  # of a request: free text and its time instruct nothing
 GTD, DAY = "6", "0"
+LATE_S: Final = 3_600  # a new order that was sent again so long after it was sent is not what is wanted now
 # What a replace may say again, and cannot change.
 FIXED: Final = ("1", "15", "18", "21", "59", "100", "110", "111", "114", "168", "207", "528", "529")
 FIXED_STRATEGY: Final = ("847", "848", "957")
@@ -37,6 +38,7 @@ REQUEST_TYPES: Final = ("D", "F", "G", "H")
 MISSING: Final = "5"  # BusinessRejectReason(380): conditionally required field missing
 UNKNOWN_TYPE: Final = "3"  # unsupported message type
 OTHER: Final = "0"
+TOO_LATE: Final = "4"  # OrdRejReason(103): too late to enter
 
 
 class Rights(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ class Message:
     def new(self) -> dict[str, Any]:
         """Return the fields of OmsNew."""
         self._once()
+        self._in_time()
         order = self._order()
         day = self._day()
         self._done()
@@ -176,6 +179,12 @@ class Message:
         self._take("790")
         self._done()
         return {}
+
+    def _in_time(self) -> None:
+        """Refuse an order that lay in a store: a day order of yesterday is none of today."""
+        first_ns, sent_ns = (read_utc_ns(self._tags.get(tag, "")) for tag in ("122", "52"))
+        if self._tags.get("43") == "Y" and first_ns and sent_ns and sent_ns - first_ns > LATE_S * NS:
+            raise Fault(f"sent at {self._tags['122']} and not read here until now: give it anew", TOO_LATE)
 
     # --- parts --------------------------------------------------------------------------------------
 

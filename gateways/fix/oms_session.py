@@ -99,7 +99,7 @@ class OmsSession:
             self._wire = None
             return fault
         self._heartbeat_ns = heartbeat_s * NS
-        restate = reset and (self.store.next_out, self.store.next_in) != (1, 1)
+        restate = reset and self.store.places > 0  # after a death in the middle of a reset too
         if reset:
             self.store.reset()
         again = f"141=Y{SOH}" if reset else ""
@@ -132,7 +132,7 @@ class OmsSession:
         if reset:
             if number != 1:
                 return "141=Y comes with 34=1"
-            if not self.terms.reset_on_logon and (store.next_out, store.next_in) != (1, 1):
+            if not self.terms.reset_on_logon and (store.next_in > 1 or store.places):  # it was never on
                 return "141=Y is not agreed with this session (reset_on_logon)"
             return ""
         if number < store.next_in:
@@ -162,7 +162,7 @@ class OmsSession:
             self.end("49 or 56 is not this session's")
             return
         if not self._in_time(tags):
-            self._reject(number, kind, TIME, f"52 is missing or more than {LATENCY_MAX_S} s off")
+            self._reject(number, kind, TIME, f"52 is missing or more than {LATENCY_MAX_S} s off", "52")
             self.end("SendingTime accuracy")
             return
         fault = malformed(raw, tags, kind)
@@ -281,7 +281,10 @@ class OmsSession:
             text = f"7={begin} 16={end}: nothing was sent under these"
             self._reject(read_int(tags.get("34", ""), 9) or 0, "2", INCORRECT, text, "7")
             return
-        self._again = begin, min(end or last, last)  # instead of what was asked for before
+        end = min(end or last, last)
+        if self._again is not None:  # nothing of what was asked for before is left out
+            begin, end = min(begin, self._again[0]), max(end, self._again[1])
+        self._again = begin, end
         self.flush()
 
     def _resend_one(self, begin: int, end: int) -> None:
@@ -363,7 +366,8 @@ class OmsSession:
         kind, _, rest = body.partition(SOH)
         now = self._wall_ns() if again else wall_ns
         dup = f"43=Y{SOH}" if again else ""
-        orig = f"122={utc_text(wall_ns)}{SOH}" if again else ""
+        # This host's clock may have been set back since; a 122 after 52 would end the session.
+        orig = f"122={utc_text(min(wall_ns, now))}{SOH}" if again else ""
         head = (
             f"{kind}{SOH}49={self.terms.ours}{SOH}56={self.terms.client}{SOH}34={number}{SOH}"
             f"{dup}52={utc_text(now)}{SOH}{orig}"

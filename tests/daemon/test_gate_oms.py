@@ -12,7 +12,7 @@ from market import oms_events as oms
 from market.copy_events import DropCopyLine
 from market.orders import NewOrder, ReplaceOrder
 from market.people_events import StopScope
-from market.types import ExecType, OrdStatus, TimeInForce
+from market.types import ExecType, OrdStatus, ParentID, TimeInForce
 from market.updates import ParentUpdate
 from tests.daemon.gate_harness import ASK, BID, SECOND, World
 from tests.daemon.oms_world import OmsWorld, brief, new_text
@@ -108,6 +108,69 @@ def test_amended_down_in_flight_waits_and_what_overtook_counts():
     assert brief(gone) == ["5/2 A2 150/0"]
     assert w.core.posture.name == "ACTIVE"
     assert not w.core.state.breaks
+
+
+def test_a_tighter_limit_is_replaced_when_nothing_works_beyond_it():
+    """An execution beyond the limit that the OMS was told would be a break of its own."""
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(100, BID)
+
+    asked = w.say(replace_text(qty=300).replace("|40=1", "|40=2|44=99.90"))
+    overtook = w.heard(w.fill(chain, 40, BID))
+    gone = w.heard(canceled(w, chain, 40))
+
+    assert w.ask_parent().order.limit_price_e4 == 999_000, "nothing new leaves beyond it"
+    assert brief(asked) == ["E/E A2 0/300"]
+    assert (brief(overtook), overtook[0].get("44")) == (["F/E A1 40/260"], None)
+    assert (brief(gone), gone[0]["44"]) == (["5/1 A2 40/260"], "99.90")
+
+
+def test_a_tighter_limit_of_the_desk_is_told_when_nothing_works_beyond_it():
+    w = opened()
+    w.new("A1", 300)
+    chain = w.working(100, BID)
+
+    change = ev.AmendParent(request_id=1, parent_id=ParentID("P1"), limit_price_e4=999_000)
+    assert w.heard(w.step(change)) == []
+    gone = w.heard(canceled(w, chain, 0))
+
+    assert (brief(gone), gone[0]["44"]) == (["D/0 A1 0/300"], "99.90")
+
+
+def test_a_change_of_what_is_pending_is_told_so():
+    w = opened()
+    w.new("A1", 300)
+    w.working(200)
+    w.say(replace_text(qty=100))
+
+    again = w.say(replace_text(qty=50, cl_ord_id="A3", orig="A2"))
+    cancel = w.say("35=F|34=3|11=A4|41=A2|55=SYN|54=1|60=20240102-15:00:10")
+
+    assert brief(again + cancel) == ["9 102=3 39=E A3", "9 102=3 39=E A4"]
+    assert cancel[0]["58"] == "41=A2 has no answer yet: give A1"
+
+
+@pytest.mark.parametrize(
+    ("sent", "first", "taken"), [("16:00:00", "15:00:00", True), ("16:00:01", "15:00:00", False)]
+)
+def test_an_order_that_lay_in_a_store_is_none_of_today(sent: str, first: str, taken: bool) -> None:
+    w = opened()
+
+    answer = w.new(more=f"43=Y|52=20240102-{sent}|122=20240102-{first}")
+
+    assert answer[-1]["150"] == ("0" if taken else "8")
+    assert taken or (answer[0]["103"], answer[0]["58"]) == (
+        "4",
+        "sent at 20240102-15:00:00 and not read here until now: give it anew",
+    )
+
+
+def test_an_order_that_was_read_is_answered_however_late_it_comes_again() -> None:
+    w = opened()
+    w.new()
+
+    assert brief(w.new(more="43=Y|52=20240103-15:00:00|122=20240102-15:00:00")) == ["I/0 A1 0/2000"]
 
 
 def test_amended_down_holds_at_once_for_new_orders():

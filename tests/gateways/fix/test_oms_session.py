@@ -1,5 +1,6 @@
 """An OMS session's numbers: nothing lost, nothing twice, whatever the line and this process go through."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,53 @@ def test_a_reset_that_is_agreed_restates_and_one_that_is_not_is_refused(tmp_path
     assert "141=Y is not agreed" in strict.logon(1, "141=Y")[0]
 
 
+def test_a_reset_that_a_death_cut_short_restates_at_the_next(tmp_path: Path) -> None:
+    line = OmsLine(tmp_path, reset_on_logon=True)
+    on(line)
+    line.report_up("35=8|17=X1|")
+    line.session.lost("gone")
+    line.store.reset()  # and killed, before the Logon left
+
+    line.restart()
+    assert not line.logon(1, "141=Y")[0]
+    assert line.came[-1] == (True, True, "")
+
+
+def test_an_oms_that_was_refused_at_its_first_logon_may_begin_at_1(line: OmsLine) -> None:
+    assert line.logon(1, "141=Y|98=1")[0].startswith("98 is not 0")
+
+    refusal, said = line.logon(1, "141=Y")
+    assert not refusal
+    assert [(m["35"], m["34"]) for m in said] == [("A", "1")]
+
+
+def test_reports_sent_again_after_the_clock_was_set_back_are_not_of_the_future(line: OmsLine) -> None:
+    on(line)
+    line.report_up(REPORT)
+    line.said()
+
+    line.now -= 60 * NS
+    (again,) = line.says("35=2|7=2|16=2", 2)
+
+    assert (again["17"], again["43"]) == ("X1", "Y")
+    assert again["122"] <= again["52"]
+
+
+def test_two_ranges_that_are_asked_for_at_once_both_come(line: OmsLine) -> None:
+    on(line)
+    many = 3 * PIECE_MAX
+    for n in range(many):
+        line.report_up(f"35=8|17=X{n}|")
+    line.said()
+
+    got = line.says(f"35=2|7=2|16={PIECE_MAX + 100}", 2) + line.says(f"35=2|7={PIECE_MAX + 101}|16=0", 3)
+    while line.session.is_behind:
+        line.session.tick(line.now)
+        got += line.said()
+
+    assert [m["17"] for m in got] == [f"X{n}" for n in range(many)]
+
+
 def test_a_dead_line_is_tested_and_given_up(line: OmsLine) -> None:
     on(line)
 
@@ -236,6 +284,7 @@ def test_sending_time_far_off_ends_the_session(line: OmsLine) -> None:
         ("35=4|123=Y|36=2", 2, ["3"]),
         ("35=4|36=1", 2, ["3"]),
         ("35=2|7=99|16=0", 2, ["3"]),
+        ("35=D|11=A1|44=", 2, ["3"]),
         ("35=A|98=0|108=10", 2, ["5"]),
     ],
 )
@@ -244,6 +293,23 @@ def test_session_rejects(line: OmsLine, text: str, number: int, kinds: list[str]
 
     assert [m["35"] for m in line.says(text, number)] == kinds
     assert line.taken == []
+
+
+def test_a_field_without_a_value_is_named(line: OmsLine) -> None:
+    """849 without a value: a participation that got lost, or none?"""
+    on(line)
+
+    (answer,) = line.says("35=D|11=A1|849=|58=x", 2)
+
+    assert [answer[tag] for tag in ("45", "371", "372", "373", "58")] == [
+        "2",
+        "849",
+        "D",
+        "4",
+        "849 has no value",
+    ]
+    assert line.taken == []
+    assert line.store.next_in == 3
 
 
 def test_sequence_reset_moves_the_number_that_we_want(line: OmsLine) -> None:
@@ -312,6 +378,21 @@ def test_garbled_bytes_are_dropped_and_the_next_message_is_found(bad: bytes) -> 
     frames = Frames()
 
     assert [m.split("\x01")[2] for m in frames.feed(bad + frame("35=0\x01"))] == ["35=0"]
+
+
+@pytest.mark.parametrize(
+    "bad", [b"8=FIX", b"8=FIX.4.4\x019=8\x01", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01"]
+)
+def test_a_flood_of_heads_costs_no_more_than_its_length(bad: bytes) -> None:
+    """Cut off one by one, a megabyte of them held the gate's loop for seconds."""
+    fits: dict[int, list[float]] = {}
+    for _ in range(5):
+        for many in (2_000, 20_000):
+            began = time.process_time()
+            assert [m.split("\x01")[2] for m in Frames().feed(bad * many + frame("35=0\x01"))] == ["35=0"]
+            fits.setdefault(many, []).append(time.process_time() - began)
+
+    assert min(fits[20_000]) < 30 * min(fits[2_000]), fits
 
 
 def test_a_message_without_end_is_cut_off() -> None:
