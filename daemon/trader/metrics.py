@@ -156,8 +156,8 @@ class TraderMetrics:
         for view in active.values():
             slot = self._slots.of(view.parent)
             market = core.markets[view.parent.symbol]
-            if slot is None or not view.last_decision_ns:
-                continue
+            if slot is None or not view.last_decision_ns or not view.qty:
+                continue  # all of it is for the close: it has no schedule
             now_ns = view.last_decision_ns
             others = view.others_volume(market.builder)
             due = core.policy.schedule(view.situation(now_ns, others, market.session(now_ns)))

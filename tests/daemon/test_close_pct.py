@@ -1,5 +1,6 @@
 """A part of a parent in the closing cross: admission, the gate's controls, the trader's order, the print."""
 
+from collections.abc import Callable
 from datetime import date, time
 from typing import Any
 
@@ -7,8 +8,10 @@ import msgspec
 import pytest
 
 from daemon.gate.effects import Reply
+from daemon.metrics.block import Metrics
 from daemon.trader.core import TraderCore
 from daemon.trader.events import LinkUp, Settings
+from daemon.trader.metrics import TraderMetrics
 from market import events as ev
 from market import updates as up
 from market.flow.zero_intelligence import SYN as SYNTHETIC
@@ -86,7 +89,13 @@ def test_the_limits_must_list_close() -> None:
 # --- the trader, against an exchange that crosses -----------------------------------------------------
 
 
-def run_to_close(pct: int, limit: int | None = None, day: date = date(2024, 1, 2)) -> tuple[Run, list[Any]]:
+def run_to_close(
+    pct: int,
+    limit: int | None = None,
+    day: date = date(2024, 1, 2),
+    look: Callable[[TraderCore], None] = lambda _: None,
+) -> tuple[Run, list[Any]]:
+    """Play the last minutes; `look` at the trader with each of its intents."""
     instrument = msgspec.structs.replace(SYNTHETIC, auctions=(Auction.CLOSE,), adv=2_000_000, calendar="XNYS")
     instrument = calendar.load().with_short_days(instrument)
     begin = instrument.session(day)[1] - 420 * S
@@ -111,6 +120,7 @@ def run_to_close(pct: int, limit: int | None = None, day: date = date(2024, 1, 2
 
     def noted(intent: Any) -> Any:
         asked.append(intent)
+        look(core)
         return take(intent)
 
     run.gate.take = noted  # type: ignore[method-assign]
@@ -139,6 +149,22 @@ def test_on_a_half_day_the_trader_the_gate_and_the_exchange_close_at_one() -> No
     assert one - 360 * S <= closing[0].decided_mono_ns < one - 300 * S
     (progress,) = run.gate.progress.values()
     assert progress.status is ParentStatus.FILLED
+
+
+@pytest.mark.parametrize("pct", [40, 100])
+def test_the_traders_metrics_know_a_parent_that_is_for_the_close_alone(pct: int) -> None:
+    metrics = TraderMetrics(Metrics(None, "trader"), choose("twap-passive"), "paper")
+    decided: list[int] = []
+
+    def look(core: TraderCore) -> None:
+        (view,) = core.parents.values()
+        decided.append(view.last_decision_ns)
+        assert view.qty == 1_000 - 10 * pct
+        metrics.second(core)
+
+    run_to_close(pct, look=look)
+
+    assert any(decided)
 
 
 def test_the_parents_limit_is_the_limit_of_its_order_for_the_close() -> None:
