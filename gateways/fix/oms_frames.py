@@ -44,9 +44,7 @@ class Frames:
 
         """
         held = self._rest + received
-        at = (
-            0  # what lies before it is done with; cut off once, since a flood of heads must not hold the loop
-        )
+        at = 0  # before it all is done with; cut off once: a flood of bad heads must not hold the loop
         found: list[str] = []
         while (start := held.find(BEGIN, at)) >= 0:
             at = start
