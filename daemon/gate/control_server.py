@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from daemon.control import REQUEST_BYTES_MAX
+from daemon.gate.archive import ArchiveError
 from daemon.gate.links import free_socket
 from daemon.gate.requests import (
     LOOKS,
@@ -171,10 +172,21 @@ class ControlServer:
         whole = isinstance(command, StatusCommand) and self._which(client, command) == "all"
         if whole and self._telling is not None and not goes_on:
             return TELLING_WAIT_S
-        done = self._piece(client, command.id) if whole else self._carry_out(client, command)
+        done = self._seen(client, command, whole)
         took_s = self._loop.time() - began_s
         self._looks_at_s = began_s + took_s + min(LOOKS_WAIT_S_MAX, took_s * (LOOKS_SHARE - 1))
         return 0.0 if done else max(took_s, PIECE_WAIT_S_MIN)
+
+    def _seen(self, client: "Client", command: Command, whole: bool) -> bool:
+        """Answer a look; an archive that cannot be read stops the core that needs it, not one who looks."""
+        try:
+            return self._piece(client, command.id) if whole else self._carry_out(client, command)
+        except (ArchiveError, msgspec.DecodeError) as error:
+            if whole:
+                self._telling = None
+            log.error("control: the archive cannot be read", error=str(error))
+            client.send({"ok": False, "id": command.id, "error": str(error)})
+            return True
 
     def _piece(self, client: "Client", asked: int) -> bool:
         """Do a piece of a status of all orders; return whether that was the last."""

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
+import msgspec
 import pytest
 
+from daemon.gate.archive import ArchiveError
 from daemon.gate.control_server import LINES_A_TURN, LOOKS_SHARE, LOOKS_WAIT_S_MAX, Client, ControlServer
 from market import events as ev
 from risk.commands import Role
@@ -214,3 +216,30 @@ def test_nobody_waits_for_a_status_whose_reader_is_gone() -> None:
 
     assert len(theirs.said) == 1
     assert gate.asked == ["all", "all"], "the first one was given up"
+
+
+@pytest.mark.parametrize("error", [ArchiveError("ended.sqlite: malformed"), msgspec.DecodeError("malformed")])
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_an_archive_that_cannot_be_read_is_told_to_who_looks_and_stops_nobody(
+    error: Exception, pieces: int
+) -> None:
+    gate = Gate(pieces=pieces)
+    whole = gate.status
+
+    def damaged(orders: str) -> Generator[None, None, dict[str, Any]]:
+        yield from whole(orders)
+        raise error
+
+    gate.server._status = damaged
+    operator, wire = gate.client()
+    another, theirs = gate.client()
+
+    operator.data_received(STATUS)
+    another.data_received(STATUS)
+    while gate.loop.waiting:
+        gate.loop.turn()
+
+    for said in (*wire.said, *theirs.said):
+        assert b'"ok":false' in said
+        assert b"malformed" in said
+    assert len(wire.said) == len(theirs.said) == 1
