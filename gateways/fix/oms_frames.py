@@ -13,6 +13,7 @@ BEGIN: Final = b"8=FIX"
 HEAD: Final = re.compile(rb"8=([A-Z.0-9]{1,10})\x019=([0-9]{1,6})\x01")
 HEAD_BYTES_MAX: Final = 32  # of `8=..|9=..|`
 BODY_BYTES_MAX: Final = 8_192  # of one message; a parent order has 500
+GARBLED_MAX: Final = 100  # heads of no message in one read: whoever sends more is no OMS, and costs the loop
 TRAILER: Final = re.compile(rb"10=([0-9]{3})\x01")
 TRAILER_BYTES: Final = 7  # `10=123|`
 # Fields of data, by the field before that says how long they are: they may hold SOH.
@@ -26,7 +27,7 @@ FIX_44: Final = "FIX.4.4"
 
 
 class TooLong(Exception):  # noqa: N818
-    """A message that no OMS has reason to send."""
+    """Bytes that no OMS has reason to send."""
 
 
 class Frames:
@@ -44,7 +45,8 @@ class Frames:
 
         """
         held = self._rest + received
-        at = 0  # before it all is done with; cut off once: a flood of bad heads must not hold the loop
+        at = 0  # what lies before it is done with
+        most = self.garbled + GARBLED_MAX
         found: list[str] = []
         while (start := held.find(BEGIN, at)) >= 0:
             at = start
@@ -53,6 +55,8 @@ class Frames:
                 break
             if size < 0 or not is_whole(held, at, at + size - TRAILER_BYTES):
                 self.garbled += 1
+                if self.garbled > most:
+                    raise TooLong(f"more than {GARBLED_MAX} garbled messages in one read")
                 at += 1
                 continue
             found.append(sealed(held[at : at + size]).decode("utf-8", "surrogateescape"))
