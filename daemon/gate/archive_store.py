@@ -40,10 +40,10 @@ ORDERS: Final = (
     "(SELECT max(number) FROM names WHERE name = 'C' || r.chain_id AND number <= ?1) "
     "ORDER BY number DESC LIMIT ?2"
 )
-PARENTS: Final = (
+PARENTS: Final = (  # sorted by the index alone: no record is read before the one that is asked for
     "SELECT name, data FROM (SELECT name, max(number) AS last FROM names "
-    "WHERE name >= 'P' AND name < 'Q' AND number <= ?1 GROUP BY name) JOIN records ON number = last "
-    "ORDER BY number DESC LIMIT ?2"
+    "WHERE name >= 'P' AND name < 'Q' AND number <= ?1 GROUP BY name ORDER BY last DESC LIMIT ?2) "
+    "CROSS JOIN records ON number = last"
 )
 
 

@@ -9,6 +9,7 @@ do not wait for who only looks, and a status of all orders of a day, which takes
 
 import asyncio
 import os
+import select
 import socket
 import struct
 from collections import deque
@@ -168,6 +169,7 @@ class ControlServer:
         if began_s < self._looks_at_s and not goes_on:
             return self._looks_at_s - began_s
         if not client.there:
+            self._telling = None if goes_on else self._telling
             return 0.0
         whole = isinstance(command, StatusCommand) and self._which(client, command) == "all"
         if whole and self._telling is not None and not goes_on:
@@ -267,6 +269,13 @@ def stepped(steps: Status) -> dict[str, Any] | None:
     return None
 
 
+def hung_up(descriptor: int) -> bool:
+    """Return whether the other side of a connection is closed."""
+    looked = select.poll()
+    looked.register(descriptor, 0)  # POLLHUP is told unasked
+    return bool(looked.poll(0))
+
+
 class Client(asyncio.Protocol):
     """One connection."""
 
@@ -317,8 +326,10 @@ class Client(asyncio.Protocol):
 
     @property
     def there(self) -> bool:
-        """Whether somebody still listens."""
-        return self._transport is not None and not self._transport.is_closing()
+        """Whether somebody still listens; the loop does not hear who hangs up while no more is read."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        return not hung_up(self._transport.get_extra_info("socket").fileno())
 
     def _work(self) -> None:
         """Carry out what waits, a turn's worth; nothing of a connection that was cut off."""

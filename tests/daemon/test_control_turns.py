@@ -1,5 +1,6 @@
 """The gate's loop is shared out: who looks has a part of it, and nobody keeps others from their turn."""
 
+import socket
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
@@ -42,6 +43,14 @@ class Wire:
     def __init__(self) -> None:
         self.said: list[bytes] = []
         self.closing = self.paused = False
+        self.socket, self.peer = socket.socketpair()
+
+    def __del__(self) -> None:
+        self.socket.close()
+        self.peer.close()
+
+    def get_extra_info(self, _: str) -> socket.socket:
+        return self.socket
 
     def write(self, data: bytes) -> None:
         self.said.append(data)
@@ -216,6 +225,23 @@ def test_nobody_waits_for_a_status_whose_reader_is_gone() -> None:
 
     assert len(theirs.said) == 1
     assert gate.asked == ["all", "all"], "the first one was given up"
+
+
+def test_who_hangs_up_is_not_told_though_no_more_is_read_of_them() -> None:
+    gate = Gate(pieces=100)
+    clients = [gate.client() for _ in range(3)]
+    for client, _ in clients:
+        client.data_received(STATUS)
+    gate.loop.turn()
+
+    for _, wire in clients[:2]:
+        wire.peer.close()
+    while gate.loop.waiting:
+        gate.loop.turn()
+
+    assert [len(wire.said) for _, wire in clients] == [0, 0, 1]
+    assert gate.asked == ["all", "all"], "the first was given up, the second not begun"
+    assert not clients[0][1].paused, "so that the loop hears of it"
 
 
 @pytest.mark.parametrize("error", [ArchiveError("ended.sqlite: malformed"), msgspec.DecodeError("malformed")])
