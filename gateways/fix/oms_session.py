@@ -58,6 +58,7 @@ class OmsSession:
         self._gap_asked_ns, self._gap_asks = 0, 0
         self._second, self._requests = 0, 0
         self._again: tuple[int, int] | None = None  # the numbers that are still to be sent again
+        self._resent = 0  # since the last look: many requests at once are no reason to hold the loop
 
     @property
     def up(self) -> bool:
@@ -309,6 +310,9 @@ class OmsSession:
             if not self.is_behind:
                 return
             if self._again is not None:
+                if self._resent >= PIECE_MAX:
+                    return
+                self._resent += 1
                 self._resend_one(*self._again)
                 continue
             place = self.store.places
@@ -318,7 +322,7 @@ class OmsSession:
 
     def tick(self, now_ns: int) -> None:
         """Keep the line alive, or give it up."""
-        self._now = now_ns
+        self._now, self._resent = now_ns, 0
         if not self.up:
             return
         self.flush()

@@ -255,6 +255,22 @@ def test_two_ranges_that_are_asked_for_at_once_both_come(line: OmsLine) -> None:
     assert [m["17"] for m in got] == [f"X{n}" for n in range(many)]
 
 
+def test_many_resend_requests_at_once_are_one_piece_until_the_next_look(line: OmsLine) -> None:
+    on(line)
+    many = PIECE_MAX // 2
+    for n in range(many):
+        line.report_up(f"35=8|17=X{n}|")
+    line.said()
+
+    got = [m for n in range(50) for m in line.says(f"35=2|7=2|16={many + 1}", 2 + n)]
+    assert len(got) == PIECE_MAX
+    while line.session.is_behind:
+        got += line.waits(0.005)
+
+    assert [m["17"] for m in got[-many:]] == [f"X{n}" for n in range(many)]
+    assert len(got) <= 3 * PIECE_MAX
+
+
 def test_a_dead_line_is_tested_and_given_up(line: OmsLine) -> None:
     on(line)
 
