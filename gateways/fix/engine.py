@@ -128,7 +128,7 @@ class _Application(fix.Application):  # type: ignore[misc]
             session.reason = tags.get("58", "the counterparty logged out")
         else:
             self.engine.post(session, session.told(kind or "", raw, mono_ns))
-        session.counted(raw)
+        session.counted(kind or "", raw)
 
     @guarded
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802, ARG002

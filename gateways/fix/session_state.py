@@ -11,6 +11,8 @@ from gateways.fix.wire import SOH, read_int
 RESEND_REQUEST: Final = "2"
 SEQUENCE_RESET: Final = "4"
 HANDED_OVER: Final = ("3", SEQUENCE_RESET)  # Reject
+# quickfix counts these two whatever their number is; ahead of a gap, what they ran ahead of would be lost.
+COUNTED_ALWAYS: Final = ("3", "5")
 POSS_DUP: Final = f"{SOH}43=Y{SOH}"
 HEARTBEAT_S_MAX: Final = 3_600  # of a client; a line that is looked at less than hourly is not looked at
 GAP_WAIT_S: Final = 5.0  # for the next of the messages that were asked for; who has them sends them at once
@@ -114,12 +116,15 @@ class SessionState:
         if self.numbers is not None:
             self.numbers.set_theirs(seq_num(raw) + 1)
 
-    def counted(self, raw: str) -> None:
+    def counted(self, kind: str, raw: str) -> None:
         """Note the number that the engine will want next, after a session message."""
+        wanted = self.session.getExpectedTargetNum()
+        in_turn = seq_num(raw) == wanted
+        if kind in COUNTED_ALWAYS and not in_turn:
+            self.session.setNextTargetMsgSeqNum(wanted - 1)  # it adds 1 when this returns
         if self.numbers is not None:
-            wanted = self.session.getExpectedTargetNum()
             # A Logon or Logout may come with a number ahead of a gap: that gap must still be asked for.
-            self.numbers.set_theirs(wanted + 1 if seq_num(raw) == wanted else wanted)
+            self.numbers.set_theirs(wanted + 1 if in_turn else wanted)
 
     def said(self, text: str) -> None:
         """Remember why the session ended: the counterparty's word, or the engine's own, not its routine."""

@@ -383,6 +383,36 @@ def test_reports_missed_while_dead_are_asked_for_again_after_a_second_death(
     assert peer.expect("2").get(7) == b"2", "the Logon ahead of the gap was not counted"
 
 
+@pytest.mark.parametrize("kind", ["5", "3"])
+def test_what_a_logout_or_a_reject_ran_ahead_of_is_asked_for(
+    start: Start, acceptor: RawAcceptor, kind: str
+) -> None:
+    """The engine counts both whatever their number is; the report at 2 would be lost for ever."""
+    _, peer = log_on(start, acceptor)
+    peer.send(kind, (45, "1"), (58, "not today"), seq=4)
+    if kind == "5":
+        peer.expect("5")
+        peer.close()
+        peer, _ = acceptor.log_on(seq=5)
+    else:
+        peer.send("0", seq=5)
+
+    assert peer.expect("2").get(7) == b"2"
+
+
+def test_a_logout_with_a_number_of_before_moves_none(start: Start, acceptor: RawAcceptor) -> None:
+    engine, peer = log_on(start, acceptor)
+    peer.send("0")
+    peer.send("5", seq=1)
+    peer.expect("5")
+    peer.close()
+
+    acceptor.log_on(seq=3)
+
+    engine.next("kind", "LoggedOn")
+    assert engine.numbers()[1] == 4
+
+
 @pytest.mark.slow
 def test_reset_by_the_broker_is_followed(start: Start, acceptor: RawAcceptor) -> None:
     engine, peer = log_on(start, acceptor)
