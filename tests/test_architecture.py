@@ -48,7 +48,7 @@ SLOW_TO_LOAD = [
     "safetensors", "structlog", "torch", "uvloop",
 ]  # fmt: skip
 FORBIDDEN_IN_GATE = ["numpy", "numba", "pyarrow", "torch", "policies", "market.book", "market.book_events"]
-MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/guarded.py": 1}
+MAY_CATCH_ALL = {"daemon/runtime.py": 1, "gateways/fix/guarded.py": 1, "daemon/metrics/block.py": 1}
 
 
 def name_of(path: Path) -> str:
@@ -151,7 +151,7 @@ def test_tasks_are_started_in_one_module_only() -> None:
     assert starters == ["daemon/runtime.py"]
 
 
-def test_everything_is_caught_in_two_places_only() -> None:
+def test_everything_is_caught_in_three_places_only() -> None:
     found: dict[str, int] = {}
     for path in SOURCES:
         for node in ast.walk(tree_of(path)):

@@ -37,7 +37,7 @@ from daemon.gate.oms_desk import OmsDesk
 from daemon.gate.shell import GateShell
 from daemon.heartbeat import Heartbeat
 from daemon.logs import announce, configure
-from daemon.metrics.block import Metrics
+from daemon.metrics.block import Metrics, apart
 from daemon.people.keys import load_keyring
 from daemon.runtime import EXIT_CONFIG, EXIT_NOT_CLEAN, Runtime, run_and_exit
 from daemon.segments.layout import JournalError
@@ -78,7 +78,7 @@ class Gate:
         self._config, self._section, self._limits, self._profile = config, section, limits, profile
         self._ours = profile.ours()
         self._lockstep_path = config.clock.lockstep_socket
-        self._failure = ""
+        self._failure = self._order_reason = ""
         self._stop_asked: Runtime | None = None
         self._ending: Ending | None = None
         self._core, self._clock = GateCore(), Clock()
@@ -86,7 +86,6 @@ class Gate:
         self._keyring, self._roles = load_keyring(section.keyring, config.mode), roles_of(section)
         self._machine, self._measure_s = Machine(), 0.0
         self._keep = Keeping(section, config.mode)
-        self._order_reason = ""
         self._lockstep: LockstepGate | None = None
         self._reference: Reference | None = None
         self._together: list[tuple[ev.Event, int]] = []  # what came on the order session in one read
@@ -343,11 +342,11 @@ class Gate:
 
     async def _housekeeping(self) -> None:
         """Look for the kill file, set gauges, give a sign of life."""
+        refresh = apart(self._metrics.refresh)
         while True:
-            called = self._latch.called()
-            if called or (self._latch.touched() and self._core.posture is not Posture.KILLED):
+            if self._latch.called() or (self._latch.touched() and self._core.posture is not Posture.KILLED):
                 self._shell.post(ev.Kill(source="file", reason=self._latch.held() or ""))
-            self._metrics.refresh(self._core)
+            refresh(self._core)
             self._beat.write(time.monotonic_ns())
             if self._lockstep is None:
                 self._links.beat()

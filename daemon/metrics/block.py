@@ -17,8 +17,11 @@ import os
 import re
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
+
+import structlog
 
 from daemon.metrics.catalogue import CATALOGUE, Kind, Metric
 
@@ -32,7 +35,30 @@ PROCESS: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 WORD: Final = 8
 INFO_TEXT_BYTES: Final = 640  # name and four labels of 128 characters, a multiple of eight
 
+FAULTS_TOLD_MAX: Final = 8  # kinds of fault of a refresh that are logged: what fails does so each time
+
 Doubles: TypeAlias = "memoryview[float]"
+Core = TypeVar("Core")
+log = structlog.get_logger()
+
+
+def apart(refresh: Callable[[Core], None]) -> Callable[[Core], None]:
+    """Return a refresh of gauges that ends no process: what is only shown must not stop what trades.
+
+    A fault in it is an error in the log, once of each kind.
+    """
+    told: set[str] = set()
+
+    def safe(core: Core) -> None:
+        try:
+            refresh(core)
+        except Exception as error:  # whatever a gauge meets, orders are worth more
+            text = f"{type(error).__name__}: {error}"
+            if text not in told and len(told) < FAULTS_TOLD_MAX:
+                told.add(text)
+                log.error("gauges are not whole", error=text, exc_info=True)
+
+    return safe
 
 
 class Counter:

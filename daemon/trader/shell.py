@@ -15,6 +15,7 @@ import structlog
 
 from daemon.clock import Clock
 from daemon.journal import Journal
+from daemon.metrics.block import apart
 from daemon.trader.core import TraderCore
 from daemon.trader.events import NOTHING, FeedDown, FeedIdle, FeedReset, FeedResumed, FeedUp, Step
 from daemon.trader.feed import Intake
@@ -44,7 +45,9 @@ class Shell:
         self.intake: Intake | None = None
         self.send: Callable[[ev.Event], bool] = lambda _: False
         self.wake_in: Callable[[float], None] = lambda _: None
+        self.broken: Callable[[str], object] = lambda _: None  # a read did it; nothing more is decided
         self._metrics = metrics
+        self._gauges = apart(metrics.second)
         self._journal = journal
         self._held_reads: list[tuple[int, bytes]] = []
         self._held_events: list[Any] = []
@@ -142,7 +145,7 @@ class Shell:
 
     def second(self) -> None:
         """Once a second: what the gate and the metrics are told."""
-        self._metrics.second(self.core)
+        self._gauges(self.core)
         if not self.lockstep:
             self.send(self.core.status())
 
@@ -185,6 +188,8 @@ class Shell:
         if self.intake.fault and not self.core.broken:
             log.error("feed broken", error=self.intake.fault)
             self._step(stamp, FeedDown(reason=self.intake.fault, broken=True))
+        if self.core.broken and first_seq:
+            self.broken(self.core.broken)
         self._count()
         return self.intake.decoder.next_seq - first_seq
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from daemon.metrics.block import FILE_BYTES, SUFFIX, Metrics
+from daemon.metrics.block import FILE_BYTES, SUFFIX, Metrics, apart
 from daemon.metrics.catalogue import CATALOGUE, LABEL_CHARS_MAX, LATENCY_S
 from daemon.metrics.server import BlockCollector, read_block
 from daemon.metrics.slots import ParentSlots
@@ -262,3 +263,20 @@ def test_parents_take_slots_and_let_them_go(gate: Metrics) -> None:
     assert again == "3"
     assert ended == ["5"]
     assert last == "5"
+
+
+def test_a_gauge_that_fails_ends_nothing_and_is_told_once() -> None:
+    seen: list[int] = []
+
+    def refresh(core: int) -> None:
+        seen.append(core)
+        assert 12 // (core - core % 2), "divides by its core"
+
+    gauges = apart(refresh)
+    with capture_logs() as logs:
+        for core in (1, 0, 2):
+            gauges(core)
+
+    assert seen == [1, 0, 2], "the next refresh is tried all the same"
+    assert [(line["event"], line["log_level"]) for line in logs] == [("gauges are not whole", "error")]
+    assert "ZeroDivisionError" in logs[0]["error"]
