@@ -68,6 +68,7 @@ class Trader:
         self._ending = Ending("trader", self._loop, runtime.stop)
         shell.send = self._line.send
         shell.wake_in = Alarm(shell.wake).wake_in
+        shell.broken = lambda reason: self._loop.call_soon(self._broken, reason)
 
     async def serve(self) -> int:
         """Run until asked to stop."""
@@ -169,6 +170,11 @@ class Trader:
         self._shell.resynchronised(snapshot)
         if self._tick is not None:
             self._loop.call_soon(self._try_tick)
+
+    def _broken(self, reason: str) -> None:
+        """The book cannot be believed any more; what comes next may be a snapshot."""
+        if self._client is not None:
+            self._client.distrust(reason)
 
     def feed_up(self, session: str, next_seq: int) -> None:
         """Logged in."""

@@ -82,6 +82,11 @@ class Source:
         if self._client is not None:
             self._client.close()
 
+    def distrust(self, reason: str) -> None:
+        """The book is given up: have it anew where that can be."""
+        if self._client is not None and self._config.snapshot is not None:
+            self._client.distrust(reason)
+
     async def _follow_soup(self) -> None:
         config = self._config
         at = Login(config.username, config.password)
@@ -98,6 +103,7 @@ class Source:
             client = self._client = SoupClient(self._listener, at)
             await client.run(config.host, config.port)
             state = client.state
+            soon = found is not None and self._patience.soon
             if state.accepted:
                 self._known = True
                 self._patience.worked()
@@ -105,7 +111,7 @@ class Source:
                 return
             at = at._replace(session=state.session, next_seq=state.next_seq)
             if state.gap:
-                loss = await self._lost(state, again=loss is not None, at_once=found is None)
+                loss = await self._lost(state, again=loss is not None, at_once=not soon)
             elif state.denied and not self._known:
                 self._end(f"the feed at {self._where}: {state.refused}", EXIT_CONFIG)
             else:
@@ -124,7 +130,7 @@ class Source:
         session, seq = state.offered
         # Numbers that were ours may be other messages' by now: a line that has come so far proves nothing.
         behind = session == state.session and seq < state.next_seq
-        return Loss(why, state.offered, final=behind)
+        return Loss(why, state.offered, final=behind or state.distrusted)
 
     async def _follow_mold(self) -> None:
         config = self._config

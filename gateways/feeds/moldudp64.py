@@ -297,12 +297,15 @@ class Arbiter:
         """Two copies of a message differ: from it on nothing that came can be trusted."""
         self.counters.contradictions += 1
         self._let_go()
-        if self.lost:
-            return
-        self.gap, self.next_seq = None, min(seq, self.next_seq)
-        self._end_seq, self.ended = 0, False  # what came before an end was no truth either
-        self.lost = f"message {seq} came twice, and not the same"
-        self._down(self.lost)
+        if not self.lost:
+            self.next_seq = min(seq, self.next_seq)
+            self.distrust(f"message {seq} came twice, and not the same")
+
+    def distrust(self, reason: str) -> None:
+        """What was passed on cannot be true: a loss; what came before an end was no truth either."""
+        self._let_go()
+        self.gap, self._end_seq, self.ended, self.lost = None, 0, False, reason
+        self._down(reason)
 
     def _let_go(self) -> None:
         """Forget what waits, and what a second copy would be held against."""

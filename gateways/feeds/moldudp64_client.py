@@ -118,6 +118,12 @@ class MoldClient:
             self._look()
         return True
 
+    def distrust(self, reason: str) -> None:
+        """Our reader cannot take what we passed on: end `run` with a loss."""
+        if not (self.lost or self.arbiter.ended):
+            self.arbiter.distrust(reason)
+            self._look()
+
     def close(self) -> None:
         """Let go of every socket and end `run`."""
         if self._timer is not None:

@@ -110,11 +110,9 @@ class ClientSession:
         self.accepted = False  # a login was, at any time
         self.refused = ""  # why there is no use in dialling again as we are
         self.denied = False  # ... because it is us
+        self.distrusted = False  # ... because what was served cannot be true
         self.gap = False  # ... because what is served does not go on where we are
-        self.offered = (
-            "",
-            1,
-        )  # ... and what is, as far as it was said: the session, and from which number on
+        self.offered = ("", 1)  # ... and what is, as far as it was said: session and number
         self._listener = listener
         self._run: NDArray[np.int64] = np.zeros(4, dtype=np.int64)
 
@@ -150,6 +148,11 @@ class ClientSession:
             used = end + 2 + length
             if self.ended:
                 return int(used)  # nothing comes after it
+
+    def distrust(self, reason: str) -> None:
+        """Our reader cannot take what it was given: no going on, the book is to be had anew."""
+        self.refused, self.gap, self.distrusted = reason, True, True
+        self.offered = (self.session, self.next_seq)
 
     def _control(self, kind: str, payload: bytes) -> None:
         if kind == "A" and not self.logged_in:

@@ -84,6 +84,12 @@ class SoupClient(asyncio.BufferedProtocol):
     def _over(self) -> bool:
         return bool(self._stopped.is_set() or self.state.ended or self.state.refused)
 
+    def distrust(self, reason: str) -> None:
+        """Our reader cannot take what we passed on: end `run` (`state.refused`)."""
+        if not self._over:
+            self.state.distrust(reason)
+            self._drop(reason)
+
     def close(self) -> None:
         """Log out and end `run`."""
         self._stopped.set()

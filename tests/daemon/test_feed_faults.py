@@ -16,7 +16,7 @@ from gateways.feeds.glimpse import Snapshot
 from gateways.feeds.glimpse_server import Mirror
 from gateways.feeds.moldudp64 import ARBITRATION_NS, HEADER, HEARTBEAT, RETRY_NS, Arbiter
 from gateways.feeds.moldudp64_server import MoldServer
-from gateways.feeds.soupbintcp import ClientSession, Login, encode_accepted
+from gateways.feeds.soupbintcp import ClientSession, Login, encode_accepted, packet
 from gateways.feeds.soupbintcp_server import PacketStore
 from market.book_events import Kind
 from tests.daemon.trader_world import NS, START, ShellRun
@@ -225,6 +225,31 @@ def test_nothing_is_decided_from_the_loss_to_the_snapshot_and_again_after_it(tmp
     assert [(o.side, o.price_e4, o.order_id, o.leaves) for o in market.book.orders()] == want
     assert market.anomalies == 0
     assert TraderReplay(tmp_path / "trader-1.journal").run().differences == []
+
+
+def test_a_message_that_nobody_can_read_is_told_and_a_snapshot_mends_the_book() -> None:
+    run = Faulty(None, None)
+    run.begin()
+    while run.now_ns < START + 10 * NS:
+        run.instant(run.next_ns())
+    told: list[str] = []
+    run.shell.broken = told.append
+    run.shell.lockstep = False
+    run.shell.read(memoryview(packet("S", b"A123")), run.arbiter.next_seq, run.mono_ns)
+    assert told == [run.core.why_unfit]
+    assert "was refused: wrong length" in told[0]
+    run.shell.lockstep = True
+
+    mirror = Mirror(run.store, run.exchange.publisher.midnight_ns, "SYN")
+    packets, next_seq = mirror.snapshot()
+    run.shell.resynchronised(Snapshot(SESSION, packets[:-24], next_seq))
+    assert run.core.broken == ""
+    decisions = run.core.decisions
+    while run.now_ns < START + 20 * NS:
+        run.instant(run.next_ns())
+    assert run.core.fit
+    assert run.core.decisions > decisions
+    assert len(told) == 1
 
 
 def test_without_a_snapshot_it_stays_unfit() -> None:

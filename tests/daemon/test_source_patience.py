@@ -16,6 +16,7 @@ from daemon.trader.source import Source
 from gateways.feeds import glimpse
 from gateways.feeds.glimpse import Snapshot, SnapshotError
 from gateways.feeds.moldudp64 import HEADER
+from gateways.feeds.moldudp64_client import MoldClient
 from gateways.feeds.patience import PAUSE_MAX_S, TOLD_EVERY_S, Patience
 from gateways.feeds.soupbintcp import (
     HEARTBEAT_SERVER,
@@ -279,6 +280,49 @@ def test_snapshots_behind_which_nothing_goes_on_are_not_taken_without_a_pause(
     desk = run(story, monkeypatch)
     assert desk.failed == []
     assert 100 < desk.said.count("snapshot") < MINUTES_S / PAUSE_MAX_S + 10
+
+
+@pytest.mark.parametrize("protocol", ["moldudp64", "soupbintcp"])
+def test_a_book_that_its_reader_gave_up_is_taken_anew(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that nobody can read came from a liar, or a line was wrong once: not the end of a day."""
+
+    async def story(d: Desk) -> None:
+        await d.server.start()
+        d.follow(protocol=protocol, lines=[f"127.0.0.1:{free_port()}"])
+
+        def beat(seq: int) -> None:
+            if isinstance(d.source._client, MoldClient):
+                line = d.source._client.arbiter.lines[0]
+                d.source._client.heard(line, HEADER.pack(b"A".rjust(10), seq, 0))
+
+        await asyncio.sleep(1)
+        beat(1)
+        await d.until(lambda: d.fit)
+        d.source.distrust("message 1 was refused")
+        await d.until(lambda: not d.fit)
+        await asyncio.sleep(60)
+        assert not d.fit
+        assert d.asked
+        d.snapshot, d.server.next_seq = Snapshot("A", b"", 5), 5
+        await d.until(lambda: "snapshot" in d.said)
+        beat(5)
+        await d.until(lambda: d.fit)
+
+    desk = run(story, monkeypatch)
+    assert desk.failed == []
+    assert "down message 1 was refused; no snapshot there" in desk.said
+
+
+def test_without_a_snapshot_a_book_that_was_given_up_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(d: Desk) -> None:
+        await d.server.start()
+        d.follow(snapshot=None)
+        await d.until(lambda: d.fit)
+        d.source.distrust("message 1 was refused")
+        await asyncio.sleep(60)
+        assert d.fit, "the core itself decides nothing any more"
+
+    assert run(story, monkeypatch).failed == []
 
 
 # --- SoupBinTCP ---------------------------------------------------------------------------------------
