@@ -98,7 +98,7 @@ def check_parents(parents: Sequence[ParentOrder], instrument: Instrument, from_n
 def tape_of(path: Path) -> tuple[Instrument, dt.date, int, int]:
     """Return instrument, day and the first and last market time (UTC ns, whole seconds) of a tick store."""
     tape = open_tape(path)
-    instrument = tape.instrument
+    instrument = calendar.load().with_short_days(tape.instrument)
     if not instrument.adv:
         instrument = msgspec.structs.replace(instrument, adv=TAPE_ADV)
     open_ns, close_ns = instrument.session(tape.day)

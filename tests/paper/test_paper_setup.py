@@ -19,14 +19,14 @@ from tests.policies.makers import add, events
 DAY = date(2024, 1, 2)
 
 
-def store(folder: Path, symbol: str = "ABC", hour: int = 10) -> Path:
+def store(folder: Path, symbol: str = "ABC", hour: int = 10, minute: int = 0, day: date = DAY) -> Path:
     """A tick store of two minutes."""
     instrument = Instrument(symbol=Symbol(symbol))
-    at_ns = instrument.at(DAY, time(hour))
+    at_ns = instrument.at(day, time(hour, minute))
     batch = events(add(1, 1, 999_900, 100, at_ns), add(2, -1, 1_000_000, 100, at_ns + 120 * NS))
     told = Source(format="made", name="made", sha256="0", rows=2)
     write(
-        folder, [batch], instrument=instrument, symbol=instrument.symbol, day=DAY, levels=0, source=told,
+        folder, [batch], instrument=instrument, symbol=instrument.symbol, day=day, levels=0, source=told,
         standing=0, quality={},
     )  # fmt: skip
     return folder
@@ -50,6 +50,16 @@ def test_a_tape_inside_is_taken(tmp_path: Path) -> None:
     instrument, day, first_ns, last_ns = tape_of(store(tmp_path / "tape"))
 
     assert (day, first_ns, last_ns) == (DAY, *(instrument.at(DAY, time(10, minute)) for minute in (0, 2)))
+
+
+def test_a_tape_of_a_half_day_is_played_until_that_days_close(tmp_path: Path) -> None:
+    half = date(2024, 11, 29)
+
+    instrument, _, first_ns, last_ns = tape_of(store(tmp_path / "tape", hour=12, minute=59, day=half))
+
+    assert (first_ns, last_ns) == (instrument.at(half, time(12, 59)), instrument.at(half, time(13)))
+    with pytest.raises(ConfigError, match="outside ABC's session 09:30:00-13:00:00"):
+        tape_of(store(tmp_path / "late", hour=14, day=half))
 
 
 @pytest.mark.parametrize("code", [2, 78])
