@@ -79,8 +79,10 @@ def cancel_reject(g: GateState, stamp: Stamp, event: OrderCancelReject) -> None:
     g.counters["cancel_rejects"] += 1
     g.risk.refused_change(stamp.mono_ns)
     change = chain.observe_reject(event)
-    if g.session.asks_by_cancel and event.reason is CxlRejReason.UNKNOWN_ORDER and chain.live:
-        change = chain.observe(_not_known(event))  # where no 35=H can be asked, this is the answer
+    unknown = event.reason is CxlRejReason.UNKNOWN_ORDER and event.orig_cl_ord_id == chain.cl_ord_id
+    if g.session.asks_by_cancel and unknown and chain.live:
+        # Where no 35=H can be asked, this is the answer; by a name of before it says nothing of the order.
+        change = chain.observe(_not_known(event))
     _after(g, stamp, chain, change)
 
 
