@@ -22,7 +22,7 @@ from gateways.feeds.moldudp64_lines import Line
 log = structlog.get_logger()
 
 Address = tuple[str, int]
-WATCH_S: Final = 1.0  # how often silence is looked for
+WATCH_S: Final = 0.25  # how often silence is looked for: so much longer than its bound is it believed
 ASK_S: Final = ARBITRATION_NS / 1e9  # while something is missing
 ENDED_S: Final = 3.0  # three heartbeats: a line that goes on takes back what said that the session had ended
 # A burst of a second waits in the kernel while we are busy for as long; what the kernel drops we ask for.

@@ -39,6 +39,7 @@ class Server:
     def __init__(self) -> None:
         self.session, self.next_seq, self.first_seq = "A", 1, 1
         self.reject = b""
+        self.hung = False  # it takes heartbeats, and sends none
         self.logins: list[Login] = []
         self.clients: set[asyncio.StreamWriter] = set()
         self.port = free_port()
@@ -70,7 +71,7 @@ class Server:
                 if login is not None:
                     self.logins.append(login)
                     served = self._log_in(login, writer)
-            if served:
+            if served and not self.hung:
                 writer.write(HEARTBEAT_SERVER)
         writer.close()
 
@@ -323,6 +324,36 @@ def test_without_a_snapshot_a_book_that_was_given_up_stays_so(monkeypatch: pytes
         assert d.fit, "the core itself decides nothing any more"
 
     assert run(story, monkeypatch).failed == []
+
+
+@pytest.mark.parametrize("protocol", ["moldudp64", "soupbintcp"])
+@pytest.mark.parametrize("begin_s", [0.0, 0.3, 0.9])
+def test_a_silence_is_believed_no_longer_than_its_bound(
+    protocol: str, begin_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it falls between two looks."""
+
+    async def story(d: Desk) -> None:
+        await d.server.start()
+        d.server.hung = True
+        d.follow(protocol=protocol, lines=[f"127.0.0.1:{free_port()}"])
+        await asyncio.sleep(1 + begin_s)
+        client = d.source._client
+        if isinstance(client, MoldClient):
+            client._mono_ns = lambda: int(d.now_s * 1e9)
+            client.heard(client.arbiter.lines[0], HEADER.pack(b"A".rjust(10), 1, 0))
+        elif client is not None:
+            for writer in d.server.clients:
+                writer.write(HEARTBEAT_SERVER)
+        await asyncio.sleep(0.01)
+        assert d.fit
+        heard_s = d.now_s
+        await d.until(lambda: not d.fit)
+        silence_s = d.log[-1][0] - heard_s
+        bound_s = 5.0 if protocol == "soupbintcp" else 3.0
+        assert bound_s - 0.1 <= silence_s <= bound_s + 0.3
+
+    run(story, monkeypatch)
 
 
 # --- SoupBinTCP ---------------------------------------------------------------------------------------
