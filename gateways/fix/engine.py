@@ -37,7 +37,7 @@ from gateways.fix.sessions import (
     Role,
     SessionSpec,
 )
-from gateways.fix.settings import DICTIONARIES, listening_port, session_settings
+from gateways.fix.settings import DICTIONARIES, connector_settings, listening_port, session_settings
 from gateways.fix.tap import Tap
 from gateways.fix.wire import SOH, fields
 
@@ -364,16 +364,14 @@ class Engine:
     def prepare(self) -> None:
         """Build quickfix's side. Until it is started there is no socket, no port and no thread."""
         settings = fix.SessionSettings()
-        settings.set(fix.Dictionary())
+        settings.set(dictionary_of(connector_settings(s.spec for s in self._sessions.values())))
         self._state_dir.mkdir(parents=True, exist_ok=True)
         addresses: set[Address] = set()
         for session in self._sessions.values():
             spec = session.spec
             session.session_id = fix.SessionID(spec.version, spec.sender_comp_id, spec.target_comp_id)
-            texts, values = fix.Dictionary(), session_settings(self.role, spec, session.port, self._state_dir)
-            for key, value in values.items():
-                texts.setString(key, value)
-            settings.set(session.session_id, texts)
+            values = session_settings(self.role, spec, session.port, self._state_dir)
+            settings.set(session.session_id, dictionary_of(values))
             addresses.add((values.get("SocketConnectHost", ""), session.port))
             if self.role is Role.INITIATOR and not spec.in_memory:
                 session.keep_numbers(self._state_dir)
@@ -390,3 +388,11 @@ class Engine:
         for session in self._sessions.values():
             session.take(fix.Session.lookupSession(session.session_id))
         self._connector = connector
+
+
+def dictionary_of(values: dict[str, str]) -> Any:
+    """Return settings as quickfix takes them."""
+    texts = fix.Dictionary()
+    for key, value in values.items():
+        texts.setString(key, value)
+    return texts

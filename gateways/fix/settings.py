@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,14 @@ LOGON_WAIT_S: Final = 10  # a counterparty that needs longer is down
 LOGOUT_WAIT_S: Final = 2  # stopping has 10 s for everything
 
 
+def connector_settings(specs: Iterable[SessionSpec]) -> dict[str, str]:
+    """Return quickfix's settings of all sessions together: a client looks for these nowhere else."""
+    return {
+        "SocketNodelay": "Y",  # an order that waits for the answer to the one before is 45 ms late
+        "ReconnectInterval": str(min((spec.reconnect_s for spec in specs), default=1)),
+    }
+
+
 def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) -> dict[str, str]:
     """Return quickfix's settings of one session."""
     values = {
@@ -27,7 +36,6 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
         "ResetOnLogon": "N",  # would throw away reports that we missed
         "ResetOnLogout": "N",
         "ResetOnDisconnect": "N",
-        "SocketNodelay": "Y",
         # A strict dictionary answers a surprise with Reject(3) and loses the fill in it; none at all
         # takes groups for tags that come twice.
         "UseDataDictionary": "Y",
@@ -47,7 +55,6 @@ def session_settings(role: Role, spec: SessionSpec, port: int, state_dir: Path) 
         return values | {"SocketAcceptPort": str(port), "SocketReuseAddress": "Y"}
     return values | {
         "HeartBtInt": str(spec.heartbeat_s),
-        "ReconnectInterval": str(spec.reconnect_s),
         "SocketConnectHost": address_of(spec.host),
         "SocketConnectPort": str(port),
     }

@@ -4,10 +4,12 @@ quickfix does not survive the interpreter's own exit, so tests keep it out of th
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +21,7 @@ import uvloop
 from daemon.journal import Journal
 from gateways.fix import settings as fix_settings
 from gateways.fix.engine import Engine
+from gateways.fix.pump import sockets
 from gateways.fix.sessions import EngineError, Message, Role, SessionSpec
 
 
@@ -57,6 +60,17 @@ def appender(how: str, state_dir: Path) -> Any:
     return None
 
 
+def sends_at_once() -> list[bool]:
+    """Return of each of our TCP connections whether what is written leaves without waiting for an answer."""
+    found = []
+    for fd in sockets():
+        with socket.socket(fileno=os.dup(fd)) as line, contextlib.suppress(OSError):
+            line.getpeername()
+            if line.family == socket.AF_INET:
+                found.append(bool(line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+    return found
+
+
 async def main() -> None:
     options = json.loads(sys.argv[1])
     state_dir = Path(options["state_dir"])
@@ -87,7 +101,8 @@ async def main() -> None:
         elif "numbers" in command:
             say(numbers=engine.numbers(command["numbers"]))
         elif "status" in command:
-            say(halted=engine.halted, failures=engine.failures, threads=threading.active_count())
+            facts = {"threads": threading.active_count(), "at_once": sends_at_once()}
+            say(halted=engine.halted, failures=engine.failures, **facts)
         else:
             break
     engine.stop()

@@ -155,6 +155,13 @@ def test_garbage_instead_of_fix_is_dropped(start: Start, client: Client) -> None
     assert not engine.status()["halted"]
 
 
+def test_no_report_waits_for_the_answer_to_the_one_before(start: Start, client: Client) -> None:
+    engine = start()
+    assert client(engine).expect("A")
+
+    assert engine.status()["at_once"] == [True]
+
+
 def test_busy_port_is_one_clear_line(start: Start) -> None:
     with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]

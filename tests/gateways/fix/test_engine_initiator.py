@@ -93,6 +93,13 @@ def test_new_order_on_the_wire_is_fix_44(start: Start, acceptor: RawAcceptor) ->
     assert {int(t): order.get(int(t)).decode() for t in wanted} == {int(t): v for t, v in wanted.items()}
 
 
+def test_no_order_waits_for_the_answer_to_the_one_before(start: Start, acceptor: RawAcceptor) -> None:
+    """Nagle's algorithm against a counterparty that answers late: 45 ms between two orders of one write."""
+    engine, _ = log_on(start, acceptor)
+
+    assert engine.status()["at_once"] == [True]
+
+
 def test_test_request_is_answered_with_its_id(start: Start, acceptor: RawAcceptor) -> None:
     _, peer = log_on(start, acceptor)
 
@@ -381,6 +388,21 @@ def test_reports_missed_while_dead_are_asked_for_again_after_a_second_death(
     peer, _ = acceptor.log_on(seq=8)
 
     assert peer.expect("2").get(7) == b"2", "the Logon ahead of the gap was not counted"
+
+
+@pytest.mark.slow
+def test_a_hole_right_behind_one_that_was_filled_is_seen(start: Start, acceptor: RawAcceptor) -> None:
+    """The engine believes that it has asked for it: the line is broken, and the next Logon asks."""
+    _, peer = log_on(start, acceptor)
+    peer.send("0", seq=4)
+    assert peer.expect("2").get(7) == b"2"
+    peer.send("4", (43, "Y"), (123, "Y"), (36, "5"), seq=2)
+    peer.send("0", seq=6)
+    assert peer.is_closed()
+
+    peer, _ = acceptor.log_on(seq=7)
+
+    assert peer.expect("2").get(7) == b"5"
 
 
 @pytest.mark.parametrize("kind", ["5", "3"])
