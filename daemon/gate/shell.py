@@ -46,7 +46,6 @@ from risk.kill_switch import KillLatch
 
 # Of an order's way: from the decision to the gate's ears; then journal, core, journal; then the engine.
 STAGES: Final = ("decision_to_gate", "intent_to_wire", "journal_and_step", "engine")
-FOLLOW_UPS_MAX: Final = 1_000  # send failures of one step: as many as a step can send
 SPARED: Final = frozenset({ReferencePrice, ReferenceAlive, TraderStatus})
 log = structlog.get_logger()
 
@@ -84,7 +83,7 @@ class GateShell:
         self.closed = False
         self.spare = False  # the disk is full: prices are no longer taken in
         self.held: Held | None = None  # with durability = "disk": what waits for it
-        self._follow_ups: deque[Event] = deque(maxlen=FOLLOW_UPS_MAX)
+        self._follow_ups: deque[Event] = deque()  # failed sends: no more than a step has effects
         self._acts: dict[type[Effect], Callable[[Any], None]] = {
             Tell: lambda e: self.tell(e.epoch, e.update),
             Reply: lambda e: self.answer(e.request_id, e.body),
