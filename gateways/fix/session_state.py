@@ -95,9 +95,13 @@ class SessionState:
         Whatever follows would wait for it, unseen.
         """
         told = self._whole()
+        wanted, last = self.session.getExpectedTargetNum(), seq_num(self.last_in)
+        if self.gap is None and last > wanted:
+            # A hole right behind one that a gap fill closed: quickfix says that it has asked, and has not.
+            self.gap = Gap(last, wanted, mono_s)
+            return Missing(wanted)
         if self.gap is None:
             return told
-        wanted = self.session.getExpectedTargetNum()
         if wanted != self.gap.wanted:
             self.gap = Gap(self.gap.until, wanted, mono_s)
         elif mono_s - self.gap.since_s > GAP_WAIT_S:
