@@ -46,7 +46,6 @@ class Shell:
         self.send: Callable[[ev.Event], bool] = lambda _: False
         self.wake_in: Callable[[float], None] = lambda _: None
         self.broken: Callable[[str], object] = lambda _: None  # a read did it; nothing more is decided
-        self.broken: Callable[[str], object] = lambda _: None  # a read did it; nothing more is decided
         self._metrics = metrics
         self._gauges = apart(metrics.second)
         self._journal = journal
@@ -189,8 +188,6 @@ class Shell:
         if self.intake.fault and not self.core.broken:
             log.error("feed broken", error=self.intake.fault)
             self._step(stamp, FeedDown(reason=self.intake.fault, broken=True))
-        if self.core.broken and first_seq:
-            self.broken(self.core.broken)
         if self.core.broken and first_seq:
             self.broken(self.core.broken)
         self._count()
