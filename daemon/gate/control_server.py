@@ -270,7 +270,9 @@ def stepped(steps: Status) -> dict[str, Any] | None:
 
 
 def hung_up(descriptor: int) -> bool:
-    """Return whether the other side of a connection is closed."""
+    """Return whether the other side of a connection is closed; what has no descriptor is not known to be."""
+    if descriptor < 0:
+        return False
     looked = select.poll()
     looked.register(descriptor, 0)  # POLLHUP is told unasked
     return bool(looked.poll(0))

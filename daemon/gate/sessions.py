@@ -156,10 +156,7 @@ def answered(g: GateState, event: ExecutionReport) -> bool:
     chain = gate_retiring.chain_of(g, event.cl_ord_id)
     chain_id = chain.chain_id if chain is not None else None
     if event.poss_dup:  # sent again: it was asked for in another life of the session
-        nothing = chain_id is None and bool(event.mass_status_req_id) and event.total_reports == 0
-        if nothing and event.mass_status_req_id == session.mass_status_id:
-            session.mass_status_id = ""  # in this one: it was lost on the line
-        return nothing
+        return chain_id is None and bool(event.mass_status_req_id) and event.total_reports == 0
     if event.mass_status_req_id:
         if event.mass_status_req_id == session.mass_status_id:
             session.mass_reports += 1

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from daemon.gate.effects import AskStatus, Reply
@@ -345,21 +344,6 @@ def test_an_answer_that_is_sent_again_is_none(status: OrdStatus) -> None:
     w.wait(0.1)
     assert w.core.state.session.trading
     assert w.core.posture.name == "ACTIVE"
-
-
-def test_that_nothing_works_is_known_from_an_answer_that_was_lost_and_sent_again() -> None:
-    w = world()
-    w.step(ev.SessionDown(session="order"))
-    w.step(ev.SessionUp(session="order"))
-    old = msgspec.structs.replace(w.mass_status_empty(), mass_status_req_id="AF-OLD", poss_dup=True)
-    w.step(old)
-    w.wait(0.1)
-    assert not w.core.state.session.trading
-
-    w.step(msgspec.structs.replace(w.mass_status_empty(), poss_dup=True))
-    w.wait(0.1)
-
-    assert w.core.state.session.trading
 
 
 def test_an_order_that_the_ems_calls_calculated_is_over_there_too() -> None:

@@ -57,6 +57,7 @@ def test_what_showed_the_gap_closes_it_by_whatever_looks_first() -> None:
         told = state.waits(101.0) if looks == "timer" else state.reads("8=FIX.4.4\x0135=0\x0134=10\x01")
 
         assert told == Missing(0)
+        session.wanted = 11 if looks == "next message" else 9  # the engine has taken what it read
         assert state.waits(999.0) is None
         assert not session.broken
 

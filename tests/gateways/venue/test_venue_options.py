@@ -12,6 +12,7 @@ from daemon.venue.parts import build_flow, publishable
 from daemon.venue.settings import SYNTHETIC, Options, read
 from market.book_events import Kind
 from market.flow.queue_reactive import QueueReactiveFlow
+from risk.calendar import load
 from tests.market.flow.tapes import add, event, tape
 
 PAPER = str(Path(__file__).parents[3] / "deploy" / "paper.toml")
@@ -26,7 +27,7 @@ def given(*argv: str) -> Options:
 def test_the_defaults_are_a_whole_synthetic_day() -> None:
     options = given()
 
-    assert options.instrument == SYNTHETIC
+    assert options.instrument == load().with_short_days(SYNTHETIC)
     assert options.window == (TEN_NS - 30 * MINUTE_NS, TEN_NS + 360 * MINUTE_NS)
     assert (options.seed, options.speed, options.lockstep_socket) == (1, 1.0, None)
     assert options.midnight_ns == TEN_NS - 600 * MINUTE_NS
