@@ -67,8 +67,9 @@ class DropCopyDesk:
         """Step what came and was not stepped before the crash; return how much."""
         if self._log is None:
             return 0
-        done, stepped = self._core.state.drop_copy.offset, 0
-        for offset, payload in read(self._section.state_dir / LOG_NAME, max(done, FIRST)):
+        path, stepped = self._section.state_dir / LOG_NAME, 0
+        done = power.aligned(path, self._core.state.drop_copy.offset)  # a power cut may have taken its end
+        for offset, payload in read(path, max(done, FIRST)):
             if offset <= done:
                 continue
             event = drop_copy.read(payload.decode("utf-8", "surrogateescape"), offset, self._ours)

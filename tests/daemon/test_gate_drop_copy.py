@@ -273,6 +273,21 @@ def test_what_came_and_was_not_stepped_is_stepped_after_a_crash(tmp_path: Path) 
     log.close()
 
 
+def test_a_power_cut_that_took_what_was_stepped_out_of_the_log_is_no_end(tmp_path: Path) -> None:
+    config = read(tmp_path, BASE.replace("[gate.oms]", "[gate.drop_copy]\nport = 1\n[gate.oms]"))
+    w = opened()
+    raw = "8=FIX.4.4|9=0|35=8|34=2|37=O1|17=E-A|150=F|39=1|55=SYN|54=1|32=40|31=100.00|151=0|14=0|6=0|10=000|"
+    desk = DropCopyDesk(config, w.core, {}, w.step, None)
+    (log,) = desk.journals
+    offset = log.append(raw.replace("|", "\x01").encode())
+    stepped = drop_copy.read(raw.replace("|", "\x01"), offset + 500, {})
+    assert stepped is not None
+    w.step(stepped)
+
+    assert desk.recover() == 0
+    log.close()
+
+
 # --- positions ------------------------------------------------------------------------------------
 
 
